@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a push as the rest of the host sees it: accept, steer, look up. Behind it: batchers, scheduler, pages, settler.
+//
+// Threads: every method is [any] and may block for one queue commit.
+// Not here: HTTP, JSON of requests (api/), SQL, a provider's name.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace belfry::delivery {
+
+enum class Lane : uint8_t { ByShape = 0, High = 1, Normal = 2, Low = 3 };
+enum class DryRun : uint8_t { No, Host, Provider };  // Host: everything but the provider call; Provider: the provider's own validation
+
+// Lists are OR inside, AND between; empty = does not restrict.
+struct Filter {
+    std::vector<int64_t> device_keys;
+    std::vector<std::string> users, topics, providers, platforms;  // providers: instance names
+    bool all = false;  // an empty filter is meant
+};
+struct RawTokens {
+    std::string provider;  // instance name
+    std::vector<std::string> tokens;
+};
+struct NativeTarget {
+    enum class Kind : uint8_t { Topic, Condition } kind = Kind::Topic;
+    std::string provider;  // instance name
+    std::string value;
+};
+// Exactly one is set.
+struct Recipient {
+    std::optional<Filter> filter;
+    std::optional<RawTokens> tokens;
+    std::optional<NativeTarget> native;
+};
+
+struct PushRequest {
+    std::string app;
+    std::string uid;                            // empty: one is made up
+    std::array<uint8_t, 16> fingerprint{};      // of the raw request parameters
+    Recipient recipient;
+    std::map<std::string, std::string> payloads;  // provider instance -> its JSON, byte for byte
+    int64_t send_at_unix_ms = 0;                // 0 = now
+    int64_t expires_unix_ms = 0;                // 0 = never
+    Lane lane = Lane::ByShape;
+    DryRun dry_run = DryRun::No;
+};
+
+struct Accepted {
+    std::string uid;
+    bool duplicate = false;
+};
+
+enum class CancelResult : uint8_t { Cancelled, AlreadyDone, Unknown };
+
+struct OutcomeCount {
+    std::string provider;  // instance name; empty = not tied to one
+    std::string outcome;   // "accepted", "gone", ... (the final outcomes)
+    int64_t n = 0;
+};
+struct PushStatus {
+    std::string uid;
+    std::string state;  // "delayed", "running", "paused", "done", "cancelled", "expired"
+    std::string lane;
+    int64_t planned = 0;
+    bool planned_final = false;
+    std::vector<OutcomeCount> outcomes;
+    std::vector<std::string> samples;  // JSON lines: first errors
+    int64_t created_unix_ms = 0, send_at_unix_ms = 0, expires_unix_ms = 0, finished_unix_ms = 0;
+    std::optional<int64_t> eta_ms;     // while running, once there is something to estimate from
+};
+
+class Delivery {
+public:
+    virtual ~Delivery() = default;
+    // Checks payloads with their providers and stores the push durably before it returns. InvalidArgument (where = the field, e.g.
+    // "notification.fcm.message.data"), Conflict (uid used by another request), Busy (backlog bound), StoreFull, Unavailable.
+    virtual Result<Accepted> accept(PushRequest&&) = 0;
+    virtual Result<CancelResult> cancel(const std::string& app, const std::string& uid) = 0;
+    // NotFound: no such uid, or forgotten.
+    virtual Result<PushStatus> status(const std::string& app, const std::string& uid) = 0;
+    struct PushPage {
+        std::vector<PushStatus> pushes;  // newest first
+        std::string next_cursor;         // empty: no more
+    };
+    virtual Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor, uint32_t limit) = 0;
+};
+
+}  // namespace belfry::delivery

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP client engine: endpoints, loops and their connections behind one door.
+//
+// A portion goes to one loop in one post; the loop writes its requests straight into TLS records and its answers into the exchanges.
+// Requests the peer certainly did not process (GOAWAY above its last stream, REFUSED_STREAM) are replayed inside. Every exchange is
+// finished by its deadline.
+// Threads: every method is [any]; none may be called from a loop except recall.
+// Not here: retry policy, verdicts (delivery/), provider knowledge (plugins/).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "http/plan.h"
+
+namespace belfry::http {
+
+struct EngineOptions {
+    unsigned loops = 1;
+    uint32_t handshakes_max = 16;  // concurrently, per loop
+};
+
+struct EndpointConfig {
+    std::string url;        // "https://host[:port]"
+    std::string partition;  // connections are shared only between equal (url, partition, trust settings)
+    std::string ca_file;    // PEM bundle; empty: the system's roots
+    std::string client_cert_pem, client_key_pem;
+    bool untrusted = false;
+    bool http1_ok = false;
+    bool wait_settings = false;     // one stream at most until the peer's SETTINGS came
+    uint32_t connections_max = 8;   // per loop
+    uint32_t idle_s = 300;          // an idle connection is closed after so long
+};
+
+struct CallRequest {
+    std::string method = "GET", path = "/", body;
+    std::vector<std::pair<std::string, std::string>> headers;
+    uint32_t answer_max = 64 * 1024;
+    std::vector<std::string> keep;  // answer headers wanted, lower case
+};
+
+struct CallAnswer {
+    int status = 0;
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;
+    int64_t date_unix_ms = 0;
+};
+
+class Engine {
+public:
+    static Result<std::unique_ptr<Engine>> create(const EngineOptions&, const Clock&, Log&, Metrics&);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // Declares an endpoint; an equal one gives the same id. InvalidArgument: URL or certificate files unusable.
+    Result<EndpointId> add_endpoint(const EndpointConfig&);
+    // Posts a portion to a loop. Its owner hears on_complete exactly once, whatever happens.
+    void submit(Portion&);
+    // Unsent exchanges of a submitted portion finish soon as NeverSent. Harmless on finished ones.
+    void recall(Portion&);
+    // How many more requests this endpoint could take right now: free streams of open connections and those it may still open.
+    uint32_t credit(EndpointId) const;
+    // One request, blocking until the answer or the deadline. Unavailable / DeadlineExceeded say what happened.
+    Result<CallAnswer> call(EndpointId, const CallRequest&, int64_t deadline_mono_ns);
+    // Finishes what is unsent at once, waits for answers until the deadline, then closes everything and joins the loops.
+    void stop(int64_t deadline_mono_ns);
+
+private:
+    struct Impl;
+    explicit Engine(std::unique_ptr<Impl>);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace belfry::http

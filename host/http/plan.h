@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine sends: a compiled request template, and the exchanges (one request and its answer) that fill it.
+//
+// Everything here is host memory: a plugin may be swapped while its requests are on the wire.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belfry::http {
+
+using EndpointId = int32_t;
+class Pacer;
+
+enum class PieceKind : uint8_t {
+    Text, Payload, PayloadString, Token, TokenJson, TokenPath, TargetJson, DeliveryId, ExpiresS, TtlS
+};
+
+struct Piece {
+    PieceKind kind = PieceKind::Text;
+    uint32_t from = 0, to = 0;  // byte range of Plan::text or of the exchange's payload
+};
+
+// A credential's value at one time. Immutable; shared by the requests that carry it.
+struct Credential {
+    std::string value;        // whole `authorization` header value
+    uint64_t generation = 0;  // grows with every new value of a slot
+    int64_t valid_until_mono_ns = 0;
+};
+
+// Where requests find the current credential. Threads: [any].
+class CredentialSlot {
+public:
+    std::shared_ptr<const Credential> get() const { return std::atomic_load(&current_); }
+    void set(std::shared_ptr<const Credential> next) { std::atomic_store(&current_, std::move(next)); }
+
+private:
+    std::shared_ptr<const Credential> current_;
+};
+
+struct PlanHeader {
+    std::string name;  // lower case
+    std::vector<Piece> value;
+    bool never_index = false;
+};
+
+// A request template. Immutable once exchanges refer to it; its owner keeps it until they are finished.
+struct Plan {
+    EndpointId endpoint = -1;
+    std::shared_ptr<const CredentialSlot> credential;  // null: no authorization header
+    std::string method = "POST";
+    std::string text;    // what Text pieces refer to
+    std::string target;  // what TargetJson pieces escape
+    std::vector<Piece> path, body;
+    std::vector<PlanHeader> headers;  // without pseudo headers, authorization, content-length
+    std::vector<std::string> keep;    // answer headers to keep, lower case
+    uint32_t answer_max = 4096;       // bytes of a non-2xx answer body that are kept
+};
+
+// A request that was written by a provider's encode instead of a plan's pieces.
+struct EncodedRequest {
+    std::string_view path, headers, body;  // headers: "name: value\n" lines
+};
+
+enum class Transport : uint8_t {
+    Pending,    // not finished
+    Answered,   // status and answer are set
+    NeverSent,  // certainly not processed: no attempt was made
+    Unknown     // written, but no answer: timed out, reset or connection lost
+};
+
+// What is kept of an answer beyond the first bytes of its body: any answer that is not 2xx, or a longer one.
+struct AnswerDetail {
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;  // those of Plan::keep
+    int64_t date_unix_ms = 0;
+};
+
+// One request and its answer. Lives in its page's arena; the engine reads the first half and writes the second, on one loop.
+struct Exchange {
+    const Plan* plan = nullptr;
+    const EncodedRequest* encoded = nullptr;  // null: execute the plan's pieces
+    EndpointId endpoint = -1;                 // usually plan->endpoint
+    std::string_view token, payload;
+    std::array<uint8_t, 16> delivery_id{};
+    int64_t expires_unix_ms = 0;
+    uint32_t index = 0;                       // the owner's own number
+
+    static constexpr size_t kInlineAnswer = 128;
+    Transport transport = Transport::Pending;
+    uint8_t inline_n = 0;
+    uint16_t status = 0;
+    uint64_t credential_generation = 0;       // of the authorization it was sent with
+    int64_t sent_mono_ns = 0;
+    std::unique_ptr<AnswerDetail> detail;     // null for a short 2xx
+    std::array<char, kInlineAnswer> inline_body;
+    std::string_view body() const {
+        return detail ? std::string_view(detail->body) : std::string_view(inline_body.data(), inline_n);
+    }
+};
+
+class Portion;
+
+// Hears of a portion's progress. Threads: [loop]: must not block, must not call the engine except recall; hand over to a worker.
+class PortionOwner {
+public:
+    virtual ~PortionOwner() = default;
+    // An exchange finished with anything but a 2xx answer. 2xx are not announced one by one.
+    virtual void on_exception(Portion&, Exchange&) noexcept = 0;
+    // Every exchange is finished; the engine no longer touches the portion or its exchanges.
+    virtual void on_complete(Portion&) noexcept = 0;
+};
+
+// A batch of exchanges posted to one loop at once. Owner: whoever submits it; it stays until on_complete.
+class Portion {
+public:
+    std::span<Exchange> exchanges;
+    PortionOwner* owner = nullptr;
+    Pacer* pacer = nullptr;             // null: unpaced
+    bool high = false;                  // lane `high`: own queue, reserved streams
+    int64_t unsent_until_mono_ns = 0;   // what is not written by then comes back as NeverSent
+    int64_t answer_timeout_ns = 15'000'000'000;  // from the write; then RST and Unknown
+    std::atomic<uint32_t> finished{0};  // exchanges done so far; written by the loop, read by anyone
+
+private:
+    friend class Engine;
+    friend class Loop;
+    uint32_t next_ = 0;  // engine's: first exchange not yet started
+    std::atomic<bool> recalled_{false};
+    void* loop_ = nullptr;
+};
+
+}  // namespace belfry::http
