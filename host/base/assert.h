@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks for programmer errors. On in release builds too: a broken invariant ends the process with one line, and restarts are cheap.
+// Checks for programmer errors. On in release builds too: a broken invariant ends the process with one line, and
+// restarts are cheap.
 #pragma once
 
 namespace belfry {

@@ -31,8 +31,10 @@ public:
     virtual ~Log() = default;
     virtual bool enabled(LogLevel level) const noexcept = 0;
     // `source`: the folder or plugin instance that speaks ("delivery", "plugin fcm").
-    virtual void write(LogLevel level, std::string_view source, std::string_view event, std::initializer_list<LogField> fields) noexcept = 0;
-    virtual void write(LogLevel level, std::string_view source, std::string_view event, const LogField* fields, size_t n) noexcept = 0;
+    virtual void write(LogLevel level, std::string_view source, std::string_view event,
+                       std::initializer_list<LogField> fields) noexcept = 0;
+    virtual void write(LogLevel level, std::string_view source, std::string_view event, const LogField* fields,
+                       size_t n) noexcept = 0;
 };
 
 // A named door to a Log, kept by value in each module.
@@ -40,10 +42,18 @@ class Logger {
 public:
     Logger(Log& log, std::string source) : log_(&log), source_(std::move(source)) {}
     bool enabled(LogLevel level) const noexcept { return log_->enabled(level); }
-    void debug(std::string_view event, std::initializer_list<LogField> fields = {}) const { say(LogLevel::Debug, event, fields); }
-    void info(std::string_view event, std::initializer_list<LogField> fields = {}) const { say(LogLevel::Info, event, fields); }
-    void warning(std::string_view event, std::initializer_list<LogField> fields = {}) const { say(LogLevel::Warning, event, fields); }
-    void error(std::string_view event, std::initializer_list<LogField> fields = {}) const { say(LogLevel::Error, event, fields); }
+    void debug(std::string_view event, std::initializer_list<LogField> fields = {}) const {
+        say(LogLevel::Debug, event, fields);
+    }
+    void info(std::string_view event, std::initializer_list<LogField> fields = {}) const {
+        say(LogLevel::Info, event, fields);
+    }
+    void warning(std::string_view event, std::initializer_list<LogField> fields = {}) const {
+        say(LogLevel::Warning, event, fields);
+    }
+    void error(std::string_view event, std::initializer_list<LogField> fields = {}) const {
+        say(LogLevel::Error, event, fields);
+    }
     Log& log() const noexcept { return *log_; }
 
 private:

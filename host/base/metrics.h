@@ -28,7 +28,8 @@ using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 class Metrics {
 public:
     virtual ~Metrics() = default;
-    // The series of (name, labels), made on first use. Names without prefix and in base units: "pushes_accepted_total", "queue_lag_seconds".
+    // The series of (name, labels), made on first use. Names without prefix and in base units: "pushes_accepted_total",
+    // "queue_lag_seconds".
     virtual Metric& counter(std::string_view name, std::string_view help, const MetricLabels& labels = {}) = 0;
     virtual Metric& gauge(std::string_view name, std::string_view help, const MetricLabels& labels = {}) = 0;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Result<T>: a value, or an Error that says what the caller can do next. Shaped like std::expected, so that it can become it.
+// Result<T>: a value, or an Error that says what the caller can do next. Shaped like std::expected, so that it can
+// become it.
 //
 // Expected answers of the domain (a refused token, an unknown uid) are values, not errors.
 #pragma once
@@ -16,7 +17,7 @@ namespace belfry {
 
 // Chosen by what the caller does next.
 enum class ErrorCode : uint8_t {
-    InvalidArgument,   // the input is wrong; repeating it will fail again
+    InvalidArgument,  // the input is wrong; repeating it will fail again
     NotFound,
     Conflict,          // the stored state is not the one relied on
     Unauthenticated,   // a credential was refused; an operator must act
@@ -26,10 +27,10 @@ enum class ErrorCode : uint8_t {
     DeadlineExceeded,  // the outcome may be unknown
     TooLarge,
     Unsupported,
-    StoreFull,         // disk or quota full, nothing was written
+    StoreFull,  // disk or quota full, nothing was written
     Corrupt,
-    Cancelled,         // fenced, stopped or shutting down: discard
-    Internal           // a fault of ours or of a plugin
+    Cancelled,  // fenced, stopped or shutting down: discard
+    Internal    // a fault of ours or of a plugin
 };
 
 const char* name_of(ErrorCode code) noexcept;

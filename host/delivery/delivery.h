@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a push as the rest of the host sees it: accept, steer, look up. Behind it: batchers, scheduler, pages, settler.
+// The life of a push as the rest of the host sees it: accept, steer, look up. Behind it: batchers, scheduler, pages,
+// settler.
 //
 // Threads: every method is [any] and may block for one queue commit.
 // Not here: HTTP, JSON of requests (api/), SQL, a provider's name.
@@ -19,13 +20,17 @@
 namespace belfry::delivery {
 
 enum class Lane : uint8_t { ByShape = 0, High = 1, Normal = 2, Low = 3 };
-enum class DryRun : uint8_t { No, Host, Provider };  // Host: everything but the provider call; Provider: the provider's own validation
+enum class DryRun : uint8_t {
+    No,
+    Host,
+    Provider
+};  // Host: everything but the provider call; Provider: the provider's own validation
 
 // Lists are OR inside, AND between; empty = does not restrict.
 struct Filter {
     std::vector<int64_t> device_keys;
     std::vector<std::string> users, topics, providers, platforms;  // providers: instance names
-    bool all = false;  // an empty filter is meant
+    bool all = false;                                              // an empty filter is meant
 };
 struct RawTokens {
     std::string provider;  // instance name
@@ -45,12 +50,12 @@ struct Recipient {
 
 struct PushRequest {
     std::string app;
-    std::string uid;                            // empty: one is made up
-    std::array<uint8_t, 16> fingerprint{};      // of the raw request parameters
+    std::string uid;                        // empty: one is made up
+    std::array<uint8_t, 16> fingerprint{};  // of the raw request parameters
     Recipient recipient;
     std::map<std::string, std::string> payloads;  // provider instance -> its JSON, byte for byte
-    int64_t send_at_unix_ms = 0;                // 0 = now
-    int64_t expires_unix_ms = 0;                // 0 = never
+    int64_t send_at_unix_ms = 0;                  // 0 = now
+    int64_t expires_unix_ms = 0;                  // 0 = never
     Lane lane = Lane::ByShape;
     DryRun dry_run = DryRun::No;
 };
@@ -76,14 +81,15 @@ struct PushStatus {
     std::vector<OutcomeCount> outcomes;
     std::vector<std::string> samples;  // JSON lines: first errors
     int64_t created_unix_ms = 0, send_at_unix_ms = 0, expires_unix_ms = 0, finished_unix_ms = 0;
-    std::optional<int64_t> eta_ms;     // while running, once there is something to estimate from
+    std::optional<int64_t> eta_ms;  // while running, once there is something to estimate from
 };
 
 class Delivery {
 public:
     virtual ~Delivery() = default;
-    // Checks payloads with their providers and stores the push durably before it returns. InvalidArgument (where = the field, e.g.
-    // "notification.fcm.message.data"), Conflict (uid used by another request), Busy (backlog bound), StoreFull, Unavailable.
+    // Checks payloads with their providers and stores the push durably before it returns. InvalidArgument (where = the
+    // field, e.g. "notification.fcm.message.data"), Conflict (uid used by another request), Busy (backlog bound),
+    // StoreFull, Unavailable.
     virtual Result<Accepted> accept(PushRequest&&) = 0;
     virtual Result<CancelResult> cancel(const std::string& app, const std::string& uid) = 0;
     // NotFound: no such uid, or forgotten.
@@ -92,7 +98,8 @@ public:
         std::vector<PushStatus> pushes;  // newest first
         std::string next_cursor;         // empty: no more
     };
-    virtual Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor, uint32_t limit) = 0;
+    virtual Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor,
+                                  uint32_t limit) = 0;
 };
 
 }  // namespace belfry::delivery

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP client engine: endpoints, loops and their connections behind one door.
 //
-// A portion goes to one loop in one post; the loop writes its requests straight into TLS records and its answers into the exchanges.
-// Requests the peer certainly did not process (GOAWAY above its last stream, REFUSED_STREAM) are replayed inside. Every exchange is
-// finished by its deadline.
-// Threads: every method is [any]; none may be called from a loop except recall.
-// Not here: retry policy, verdicts (delivery/), provider knowledge (plugins/).
+// A portion goes to one loop in one post; the loop writes its requests straight into TLS records and its answers into
+// the exchanges. Requests the peer certainly did not process (GOAWAY above its last stream, REFUSED_STREAM) are
+// replayed inside. Every exchange is finished by its deadline. Threads: every method is [any]; none may be called from
+// a loop except recall. Not here: retry policy, verdicts (delivery/), provider knowledge (plugins/).
 #pragma once
 
 #include <cstdint>
@@ -35,9 +34,9 @@ struct EndpointConfig {
     std::string client_cert_pem, client_key_pem;
     bool untrusted = false;
     bool http1_ok = false;
-    bool wait_settings = false;     // one stream at most until the peer's SETTINGS came
-    uint32_t connections_max = 8;   // per loop
-    uint32_t idle_s = 300;          // an idle connection is closed after so long
+    bool wait_settings = false;    // one stream at most until the peer's SETTINGS came
+    uint32_t connections_max = 8;  // per loop
+    uint32_t idle_s = 300;         // an idle connection is closed after so long
 };
 
 struct CallRequest {
@@ -67,11 +66,13 @@ public:
     void submit(Portion&);
     // Unsent exchanges of a submitted portion finish soon as NeverSent. Harmless on finished ones.
     void recall(Portion&);
-    // How many more requests this endpoint could take right now: free streams of open connections and those it may still open.
+    // How many more requests this endpoint could take right now: free streams of open connections and those it may
+    // still open.
     uint32_t credit(EndpointId) const;
     // One request, blocking until the answer or the deadline. Unavailable / DeadlineExceeded say what happened.
     Result<CallAnswer> call(EndpointId, const CallRequest&, int64_t deadline_mono_ns);
-    // Finishes what is unsent at once, waits for answers until the deadline, then closes everything and joins the loops.
+    // Finishes what is unsent at once, waits for answers until the deadline, then closes everything and joins the
+    // loops.
     void stop(int64_t deadline_mono_ns);
 
 private:

@@ -13,13 +13,15 @@ public:
     // per_minute 0 = no limit. burst_ms: how many milliseconds' worth may go out at once.
     explicit Pacer(uint64_t per_minute, uint32_t burst_ms = 50);
 
-    // 0: go ahead (one request is charged). Otherwise nanoseconds until it is worth asking again. `high` may use the last tenth of the
-    // bucket that others leave.
+    // 0: go ahead (one request is charged). Otherwise nanoseconds until it is worth asking again. `high` may use the
+    // last tenth of the bucket that others leave.
     int64_t try_take(int64_t now_mono_ns, bool high) noexcept;
     // Nothing goes out before `until`; after it the rate climbs from a tenth to full over `ramp_ns`.
     void pause_until(int64_t until_mono_ns, int64_t ramp_ns) noexcept;
     void resume() noexcept;
-    bool paused(int64_t now_mono_ns) const noexcept { return now_mono_ns < paused_until_.load(std::memory_order_relaxed); }
+    bool paused(int64_t now_mono_ns) const noexcept {
+        return now_mono_ns < paused_until_.load(std::memory_order_relaxed);
+    }
     void set_rate(uint64_t per_minute) noexcept;
     uint64_t per_minute() const noexcept { return per_minute_.load(std::memory_order_relaxed); }
 

@@ -19,7 +19,16 @@ using EndpointId = int32_t;
 class Pacer;
 
 enum class PieceKind : uint8_t {
-    Text, Payload, PayloadString, Token, TokenJson, TokenPath, TargetJson, DeliveryId, ExpiresS, TtlS
+    Text,
+    Payload,
+    PayloadString,
+    Token,
+    TokenJson,
+    TokenPath,
+    TargetJson,
+    DeliveryId,
+    ExpiresS,
+    TtlS
 };
 
 struct Piece {
@@ -82,7 +91,8 @@ struct AnswerDetail {
     int64_t date_unix_ms = 0;
 };
 
-// One request and its answer. Lives in its page's arena; the engine reads the first half and writes the second, on one loop.
+// One request and its answer. Lives in its page's arena; the engine reads the first half and writes the second, on one
+// loop.
 struct Exchange {
     const Plan* plan = nullptr;
     const EncodedRequest* encoded = nullptr;  // null: execute the plan's pieces
@@ -90,15 +100,15 @@ struct Exchange {
     std::string_view token, payload;
     std::array<uint8_t, 16> delivery_id{};
     int64_t expires_unix_ms = 0;
-    uint32_t index = 0;                       // the owner's own number
+    uint32_t index = 0;  // the owner's own number
 
     static constexpr size_t kInlineAnswer = 128;
     Transport transport = Transport::Pending;
     uint8_t inline_n = 0;
     uint16_t status = 0;
-    uint64_t credential_generation = 0;       // of the authorization it was sent with
+    uint64_t credential_generation = 0;  // of the authorization it was sent with
     int64_t sent_mono_ns = 0;
-    std::unique_ptr<AnswerDetail> detail;     // null for a short 2xx
+    std::unique_ptr<AnswerDetail> detail;  // null for a short 2xx
     std::array<char, kInlineAnswer> inline_body;
     std::string_view body() const {
         return detail ? std::string_view(detail->body) : std::string_view(inline_body.data(), inline_n);
@@ -107,7 +117,8 @@ struct Exchange {
 
 class Portion;
 
-// Hears of a portion's progress. Threads: [loop]: must not block, must not call the engine except recall; hand over to a worker.
+// Hears of a portion's progress. Threads: [loop]: must not block, must not call the engine except recall; hand over to
+// a worker.
 class PortionOwner {
 public:
     virtual ~PortionOwner() = default;
@@ -122,11 +133,11 @@ class Portion {
 public:
     std::span<Exchange> exchanges;
     PortionOwner* owner = nullptr;
-    Pacer* pacer = nullptr;             // null: unpaced
-    bool high = false;                  // lane `high`: own queue, reserved streams
-    int64_t unsent_until_mono_ns = 0;   // what is not written by then comes back as NeverSent
+    Pacer* pacer = nullptr;                      // null: unpaced
+    bool high = false;                           // lane `high`: own queue, reserved streams
+    int64_t unsent_until_mono_ns = 0;            // what is not written by then comes back as NeverSent
     int64_t answer_timeout_ns = 15'000'000'000;  // from the write; then RST and Unknown
-    std::atomic<uint32_t> finished{0};  // exchanges done so far; written by the loop, read by anyone
+    std::atomic<uint32_t> finished{0};           // exchanges done so far; written by the loop, read by anyone
 
 private:
     friend class Engine;

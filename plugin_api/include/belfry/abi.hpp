@@ -6,8 +6,8 @@
 #include <belfry/plugin.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <string>
@@ -18,9 +18,15 @@
 
 namespace belfry {
 
-inline std::string_view view(belfry_str s) noexcept { return s.n == 0 ? std::string_view{} : std::string_view{s.p, s.n}; }
-inline std::string text(belfry_str s) { return std::string{view(s)}; }
-inline belfry_str str(std::string_view s) noexcept { return belfry_str{s.data(), s.size()}; }
+inline std::string_view view(belfry_str s) noexcept {
+    return s.n == 0 ? std::string_view{} : std::string_view{s.p, s.n};
+}
+inline std::string text(belfry_str s) {
+    return std::string{view(s)};
+}
+inline belfry_str str(std::string_view s) noexcept {
+    return belfry_str{s.data(), s.size()};
+}
 inline belfry_str str(const std::string&&) = delete;  // a temporary would dangle
 
 // A row of an older or newer peer as this side knows it: what the peer did not have reads as zero.
@@ -36,10 +42,12 @@ T known_part(const void* row) noexcept {
 
 // Whether the peer's table or row is long enough to have this member.
 #define BELFRY_HAS(row, member) \
-    ((row)->size >= offsetof(std::remove_cv_t<std::remove_reference_t<decltype(*(row))>>, member) + sizeof((row)->member))
+    ((row)->size >=             \
+     offsetof(std::remove_cv_t<std::remove_reference_t<decltype(*(row))>>, member) + sizeof((row)->member))
 
-// Walks a belfry_list of T by its stride. Rows are read in place, which is right for frozen leaves and for rows whose writer was
-// built with these headers or newer ones; use rows.known(i) where an older peer may have written shorter rows.
+// Walks a belfry_list of T by its stride. Rows are read in place, which is right for frozen leaves and for rows whose
+// writer was built with these headers or newer ones; use rows.known(i) where an older peer may have written shorter
+// rows.
 template <class T>
 class Rows {
 public:

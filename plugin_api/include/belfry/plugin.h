@@ -2,21 +2,23 @@
  * Belfry plugin ABI, version 1 (draft): the core every plugin shares. Plain C99, no dependencies.
  *
  * Rules that hold for every header of this folder:
- *  1. Every call is synchronous and made on a host thread. Results leave a call through `emit`, on the same thread, before the
- *     call returns. There are no callbacks after return.
- *  2. Inputs live for the call only. Rows given to `emit` are borrowed: the receiver copies what it keeps. Nobody frees the
- *     other side's memory. A plugin's tables and strings in them live as long as the process; instance tables until destroy.
+ *  1. Every call is synchronous and made on a host thread. Results leave a call through `emit`, on the same thread,
+ * before the call returns. There are no callbacks after return.
+ *  2. Inputs live for the call only. Rows given to `emit` are borrowed: the receiver copies what it keeps. Nobody frees
+ * the other side's memory. A plugin's tables and strings in them live as long as the process; instance tables until
+ * destroy.
  *  3. Strings are pointer + length, UTF-8 where they are text, without a NUL promise. p may be NULL only when n is 0.
- *  4. Every table and every struct that is not marked "frozen leaf" begins with `uint32_t size`, set from sizeof by the side
- *     that allocates it. The reader copies min(size, own) and tests later members by offset. Larger than known is fine.
- *  5. Arrays travel as belfry_list and are walked by `stride`, never by sizeof. Only frozen leaves are embedded by value.
+ *  4. Every table and every struct that is not marked "frozen leaf" begins with `uint32_t size`, set from sizeof by the
+ * side that allocates it. The reader copies min(size, own) and tests later members by offset. Larger than known is
+ * fine.
+ *  5. Arrays travel as belfry_list and are walked by `stride`, never by sizeof. Only frozen leaves are embedded by
+ * value.
  *  6. Enums travel as int32_t; 0 means none. Unknown codes fall back to their class (code >> 16).
  *  7. Times: *_unix_ms wall clock milliseconds, *_mono_ns the host's monotonic clock in nanoseconds (belfry.clock/1).
- *  8. No exception, panic, longjmp or signal crosses. Threads that a plugin makes belong to an instance, mask all signals and
- *     are joined before destroy returns.
- * Thread tags: [control] one call at a time per instance; [work] host pool thread, at most `concurrency` at once, may block
- * until the deadline; [pure] as [work] but CPU only, calls no blocking service; [any] any thread.
- * While version 1 is a draft, draft_revision must equal the host's. */
+ *  8. No exception, panic, longjmp or signal crosses. Threads that a plugin makes belong to an instance, mask all
+ * signals and are joined before destroy returns. Thread tags: [control] one call at a time per instance; [work] host
+ * pool thread, at most `concurrency` at once, may block until the deadline; [pure] as [work] but CPU only, calls no
+ * blocking service; [any] any thread. While version 1 is a draft, draft_revision must equal the host's. */
 #ifndef BELFRY_PLUGIN_H
 #define BELFRY_PLUGIN_H
 
@@ -41,13 +43,13 @@ extern "C" {
 
 /* Frozen leaf: a borrowed view of bytes. */
 typedef struct belfry_str {
-    const char *p;
+    const char* p;
     size_t n;
 } belfry_str;
 
 /* Frozen leaf: a borrowed array; element i is at (const char *)p + i * stride. */
 typedef struct belfry_list {
-    const void *p;
+    const void* p;
     uint32_t n, stride;
 } belfry_list;
 
@@ -60,13 +62,13 @@ typedef struct belfry_span {
 typedef int32_t belfry_code;
 enum {
     BELFRY_OK = 0,
-    BELFRY_RETRY_LATER = 1 << 16,  /* trouble that passes; the same call may succeed later */
-    BELFRY_BUSY = 2 << 16,         /* a bound of the callee is reached; wait, then the same call */
-    BELFRY_BAD_REQUEST = 3 << 16,  /* the input is wrong; belfry_why says where */
-    BELFRY_AUTH = 4 << 16,         /* a credential was refused; an operator must act */
+    BELFRY_RETRY_LATER = 1 << 16, /* trouble that passes; the same call may succeed later */
+    BELFRY_BUSY = 2 << 16,        /* a bound of the callee is reached; wait, then the same call */
+    BELFRY_BAD_REQUEST = 3 << 16, /* the input is wrong; belfry_why says where */
+    BELFRY_AUTH = 4 << 16,        /* a credential was refused; an operator must act */
     BELFRY_NOT_FOUND = 5 << 16,
-    BELFRY_CONFLICT = 6 << 16,     /* the stored state is not the one the call relied on */
-    BELFRY_DUPLICATE = 7 << 16,    /* already done before; the row carries the first answer */
+    BELFRY_CONFLICT = 6 << 16,  /* the stored state is not the one the call relied on */
+    BELFRY_DUPLICATE = 7 << 16, /* already done before; the row carries the first answer */
     BELFRY_TOO_LARGE = 8 << 16,
     BELFRY_FENCED = 9 << 16,       /* the item is no longer owned by the caller: discard its results */
     BELFRY_STOPPED = 10 << 16,     /* the push was cancelled or expired */
@@ -81,7 +83,8 @@ enum {
 #define BELFRY_CODE_CLASS(code) ((belfry_code)((uint32_t)(code)&0xffff0000u))
 
 /* Frozen leaf: room that the caller offers for the reason of a failure. Texts are NUL-terminated and cut to fit.
- * `where` names the place in the input ("message.android.ttl", "credentials"); a failure without `text` is itself a fault. */
+ * `where` names the place in the input ("message.android.ttl", "credentials"); a failure without `text` is itself a
+ * fault. */
 typedef struct belfry_why {
     uint32_t retry_after_ms; /* 0 = no hint */
     uint32_t reserved;
@@ -93,13 +96,14 @@ typedef struct belfry_why {
 typedef struct belfry_instance belfry_instance;
 
 /* Takes rows during a call: same thread, rows borrowed. A non-zero answer means: stop emitting and return soon. */
-typedef int32_t (*belfry_emit)(void *ctx, belfry_list rows);
+typedef int32_t (*belfry_emit)(void* ctx, belfry_list rows);
 
-/* The host as one instance sees it. The pointer stays valid until destroy returns; it is the first argument of every service. */
+/* The host as one instance sees it. The pointer stays valid until destroy returns; it is the first argument of every
+ * service. */
 typedef struct belfry_host {
     uint32_t size, abi_minor;
     /* [any] The table of a service by id ("belfry.log/1", see services.h); NULL if this host does not know it. */
-    const void *(*service)(const struct belfry_host *, belfry_str id);
+    const void* (*service)(const struct belfry_host*, belfry_str id);
 } belfry_host;
 
 /* What the entry function returns: a constant table that lives as long as the process. */
@@ -108,25 +112,25 @@ typedef struct belfry_plugin {
     uint32_t draft_revision; /* BELFRY_DRAFT_REVISION of the headers this plugin was built with */
     uint32_t needs_minor;    /* lowest BELFRY_ABI_MINOR that has all this plugin uses; written by the author */
     uint32_t reserved;
-    belfry_str id, version;  /* equal to the manifest's */
-    /* [control] Makes an instance of component `component` (a name of the manifest). Pure and repeatable: no I/O, no threads, so
-     * that `belfry config check` may call it. `config_json` was checked against the component's schema; every secret in it
-     * is {"$secret":"id"}, to be read in start by belfry.secret/1.
-     * Returns OK and *out, or BAD_REQUEST/CONFIG with `why`. */
-    belfry_code (*create)(const belfry_host *, belfry_str component, belfry_str config_json, belfry_instance **out,
-                          belfry_why *why);
+    belfry_str id, version; /* equal to the manifest's */
+    /* [control] Makes an instance of component `component` (a name of the manifest). Pure and repeatable: no I/O, no
+     * threads, so that `belfry config check` may call it. `config_json` was checked against the component's schema;
+     * every secret in it is {"$secret":"id"}, to be read in start by belfry.secret/1. Returns OK and *out, or
+     * BAD_REQUEST/CONFIG with `why`. */
+    belfry_code (*create)(const belfry_host*, belfry_str component, belfry_str config_json, belfry_instance** out,
+                          belfry_why* why);
     /* [control] Opens what the instance needs; called once, before any call through its interface.
      * Returns OK, or CONFIG, AUTH, RETRY_LATER (the host tries again), CORRUPT, INTERNAL with `why`. */
-    belfry_code (*start)(belfry_instance *, int64_t deadline_mono_ns, belfry_why *why);
+    belfry_code (*start)(belfry_instance*, int64_t deadline_mono_ns, belfry_why* why);
     /* [control] Ends the instance, started or not: no call is running, its threads are joined before it returns. */
-    void (*destroy)(belfry_instance *);
+    void (*destroy)(belfry_instance*);
     /* [any] The table of an interface by id ("belfry.provider/1"); NULL if this instance does not have it. */
-    const void *(*get_interface)(belfry_instance *, belfry_str id);
+    const void* (*get_interface)(belfry_instance*, belfry_str id);
 } belfry_plugin;
 
-/* The only symbol a plugin exports. `host` is a reduced host that offers only belfry.log/1. Runs no code of consequence: the
- * host may call it in a probe process first. NULL = the plugin refuses this host. */
-BELFRY_EXPORT const belfry_plugin *belfry_plugin_main_draft(const belfry_host *host);
+/* The only symbol a plugin exports. `host` is a reduced host that offers only belfry.log/1. Runs no code of
+ * consequence: the host may call it in a probe process first. NULL = the plugin refuses this host. */
+BELFRY_EXPORT const belfry_plugin* belfry_plugin_main_draft(const belfry_host* host);
 
 #ifdef __cplusplus
 }

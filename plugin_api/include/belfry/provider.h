@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Interface "belfry.provider/1": a push provider is a codec. It checks tokens and payloads, says once per push how requests look
- * (a plan), makes credentials, and turns answers into verdicts. The host owns sockets, bytes in flight, retries, pacing and the
- * life of credentials, and executes plans from its own memory: no plugin code runs on a network loop. */
+ * Interface "belfry.provider/1": a push provider is a codec. It checks tokens and payloads, says once per push how
+ * requests look (a plan), makes credentials, and turns answers into verdicts. The host owns sockets, bytes in flight,
+ * retries, pacing and the life of credentials, and executes plans from its own memory: no plugin code runs on a network
+ * loop. */
 #ifndef BELFRY_PROVIDER_H
 #define BELFRY_PROVIDER_H
 
@@ -18,14 +19,19 @@ typedef struct belfry_prepared belfry_prepared;
 
 /* A device token as the application gave it, or as validate normalised it. */
 typedef struct belfry_token {
-    uint32_t size, variant;    /* variant: which plan this device starts with; 0 if the provider has only one */
-    belfry_str platform;       /* as registered: "android", "ios", "web" ...; may be empty */
-    belfry_str token;          /* what goes on the wire */
-    belfry_str identity;       /* out: what is unique; equal identity = same device registration */
-    belfry_str data;           /* out: provider_data, at most 1 KiB, opaque to the host */
+    uint32_t size, variant; /* variant: which plan this device starts with; 0 if the provider has only one */
+    belfry_str platform;    /* as registered: "android", "ios", "web" ...; may be empty */
+    belfry_str token;       /* what goes on the wire */
+    belfry_str identity;    /* out: what is unique; equal identity = same device registration */
+    belfry_str data;        /* out: provider_data, at most 1 KiB, opaque to the host */
 } belfry_token;
 
-enum belfry_content_kind { BELFRY_CONTENT_TOKENS = 1, BELFRY_CONTENT_TOPIC = 2, BELFRY_CONTENT_CONDITION = 3, BELFRY_CONTENT_CHANNEL = 4 };
+enum belfry_content_kind {
+    BELFRY_CONTENT_TOKENS = 1,
+    BELFRY_CONTENT_TOPIC = 2,
+    BELFRY_CONTENT_CONDITION = 3,
+    BELFRY_CONTENT_CHANNEL = 4
+};
 enum {
     BELFRY_CONTENT_CHECK_ONLY = 1u, /* validate, emit no plan, keep nothing (API validation) */
     BELFRY_CONTENT_DRY_RUN = 2u,    /* the provider's own validation mode; UNSUPPORTED if it has none */
@@ -34,12 +40,13 @@ enum {
 
 /* What a push asks this provider to send. */
 typedef struct belfry_content {
-    uint32_t size, flags;     /* BELFRY_CONTENT_* */
-    int32_t kind;             /* belfry_content_kind */
+    uint32_t size, flags; /* BELFRY_CONTENT_* */
+    int32_t kind;         /* belfry_content_kind */
     uint32_t reserved;
-    belfry_str payload;       /* the caller's JSON value for this provider, byte for byte (for FCM: the value of notification.fcm) */
-    belfry_str target;        /* topic, condition or channel; empty for TOKENS */
-    int64_t expires_unix_ms;  /* 0 = never */
+    belfry_str
+        payload; /* the caller's JSON value for this provider, byte for byte (for FCM: the value of notification.fcm) */
+    belfry_str target;       /* topic, condition or channel; empty for TOKENS */
+    int64_t expires_unix_ms; /* 0 = never */
 } belfry_content;
 
 enum belfry_piece_kind {
@@ -71,15 +78,15 @@ typedef struct belfry_field {
 /* A request template for devices of one variant. The host copies it during emit and executes it without the plugin. */
 typedef struct belfry_plan {
     uint32_t size, variant;
-    int32_t endpoint;        /* id from belfry.http/1 endpoint() */
-    int32_t credential;      /* slot whose value is sent as `authorization`; -1 = none */
-    uint32_t items_max;      /* devices per request; 1 unless encode packs more */
-    uint32_t answer_max;     /* longest answer body decode wants to see, bytes; longer ones are cut */
-    belfry_str method;       /* "POST" */
-    belfry_str text;         /* what TEXT pieces refer to */
-    belfry_list path, body;  /* belfry_piece[]; empty body = encode writes the requests */
-    belfry_list headers;     /* belfry_field[]; without authorization, content-length and pseudo headers */
-    belfry_list keep;        /* belfry_str[]: answer headers that decode wants, lower case */
+    int32_t endpoint;       /* id from belfry.http/1 endpoint() */
+    int32_t credential;     /* slot whose value is sent as `authorization`; -1 = none */
+    uint32_t items_max;     /* devices per request; 1 unless encode packs more */
+    uint32_t answer_max;    /* longest answer body decode wants to see, bytes; longer ones are cut */
+    belfry_str method;      /* "POST" */
+    belfry_str text;        /* what TEXT pieces refer to */
+    belfry_list path, body; /* belfry_piece[]; empty body = encode writes the requests */
+    belfry_list headers;    /* belfry_field[]; without authorization, content-length and pseudo headers */
+    belfry_list keep;       /* belfry_str[]: answer headers that decode wants, lower case */
 } belfry_plan;
 
 typedef struct belfry_item {
@@ -92,13 +99,14 @@ typedef struct belfry_item {
 /* One request written by encode; spans refer to outbox.buf. */
 typedef struct belfry_request {
     uint32_t size, first_item, items, variant;
-    belfry_span origin, path, headers, body; /* origin may be empty: the plan's endpoint; headers as "name: value\n" lines */
+    belfry_span origin, path, headers,
+        body; /* origin may be empty: the plan's endpoint; headers as "name: value\n" lines */
 } belfry_request;
 
 typedef struct belfry_outbox {
     uint32_t size, stride, cap, n; /* requests: stride, room, and how many encode wrote */
-    void *requests;                /* belfry_request[cap] */
-    char *buf;
+    void* requests;                /* belfry_request[cap] */
+    char* buf;
     uint32_t buf_cap, buf_n;
 } belfry_outbox;
 
@@ -106,11 +114,11 @@ typedef struct belfry_outbox {
 typedef struct belfry_answer {
     uint32_t size, first_item, items, variant;
     int32_t status;
-    uint32_t resent;               /* how often this attempt was sent again after RESEND */
-    const belfry_prepared *prepared;
+    uint32_t resent; /* how often this attempt was sent again after RESEND */
+    const belfry_prepared* prepared;
     belfry_str body, origin;
-    belfry_list headers;           /* belfry_header[]: those named by plan.keep */
-    int64_t date_unix_ms;          /* the answer's Date header, 0 if none */
+    belfry_list headers;  /* belfry_header[]: those named by plan.keep */
+    int64_t date_unix_ms; /* the answer's Date header, 0 if none */
 } belfry_answer;
 
 /* Frozen leaf. */
@@ -119,42 +127,48 @@ typedef struct belfry_header {
 } belfry_header;
 
 enum belfry_outcome {
-    BELFRY_ACCEPTED = 1,     /* counted; message_id may be given */
-    BELFRY_DEVICE_GONE = 2,  /* the token is dead: gone_unix_ms = since when (0 unknown); SUSPECT when not certain */
-    BELFRY_REFUSED = 3,      /* final for the scope; never touches devices */
-    BELFRY_RETRY = 4,        /* counts as an attempt; retry_after_ms or the host's back-off */
-    BELFRY_THROTTLED = 5,    /* paces or pauses the scope; no attempt */
-    BELFRY_AUTH_REFUSED = 6, /* pauses the scope, alarm, slow probes; no attempt */
-    BELFRY_MISCONFIGURED = 7,/* as AUTH_REFUSED, for settings */
+    BELFRY_ACCEPTED = 1,      /* counted; message_id may be given */
+    BELFRY_DEVICE_GONE = 2,   /* the token is dead: gone_unix_ms = since when (0 unknown); SUSPECT when not certain */
+    BELFRY_REFUSED = 3,       /* final for the scope; never touches devices */
+    BELFRY_RETRY = 4,         /* counts as an attempt; retry_after_ms or the host's back-off */
+    BELFRY_THROTTLED = 5,     /* paces or pauses the scope; no attempt */
+    BELFRY_AUTH_REFUSED = 6,  /* pauses the scope, alarm, slow probes; no attempt */
+    BELFRY_MISCONFIGURED = 7, /* as AUTH_REFUSED, for settings */
     BELFRY_EXPIRED = 8,
     BELFRY_NOT_SUPPORTED = 9,
-    BELFRY_FAULT = 10        /* the answer made no sense */
+    BELFRY_FAULT = 10 /* the answer made no sense */
 };
-enum belfry_scope { BELFRY_SCOPE_ITEM = 1, BELFRY_SCOPE_PUSH = 2, BELFRY_SCOPE_PLATFORM = 3, BELFRY_SCOPE_ORIGIN = 4, BELFRY_SCOPE_INSTANCE = 5 };
+enum belfry_scope {
+    BELFRY_SCOPE_ITEM = 1,
+    BELFRY_SCOPE_PUSH = 2,
+    BELFRY_SCOPE_PLATFORM = 3,
+    BELFRY_SCOPE_ORIGIN = 4,
+    BELFRY_SCOPE_INSTANCE = 5
+};
 enum {
     BELFRY_VERDICT_SUSPECT = 1u,
-    BELFRY_VERDICT_RESEND = 2u,            /* send again now, as `variant`; at most twice per attempt */
-    BELFRY_VERDICT_REAUTH = 4u,            /* the credential this request used is no longer good; host compares generations */
+    BELFRY_VERDICT_RESEND = 2u, /* send again now, as `variant`; at most twice per attempt */
+    BELFRY_VERDICT_REAUTH = 4u, /* the credential this request used is no longer good; host compares generations */
     BELFRY_VERDICT_RETIRE_CONNECTION = 8u,
-    BELFRY_VERDICT_LEARN_VARIANT = 16u     /* keep `variant` on the device */
+    BELFRY_VERDICT_LEARN_VARIANT = 16u /* keep `variant` on the device */
 };
 
 /* Exactly one per item of the answers given to decode (or items given to send). */
 typedef struct belfry_verdict {
-    uint32_t size, item;       /* index of the item */
-    int32_t outcome, scope;    /* belfry_outcome, belfry_scope */
-    uint32_t flags, variant;   /* BELFRY_VERDICT_* */
-    int64_t retry_after_ms;    /* 0 = no hint */
+    uint32_t size, item;     /* index of the item */
+    int32_t outcome, scope;  /* belfry_outcome, belfry_scope */
+    uint32_t flags, variant; /* BELFRY_VERDICT_* */
+    int64_t retry_after_ms;  /* 0 = no hint */
     int64_t gone_unix_ms;
     belfry_str message_id, reason; /* reason: the provider's own short word ("UNREGISTERED"), then what to do */
 } belfry_verdict;
 
 typedef struct belfry_credential {
     uint32_t size, reserved;
-    belfry_str value;             /* the whole authorization header value */
-    int64_t valid_ms;             /* from now, on the monotonic clock */
-    int64_t refresh_after_ms;     /* renew in the background from then on */
-    int64_t not_again_before_ms;  /* even when refused, do not make another one earlier */
+    belfry_str value;            /* the whole authorization header value */
+    int64_t valid_ms;            /* from now, on the monotonic clock */
+    int64_t refresh_after_ms;    /* renew in the background from then on */
+    int64_t not_again_before_ms; /* even when refused, do not make another one earlier */
 } belfry_credential;
 
 typedef struct belfry_provider {
@@ -163,23 +177,27 @@ typedef struct belfry_provider {
     uint32_t concurrency;        /* how many [work]/[pure] calls may run at once; 0 = any number */
     uint32_t per_minute_default; /* requests per minute when the configuration says nothing; 0 = no limit */
     /* [pure] Checks a token and emits exactly one belfry_token. BAD_REQUEST with `why` refuses it. */
-    belfry_code (*validate)(belfry_instance *, const belfry_token *, belfry_emit, void *ctx, belfry_why *why);
-    /* [work] Checks the content and emits one belfry_plan per variant; *out lives until release. Once per push, node and instance
-     * generation. BAD_REQUEST, TOO_LARGE or UNSUPPORTED with `why` refuse the push for this provider. */
-    belfry_code (*prepare)(belfry_instance *, const belfry_content *, belfry_emit, void *ctx, belfry_prepared **out, belfry_why *why);
+    belfry_code (*validate)(belfry_instance*, const belfry_token*, belfry_emit, void* ctx, belfry_why* why);
+    /* [work] Checks the content and emits one belfry_plan per variant; *out lives until release. Once per push, node
+     * and instance generation. BAD_REQUEST, TOO_LARGE or UNSUPPORTED with `why` refuse the push for this provider. */
+    belfry_code (*prepare)(belfry_instance*, const belfry_content*, belfry_emit, void* ctx, belfry_prepared** out,
+                           belfry_why* why);
     /* [work] Forgets a prepared push; no request of it is in flight or waits for decode. */
-    void (*release)(belfry_instance *, belfry_prepared *);
-    /* [control] Makes the credential of `slot` and emits it. The host does single flight, refresh, back-off and the alarm.
-     * AUTH or CONFIG: an operator must act; RETRY_LATER: trouble that passes. */
-    belfry_code (*authorize)(belfry_instance *, uint32_t slot, int64_t deadline_mono_ns, belfry_emit, void *ctx, belfry_why *why);
-    /* [pure] Optional, NULL if plans have bodies. Writes requests for a prefix of `items` (belfry_item[]) and returns its length;
-     * items it refuses leave as belfry_verdict rows by emit. */
-    uint32_t (*encode)(belfry_instance *, const belfry_prepared *, belfry_list items, belfry_outbox *, belfry_emit, void *ctx);
-    /* [pure] HTTP answers (belfry_answer[]) in, one belfry_verdict per item out. 2xx come once per page, others at once in small
-     * lists. */
-    void (*decode)(belfry_instance *, belfry_list answers, belfry_emit, void *ctx);
+    void (*release)(belfry_instance*, belfry_prepared*);
+    /* [control] Makes the credential of `slot` and emits it. The host does single flight, refresh, back-off and the
+     * alarm. AUTH or CONFIG: an operator must act; RETRY_LATER: trouble that passes. */
+    belfry_code (*authorize)(belfry_instance*, uint32_t slot, int64_t deadline_mono_ns, belfry_emit, void* ctx,
+                             belfry_why* why);
+    /* [pure] Optional, NULL if plans have bodies. Writes requests for a prefix of `items` (belfry_item[]) and returns
+     * its length; items it refuses leave as belfry_verdict rows by emit. */
+    uint32_t (*encode)(belfry_instance*, const belfry_prepared*, belfry_list items, belfry_outbox*, belfry_emit,
+                       void* ctx);
+    /* [pure] HTTP answers (belfry_answer[]) in, one belfry_verdict per item out. 2xx come once per page, others at once
+     * in small lists. */
+    void (*decode)(belfry_instance*, belfry_list answers, belfry_emit, void* ctx);
     /* [work] Instead of plans and decode for what is not HTTP; NULL otherwise. Sends `items` and emits verdicts. */
-    belfry_code (*send)(belfry_instance *, const belfry_prepared *, belfry_list items, int64_t deadline_mono_ns, belfry_emit, void *ctx);
+    belfry_code (*send)(belfry_instance*, const belfry_prepared*, belfry_list items, int64_t deadline_mono_ns,
+                        belfry_emit, void* ctx);
 } belfry_provider;
 
 #ifdef __cplusplus

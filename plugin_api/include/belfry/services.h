@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the host offers to plugins, each table by its id from belfry_host.service. Every function takes the instance's host first.
- * With these a provider needs no TLS, HTTP, JSON or crypto library of its own. Tables live as long as the process. */
+ * What the host offers to plugins, each table by its id from belfry_host.service. Every function takes the instance's
+ * host first. With these a provider needs no TLS, HTTP, JSON or crypto library of its own. Tables live as long as the
+ * process. */
 #ifndef BELFRY_SERVICES_H
 #define BELFRY_SERVICES_H
 
@@ -17,9 +18,9 @@ enum belfry_level { BELFRY_LEVEL_DEBUG = 1, BELFRY_LEVEL_INFO = 2, BELFRY_LEVEL_
 typedef struct belfry_log {
     uint32_t size, reserved;
     /* [any] 1 if lines of this level are kept; ask before formatting. */
-    int32_t (*enabled)(const belfry_host *, int32_t level);
+    int32_t (*enabled)(const belfry_host*, int32_t level);
     /* [any] One line: fixed event text and fields (belfry_header[]). Never give tokens, payloads or secrets. */
-    void (*write)(const belfry_host *, int32_t level, belfry_str event, belfry_list fields);
+    void (*write)(const belfry_host*, int32_t level, belfry_str event, belfry_list fields);
 } belfry_log;
 
 /* ---- belfry.metrics/1: define in create or start, then add from anywhere ---- */
@@ -27,18 +28,19 @@ typedef struct belfry_log {
 enum belfry_metric_kind { BELFRY_METRIC_COUNTER = 1, BELFRY_METRIC_GAUGE = 2 };
 typedef struct belfry_metrics {
     uint32_t size, reserved;
-    /* [control] A handle >= 0, or -1 if the name is not [a-z_]+ or too many are defined. The host adds prefix and instance label. */
-    int32_t (*define)(const belfry_host *, int32_t kind, belfry_str name, belfry_str help);
+    /* [control] A handle >= 0, or -1 if the name is not [a-z_]+ or too many are defined. The host adds prefix and
+     * instance label. */
+    int32_t (*define)(const belfry_host*, int32_t kind, belfry_str name, belfry_str help);
     /* [any] Adds to a counter (value >= 0) or sets a gauge. */
-    void (*record)(const belfry_host *, int32_t handle, double value);
+    void (*record)(const belfry_host*, int32_t handle, double value);
 } belfry_metrics;
 
 /* ---- belfry.clock/1 ---- */
 #define BELFRY_CLOCK_ID "belfry.clock/1"
 typedef struct belfry_clock {
     uint32_t size, reserved;
-    int64_t (*mono_ns)(const belfry_host *); /* [any] */
-    int64_t (*unix_ms)(const belfry_host *); /* [any] */
+    int64_t (*mono_ns)(const belfry_host*); /* [any] */
+    int64_t (*unix_ms)(const belfry_host*); /* [any] */
 } belfry_clock;
 
 /* ---- belfry.http/1: endpoints for plans, and blocking calls for control traffic (OAuth, channels) ---- */
@@ -50,20 +52,20 @@ enum {
 };
 typedef struct belfry_endpoint {
     uint32_t size, flags;
-    belfry_str url;                    /* "https://host[:port]", without path */
-    belfry_str partition;              /* connections are shared only between equal (url, partition) */
+    belfry_str url;       /* "https://host[:port]", without path */
+    belfry_str partition; /* connections are shared only between equal (url, partition) */
     belfry_str client_cert_pem, client_key_pem;
-    uint32_t connections_max, idle_s;  /* 0 = the host's defaults */
+    uint32_t connections_max, idle_s; /* 0 = the host's defaults */
 } belfry_endpoint;
 typedef struct belfry_http {
     uint32_t size, reserved;
-    /* [control] Declares an endpoint, in start. An id >= 0, or -1 with `why`. ca_file, proxy and the like come from the provider's
-     * host-level configuration. */
-    int32_t (*endpoint)(const belfry_host *, const belfry_endpoint *, belfry_why *);
-    /* [work][control] One request, blocking until the answer or the deadline; spans refer to buf, headers as "name: value\n",
-     * `method` e.g. "POST". Emits one belfry_answer. RETRY_LATER: no answer, `why` says what happened. */
-    belfry_code (*call)(const belfry_host *, int32_t endpoint, belfry_str method, const belfry_request *, const char *buf,
-                        int64_t deadline_mono_ns, belfry_emit answer, void *ctx, belfry_why *);
+    /* [control] Declares an endpoint, in start. An id >= 0, or -1 with `why`. ca_file, proxy and the like come from the
+     * provider's host-level configuration. */
+    int32_t (*endpoint)(const belfry_host*, const belfry_endpoint*, belfry_why*);
+    /* [work][control] One request, blocking until the answer or the deadline; spans refer to buf, headers as "name:
+     * value\n", `method` e.g. "POST". Emits one belfry_answer. RETRY_LATER: no answer, `why` says what happened. */
+    belfry_code (*call)(const belfry_host*, int32_t endpoint, belfry_str method, const belfry_request*, const char* buf,
+                        int64_t deadline_mono_ns, belfry_emit answer, void* ctx, belfry_why*);
 } belfry_http;
 
 /* ---- belfry.crypto/1 ---- */
@@ -71,21 +73,26 @@ typedef struct belfry_http {
 enum belfry_jwt_alg { BELFRY_JWT_RS256 = 1, BELFRY_JWT_ES256 = 2, BELFRY_JWT_PS256 = 3 };
 typedef struct belfry_crypto {
     uint32_t size, reserved;
-    /* [pure] Signs {"alg":..., + header_json members} . claims_json with a PEM key (PKCS#8 or traditional) and emits one belfry_str:
-     * the compact JWT. BAD_REQUEST: the key cannot be read or does not fit the algorithm. */
-    belfry_code (*jwt_sign)(const belfry_host *, int32_t alg, belfry_str key_pem, belfry_str header_json, belfry_str claims_json, belfry_emit,
-                            void *ctx, belfry_why *);
+    /* [pure] Signs {"alg":..., + header_json members} . claims_json with a PEM key (PKCS#8 or traditional) and emits
+     * one belfry_str: the compact JWT. BAD_REQUEST: the key cannot be read or does not fit the algorithm. */
+    belfry_code (*jwt_sign)(const belfry_host*, int32_t alg, belfry_str key_pem, belfry_str header_json,
+                            belfry_str claims_json, belfry_emit, void* ctx, belfry_why*);
     /* [pure] HMAC-SHA-256 / SHA-256 into out[32]. */
-    void (*hmac_sha256)(const belfry_host *, belfry_str key, belfry_str data, uint8_t out[32]);
-    void (*sha256)(const belfry_host *, belfry_str data, uint8_t out[32]);
+    void (*hmac_sha256)(const belfry_host*, belfry_str key, belfry_str data, uint8_t out[32]);
+    void (*sha256)(const belfry_host*, belfry_str data, uint8_t out[32]);
     /* [pure] Cryptographically random bytes. */
-    void (*random)(const belfry_host *, void *out, uint32_t n);
+    void (*random)(const belfry_host*, void* out, uint32_t n);
 } belfry_crypto;
 
 /* ---- belfry.json/1: spans of JSON text, never a tree ---- */
 #define BELFRY_JSON_ID "belfry.json/1"
 enum belfry_json_type {
-    BELFRY_JSON_NULL = 1, BELFRY_JSON_FALSE = 2, BELFRY_JSON_TRUE = 3, BELFRY_JSON_NUMBER = 4, BELFRY_JSON_STRING = 5, BELFRY_JSON_ARRAY = 6,
+    BELFRY_JSON_NULL = 1,
+    BELFRY_JSON_FALSE = 2,
+    BELFRY_JSON_TRUE = 3,
+    BELFRY_JSON_NUMBER = 4,
+    BELFRY_JSON_STRING = 5,
+    BELFRY_JSON_ARRAY = 6,
     BELFRY_JSON_OBJECT = 7
 };
 /* Frozen leaf: a value inside a text; strings include their quotes. */
@@ -95,29 +102,31 @@ typedef struct belfry_json_value {
 } belfry_json_value;
 /* A member of an object or element of an array; borrowed during emit. Frozen leaf. */
 typedef struct belfry_json_entry {
-    belfry_json_value key;   /* absent in arrays */
+    belfry_json_value key; /* absent in arrays */
     belfry_json_value value;
 } belfry_json_entry;
 typedef struct belfry_json {
     uint32_t size, reserved;
-    /* [pure] OK if text is one valid JSON value (RFC 8259, valid UTF-8, depth <= 64); else BAD_REQUEST with the position in why. */
-    belfry_code (*check)(const belfry_host *, belfry_str text, belfry_why *);
+    /* [pure] OK if text is one valid JSON value (RFC 8259, valid UTF-8, depth <= 64); else BAD_REQUEST with the
+     * position in why. */
+    belfry_code (*check)(const belfry_host*, belfry_str text, belfry_why*);
     /* [pure] The value at a path like "error.details" or "results.0.error"; type 0 if absent. `text` must be valid. */
-    belfry_json_value (*find)(const belfry_host *, belfry_str text, belfry_str path);
+    belfry_json_value (*find)(const belfry_host*, belfry_str text, belfry_str path);
     /* [pure] Emits the entries (belfry_json_entry[], spans relative to text) of the object or array at `at`. */
-    void (*entries)(const belfry_host *, belfry_str text, belfry_span at, belfry_emit, void *ctx);
+    void (*entries)(const belfry_host*, belfry_str text, belfry_span at, belfry_emit, void* ctx);
     /* [pure] Unescapes the string at `at` (with quotes) and emits one belfry_str. */
-    void (*unescape)(const belfry_host *, belfry_str text, belfry_span at, belfry_emit, void *ctx);
+    void (*unescape)(const belfry_host*, belfry_str text, belfry_span at, belfry_emit, void* ctx);
     /* [pure] Emits `raw` as the inside of a JSON string. */
-    void (*escape)(const belfry_host *, belfry_str raw, belfry_emit, void *ctx);
+    void (*escape)(const belfry_host*, belfry_str raw, belfry_emit, void* ctx);
 } belfry_json;
 
 /* ---- belfry.secret/1 ---- */
 #define BELFRY_SECRET_ID "belfry.secret/1"
 typedef struct belfry_secret {
     uint32_t size, reserved;
-    /* [control] In start: emits one belfry_str with the secret's bytes. NOT_FOUND or CONFIG with `why` (file unreadable ...). */
-    belfry_code (*read)(const belfry_host *, belfry_str id, belfry_emit, void *ctx, belfry_why *);
+    /* [control] In start: emits one belfry_str with the secret's bytes. NOT_FOUND or CONFIG with `why` (file unreadable
+     * ...). */
+    belfry_code (*read)(const belfry_host*, belfry_str id, belfry_emit, void* ctx, belfry_why*);
 } belfry_secret;
 
 /* ---- belfry.state/1: small private state of an instance ---- */
@@ -126,10 +135,11 @@ enum belfry_state_scope { BELFRY_STATE_NODE = 1, BELFRY_STATE_CLUSTER = 2 };
 typedef struct belfry_state {
     uint32_t size, reserved;
     /* [control] The private directory of this instance under data_dir, created 0700; emits one belfry_str. */
-    belfry_code (*directory)(const belfry_host *, belfry_emit, void *ctx, belfry_why *);
+    belfry_code (*directory)(const belfry_host*, belfry_emit, void* ctx, belfry_why*);
     /* [work][control] As kv_get / kv_cas of storage.h, keys private to the instance. */
-    belfry_code (*get)(const belfry_host *, int32_t scope, belfry_str key, belfry_emit, void *ctx, belfry_why *);
-    belfry_code (*cas)(const belfry_host *, int32_t scope, belfry_str key, int64_t version, belfry_str value, belfry_why *);
+    belfry_code (*get)(const belfry_host*, int32_t scope, belfry_str key, belfry_emit, void* ctx, belfry_why*);
+    belfry_code (*cas)(const belfry_host*, int32_t scope, belfry_str key, int64_t version, belfry_str value,
+                       belfry_why*);
 } belfry_state;
 
 #ifdef __cplusplus

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Structure rules that no compiler checks: include arrows, budgets, words, files that must agree.
+
+Runs as the test `tidy` and in ./dev lint; prints one line per finding and exits 1 if there is any.
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CODE = {".cpp", ".h", ".hpp", ".c"}
+LINE_MAX = 120
+FILE_LINES_MAX = 800
+
+# What each folder of host/ may include besides itself. Arrows point downward only; see ARCHITECTURE.md.
+LAYERS = {
+    "base": set(),
+    "crypto": {"base"},
+    "http": {"base", "crypto"},
+    "plugins": {"base"},
+    "services": {"base", "crypto", "http"},
+    "audience": {"base", "crypto", "plugins"},
+    "render": {"base"},
+    "policy": {"base"},
+    "delivery": {"base", "crypto", "http", "plugins", "audience", "render", "policy"},
+    "telemetry": {"base"},
+    "config": {"base"},
+    "api": {"base", "crypto", "plugins", "audience", "delivery"},
+    "ui": {"base"},
+    "cli": {"base", "api", "config", "telemetry", "plugins"},
+}
+POCO_FOLDERS = {"api", "cli", "config", "ui", "telemetry", "main"}
+BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
+BANNED_WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\()")
+
+
+def tracked_files():
+    out = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                         cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [ROOT / name for name in out.split("\0") if name and (ROOT / name).is_file()]
+
+
+def includes_of(text):
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', text, re.M)
+
+
+def check_arrows(path, text):
+    parts = path.relative_to(ROOT).parts
+    for target in includes_of(text):
+        top = target.split("/")[0]
+        if parts[0] == "host" and len(parts) > 2:
+            folder = parts[1]
+            if top in LAYERS and "/" in target and top != folder and top not in LAYERS[folder]:
+                yield f"host/{folder} must not include {target}: arrows point downward only"
+            if top == "Poco" and folder not in POCO_FOLDERS:
+                yield f"host/{folder} must not include {target}: Poco stays in {', '.join(sorted(POCO_FOLDERS))}"
+        if parts[0] == "plugins" and not path.name.endswith("_test.cpp") and "/" in target:
+            allowed = top == "belfry" or target.startswith("shared/")
+            if (ROOT / "host" / target).exists() and not allowed:
+                yield f"a plugin includes only plugin_api and plugins/shared, not {target}"
+        if parts[:2] == ("tools", "simulator") and ((ROOT / "host" / target).exists() or top == "belfry"):
+            yield f"the simulator shares no code with the host: not {target}"
+        if parts[0] == "plugin_api" and (ROOT / "host" / target).exists():
+            yield f"plugin_api includes nothing of ours: not {target}"
+
+
+def check_text(path, text):
+    relative = path.relative_to(ROOT)
+    if "SPDX-License-Identifier" not in text[:200]:
+        yield "no SPDX line at the top"
+    lines = text.split("\n")
+    if len(lines) > FILE_LINES_MAX:
+        yield f"{len(lines)} lines, budget {FILE_LINES_MAX}: split it by job"
+    for number, line in enumerate(lines, 1):
+        if len(line) > LINE_MAX:
+            yield f"line {number} has {len(line)} columns, budget {LINE_MAX}"
+        if relative.parts[:2] != ("tests", "tidy") and BANNED_WORDS.search(line):
+            yield f"line {number}: a note for later without an issue number"
+    if path.stem in BANNED_NAMES:
+        yield "the name says nothing: name the thing"
+    if relative.parts[0] in ("host", "plugins", "plugin_api") and not text.isascii():
+        bad = next(n for n, line in enumerate(lines, 1) if not line.isascii())
+        yield f"line {bad}: sources are ASCII"
+
+
+def check_tests(path, text):
+    """A test without an assertion cannot fail."""
+    for match in re.finditer(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)\s*\{(.*?)^\}", text, re.M | re.S):
+        if not re.search(r"EXPECT_|ASSERT_|ADD_FAILURE|FAIL\(|expect_|check_|Expect|Check|check\(|expect\(", match.group(3)):
+            yield f"{match.group(1)}.{match.group(2)} asserts nothing"
+    if re.search(r"\b(DISABLED_\w+|GTEST_SKIP\(\)\s*;)", text):
+        yield "a test is switched off without a reason"
+
+
+def check_agreements():
+    version = re.search(r"project\(belfry VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    if not re.search(r"^## (Unreleased|" + re.escape(version) + r")", changelog, re.M):
+        yield "CHANGELOG.md", f"its first entry is neither Unreleased nor {version}"
+    plugin_h = (ROOT / "plugin_api/include/belfry/plugin.h").read_text()
+    revision = int(re.search(r"#define BELFRY_DRAFT_REVISION (\d+)", plugin_h).group(1))
+    for manifest in sorted(ROOT.glob("plugins/*/*.json")):
+        if json.loads(manifest.read_text()).get("draft_revision") != revision:
+            yield str(manifest.relative_to(ROOT)), f"draft_revision is not the header's {revision}"
+    architecture = (ROOT / "ARCHITECTURE.md").read_text()
+    for folder in sorted(p.name for p in (ROOT / "host").iterdir() if p.is_dir() and any(p.glob("*.cpp"))):
+        if f"`host/{folder}`" not in architecture:
+            yield "ARCHITECTURE.md", f"says nothing about host/{folder}"
+    for folder in sorted(p for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name != "shared" and any(p.glob("*.cpp"))):
+        if not (folder / "README.md").exists():
+            yield str(folder.relative_to(ROOT)), "a plugin folder has a README.md of ten lines"
+
+
+def main():
+    findings = []
+    for path in tracked_files():
+        if path.suffix not in CODE:
+            continue
+        text = path.read_text(errors="replace")
+        checks = [check_arrows, check_text]
+        if path.name.endswith("_test.cpp"):
+            checks.append(check_tests)
+        for check in checks:
+            findings += [(str(path.relative_to(ROOT)), message) for message in check(path, text)]
+    findings += list(check_agreements())
+    for place, message in findings:
+        print(f"{place}: {message}")
+    print(f"tidy: {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
