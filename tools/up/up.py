@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""./dev up: simulator, server, one registered device per provider, and the first push."""
+import argparse
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from world import Server, Simulator, Trouble  # noqa: E402
+
+EXAMPLE = {
+    "recipient": {"filter": {"topics": ["test"]}},
+    "notification": {"fcm": {"message": {"notification": {"title": "Hello", "body": "How are you?"}}}},
+}
+PHONES = {"fcm": "ok-first-phone"}
+
+
+def first_push(server, simulator):
+    """Registers the phones, sends the example and returns what each phone received."""
+    for provider, token in PHONES.items():
+        device = server.result("device_register", {"provider": provider, "token": token, "platform": "android", "topics": ["test"]})
+        print(f"registered  {provider} device {device['id']} for topic \"test\"")
+    uid = server.result("send_push_notification", EXAMPLE)["uid"]
+    print(f"sent        push {uid}")
+    status = server.wait_done(uid)
+    print(f"settled     planned {status['planned']}, outcomes {status['outcomes']}")
+    received = {}
+    for provider, token in PHONES.items():
+        messages = simulator.control("GET", f"/phones/{token}").get("messages", [])
+        received[provider] = [m for m in messages if m.get("notification", {}).get("title") == "Hello"]
+        shown = received[provider][-1]["notification"] if received[provider] else "nothing"
+        print(f"phone       {provider} {token} shows {shown}")
+    return received
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev up", description=__doc__)
+    parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--once", action="store_true", help="exit after the first push: 0 only if every phone got it")
+    parser.add_argument("--listen", help="where the server listens (default 127.0.0.1:8000, with --once any free port)")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    folder = pathlib.Path(options.build) / "demo"
+    if options.once:
+        shutil.rmtree(folder, ignore_errors=True)
+    processes = []
+    try:
+        simulator = Simulator(options.build, (folder / "simulator").resolve())
+        processes.append(simulator)
+        listen = options.listen or ("127.0.0.1:0" if options.once else "127.0.0.1:8000")
+        server = Server(options.build, (folder / "server").resolve(), simulator, listen=listen)
+        processes.append(server)
+        received = first_push(server, simulator)
+        if not all(received.values()):
+            raise Trouble("not every phone received the push; logs are in " + str(folder))
+        if options.once:
+            return 0
+        print(f"""
+server      {server.url}   API key: {server.KEY}
+metrics     {server.url}/metrics   health {server.url}/health   API {server.url}/openapi.json
+simulator   {simulator.facts['control_url']}/phones shows what every phone received
+config      {server.config}
+logs        {folder}/*/*.log
+Ctrl-C stops both.""")
+        while all(p.process.alive() for p in processes):
+            time.sleep(0.5)
+        raise Trouble("a process ended; logs are in " + str(folder))
+    except (Trouble, OSError) as trouble:
+        print(f"dev up: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for process in reversed(processes):
+            try:
+                process.stop()
+            except Trouble as trouble:
+                print(f"dev up: {trouble}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

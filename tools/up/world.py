@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulator and a Belfry server side by side on loopback, as `./dev up` and the end-to-end tests need them.
+
+Standard library only. Every wait is bounded; a process that dies says so with the end of its log.
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+
+class Trouble(Exception):
+    """Something a person must read: one line, then the log's end where there is one."""
+
+
+def http(method, url, body=None, headers=None, timeout=30):
+    """(status, bytes) of one request; never raises for a status."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read()
+
+
+class Process:
+    """A child with its output in a log file."""
+
+    def __init__(self, name, command, log, env=None):
+        self.name, self.log, self.command = name, pathlib.Path(log), [str(part) for part in command]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as out:
+            self.child = subprocess.Popen(self.command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                          env={**os.environ, **(env or {})})
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def alive(self):
+        return self.child.poll() is None
+
+    def tail(self, lines=15):
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def wait_until(self, ready, seconds, what):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not self.alive():
+                raise Trouble(f"{self.name} ended with {self.child.returncode} before {what}:\n{self.tail()}")
+            value = ready()
+            if value:
+                return value
+            time.sleep(0.02)
+        raise Trouble(f"{self.name}: no {what} within {seconds} s:\n{self.tail()}")
+
+    def stop(self, seconds=20):
+        """SIGTERM, then the exit code; a process that does not go is killed and reported."""
+        if self.alive():
+            self.child.send_signal(signal.SIGTERM)
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Trouble(f"{self.name} did not stop within {seconds} s of SIGTERM:\n{self.tail()}") from None
+
+    def kill(self):
+        if self.alive():
+            self.child.kill()
+        self.child.wait()
+
+
+class Simulator:
+    """belfry-simulator and its control API."""
+
+    def __init__(self, build, folder, *arguments):
+        self.folder = pathlib.Path(folder)
+        self.build, self.arguments = pathlib.Path(build), arguments
+        self.start()
+
+    def start(self):
+        facts = self.folder / "simulator.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        facts.unlink(missing_ok=True)
+        self.process = Process("belfry-simulator", [self.build / "tools/simulator/belfry-simulator", "--dir", self.folder,
+                                                    *self.arguments], self.folder / "simulator.log")
+        self.process.wait_until(facts.exists, 20, "simulator.json")
+        self.facts = json.loads(facts.read_text())
+
+    def control(self, method, path, body=None):
+        status, answer = http(method, self.facts["control_url"] + path, body)
+        if status >= 300:
+            raise Trouble(f"simulator control {method} {path}: {status} {answer.decode(errors='replace')[:200]}")
+        return json.loads(answer) if answer else {}
+
+    def stop(self):
+        self.process.stop()
+
+
+class Server:
+    """One belfry process in embedded mode, pointed at a simulator."""
+
+    KEY = "demo-key"
+
+    def __init__(self, build, folder, simulator, listen="127.0.0.1:0", extra="", providers=None):
+        self.build, self.folder = pathlib.Path(build), pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config = self.folder / "belfry.toml"
+        (self.folder / "api-key").write_text(self.KEY + "\n")
+        (self.folder / "api-key").chmod(0o600)
+        if providers is None:
+            providers = f"""
+[providers.fcm]
+credentials = {{ file = "{simulator.facts['service_account']}" }}
+endpoint = "{simulator.facts['fcm_url']}"
+ca_file = "{simulator.facts['ca_file']}"
+"""
+        self.config.write_text(f"""# Written by tools/up: embedded mode with every provider pointed at the simulator.
+data_dir = "data"
+plugin_dirs = ["{self.build.resolve() / 'plugins'}"]
+dev = true
+
+[http]
+listen = "{listen}"
+
+[api]
+keys = [ {{ name = "demo", key = {{ file = "api-key" }} }} ]
+{providers}
+{extra}""")
+        self.start()
+
+    def start(self, wait=True):
+        address = self.folder / "data" / "listening"
+        address.unlink(missing_ok=True)
+        self.process = Process("belfry", [self.build / "host/belfry", "serve", "--config", self.config], self.folder / "belfry.log")
+        if wait:
+            self.process.wait_until(lambda: address.exists() and address.read_text().strip(), 30, "listening address")
+            self.url = "http://" + address.read_text().strip()
+            self.process.wait_until(lambda: self.ready(), 30, "answer of /ready")
+
+    def ready(self):
+        try:
+            return http("GET", self.url + "/ready", timeout=5)[0] == 200
+        except OSError:
+            return False
+
+    def call(self, api_method, params, timeout=60):
+        """The envelope of one API call, as a dict."""
+        status, answer = http("POST", f"{self.url}/api/{api_method}", params, {"Authorization": f"apikey {self.KEY}"}, timeout)
+        if status != 200:
+            raise Trouble(f"{api_method}: HTTP {status} {answer.decode(errors='replace')[:300]}")
+        return json.loads(answer)
+
+    def result(self, api_method, params, timeout=60):
+        envelope = self.call(api_method, params, timeout)
+        if "error" in envelope:
+            raise Trouble(f"{api_method}: {envelope['error']}")
+        return envelope["result"]
+
+    def wait_done(self, uid, seconds=60):
+        """The status of a push once it is final."""
+        end = time.monotonic() + seconds
+        while True:
+            status = self.result("push_status", {"uid": uid})
+            if status["state"] in ("done", "cancelled", "expired"):
+                return status
+            if time.monotonic() > end:
+                raise Trouble(f"push {uid} is not final after {seconds} s: {status}\n{self.process.tail()}")
+            time.sleep(0.05)
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()
