@@ -80,7 +80,11 @@ enum {
     BELFRY_CONFIG = 16 << 16,      /* configuration is wrong; an operator must act */
     BELFRY_INTERNAL = 17 << 16     /* a fault of the callee */
 };
+#ifdef __cplusplus
+#define BELFRY_CODE_CLASS(code) (static_cast<belfry_code>(static_cast<uint32_t>(code) & 0xffff0000u))
+#else
 #define BELFRY_CODE_CLASS(code) ((belfry_code)((uint32_t)(code)&0xffff0000u))
+#endif
 
 /* Frozen leaf: room that the caller offers for the reason of a failure. Texts are NUL-terminated and cut to fit.
  * `where` names the place in the input ("message.android.ttl", "credentials"); a failure without `text` is itself a
