@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sqlite/database.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace belfry::sqlite {
+
+namespace {
+
+// STRICT tables came with 3.37, RETURNING with 3.35.
+constexpr int kOldestVersion = 3037000;
+// A WAL that readers kept from being reset is truncated as soon as they let it, beyond this size.
+constexpr int64_t kWalBytesMax = 64LL << 20;
+constexpr int kBackupPagesPerStep = 512;
+
+void create_private_file(const std::string& path) {
+    std::error_code error;
+    const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+    if (!directory.empty()) std::filesystem::create_directories(directory, error);
+    if (error) throw Failure(BELFRY_CONFIG, "cannot create " + directory.string() + ": " + error.message(), "path");
+    // Tokens are secrets. SQLite gives -wal and -shm the mode of the database file, so it is enough to create that one.
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) ::close(fd);
+}
+
+void sync_path(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool synced = fd >= 0 && ::fsync(fd) == 0;
+    const int reason = errno;
+    if (fd >= 0) ::close(fd);
+    if (!synced) throw Failure(BELFRY_RETRY_LATER, "cannot sync " + path + ": " + std::strerror(reason), "path");
+}
+
+}  // namespace
+
+Database::Database(std::string path, int flags, uint32_t busy_wait_ms) : path_(std::move(path)) {
+    if (sqlite3_libversion_number() < kOldestVersion) {
+        throw Failure(BELFRY_CONFIG,
+                      std::string("SQLite ") + sqlite3_libversion() + " is too old; 3.37 or newer is needed");
+    }
+    const bool writer = (flags & SQLITE_OPEN_READWRITE) != 0;
+    if (writer) {
+        create_private_file(path_);
+        lock_.emplace(path_ + ".lock");
+    }
+    const int code =
+        sqlite3_open_v2(path_.c_str(), &connection_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    try {
+        if (code != SQLITE_OK) fail(connection_, code, "open the database");
+        sqlite3_busy_timeout(connection_, static_cast<int>(busy_wait_ms));
+        sqlite3_db_config(connection_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+        sqlite3_db_config(connection_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    } catch (...) {
+        sqlite3_close(connection_);
+        throw;
+    }
+}
+
+std::unique_ptr<Database> Database::open_writer(const std::string& path, const WriterOptions& options) {
+    std::unique_ptr<Database> database(
+        new Database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options.busy_wait_ms));
+    database->set_up_writer(options);
+    return database;
+}
+
+std::unique_ptr<Database> Database::open_reader(const std::string& path, const ReaderOptions& options) {
+    std::unique_ptr<Database> database(new Database(path, SQLITE_OPEN_READONLY, options.busy_wait_ms));
+    database->set_up_reader(options);
+    return database;
+}
+
+// The connection closes with its last statement, a member, and before the lock opens.
+Database::~Database() { sqlite3_close_v2(connection_); }
+
+void Database::set_up_writer(const WriterOptions& options) {
+    execute("PRAGMA page_size=" + std::to_string(options.page_bytes));
+    if (options.incremental_vacuum) execute("PRAGMA auto_vacuum=INCREMENTAL");
+    if (options.exclusive) execute("PRAGMA locking_mode=EXCLUSIVE");
+    if (value("PRAGMA journal_mode=WAL") != "wal") {
+        throw Failure(BELFRY_CONFIG, path_ + " does not take write-ahead logging; a local file system is needed",
+                      "path");
+    }
+    set_synchronous(Synchronous::Full);
+    execute("PRAGMA cache_size=-" + std::to_string(options.cache_kib));
+    execute("PRAGMA mmap_size=0");
+    execute("PRAGMA temp_store=MEMORY");
+    execute("PRAGMA foreign_keys=OFF");
+    execute("PRAGMA secure_delete=FAST");
+    execute("PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax));
+    checkpoint_pages_ = static_cast<int>(options.checkpoint_pages);
+    truncate_pages_ = static_cast<int>(kWalBytesMax / std::stoll(value("PRAGMA page_size")));
+    sqlite3_wal_hook(connection_, &Database::on_commit, this);
+    begin_immediate_ = prepare("BEGIN IMMEDIATE");
+    begin_read_ = prepare("BEGIN");
+    commit_ = prepare("COMMIT");
+    rollback_ = prepare("ROLLBACK");
+}
+
+void Database::set_up_reader(const ReaderOptions& options) {
+    sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    sqlite3_wal_autocheckpoint(connection_, 0);
+    execute("PRAGMA query_only=ON");
+    execute("PRAGMA cache_size=-" + std::to_string(options.cache_kib));
+    execute("PRAGMA mmap_size=0");
+    execute("PRAGMA temp_store=MEMORY");
+    begin_read_ = prepare("BEGIN");
+    commit_ = prepare("COMMIT");
+    rollback_ = prepare("ROLLBACK");
+}
+
+int Database::on_commit(void* self, sqlite3* connection, const char*, int pages) noexcept {
+    auto& database = *static_cast<Database*>(self);
+    database.wal_pages_ = pages;
+    if (pages < database.checkpoint_pages_) return SQLITE_OK;
+    // The commit stands whatever a checkpoint says; the next one tries again.
+    const int mode = pages >= database.truncate_pages_ ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    sqlite3_wal_checkpoint_v2(connection, "main", mode, nullptr, nullptr);
+    return SQLITE_OK;
+}
+
+void Database::execute(const std::string& sql) {
+    const int code = sqlite3_exec(connection_, sql.c_str(), nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) fail(connection_, code, "run \"" + sql.substr(0, 60) + "\"");
+}
+
+std::string Database::value(const std::string& sql) {
+    Statement statement = prepare(sql);
+    return statement.step() ? std::string(statement.text(0)) : std::string();
+}
+
+void Database::set_synchronous(Synchronous level) {
+    execute(level == Synchronous::Full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+    synchronous_ = level;
+}
+
+bool Database::checkpoint() {
+    int left = 0;
+    int done = 0;
+    const int code = sqlite3_wal_checkpoint_v2(connection_, "main", SQLITE_CHECKPOINT_TRUNCATE, &left, &done);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) fail(connection_, code, "checkpoint");
+    return code == SQLITE_OK;
+}
+
+void Database::backup_to(const std::string& path, const std::function<void(const std::function<void()>&)>& locked) {
+    const std::string part = path + ".part";
+    std::error_code error;
+    if (std::filesystem::exists(path, error))
+        throw Failure(BELFRY_CONFLICT, path + " exists already; choose a new file", "path");
+    std::filesystem::remove(part, error);
+    create_private_file(part);
+    sqlite3* raw = nullptr;
+    const int opened = sqlite3_open_v2(part.c_str(), &raw,
+                                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> target(raw, &sqlite3_close);
+    if (opened != SQLITE_OK) fail(raw, opened, "open the copy");
+    // One sync of the finished file replaces SQLite's own.
+    sqlite3_exec(raw, "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF", nullptr, nullptr, nullptr);
+    sqlite3_backup* backup = nullptr;
+    locked([&] { backup = sqlite3_backup_init(raw, "main", connection_, "main"); });
+    if (backup == nullptr) fail(raw, sqlite3_extended_errcode(raw), "start the copy");
+    int code = SQLITE_OK;
+    while (code == SQLITE_OK) {
+        locked([&] { code = sqlite3_backup_step(backup, kBackupPagesPerStep); });
+    }
+    locked([&] { sqlite3_backup_finish(backup); });
+    if (code != SQLITE_DONE) {
+        std::filesystem::remove(part, error);
+        fail(raw, code, "copy");
+    }
+    sync_path(part);
+    std::filesystem::rename(part, path, error);
+    if (error) throw Failure(BELFRY_CONFIG, "cannot rename the copy to " + path + ": " + error.message(), "path");
+    const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+    sync_path(directory.empty() ? "." : directory.string());
+}
+
+Transaction::Transaction(Database& database, Kind kind) : database_(database) {
+    (kind == Write ? database_.begin_immediate_ : database_.begin_read_).run();
+}
+
+Transaction::~Transaction() {
+    if (!open_ || !database_.in_transaction()) return;
+    try {
+        database_.rollback_.run();
+    } catch (const Failure&) {
+        // SQLite rolled back by itself when the statement failed; there is nothing left to undo.
+        return;
+    }
+}
+
+void Transaction::commit() {
+    database_.commit_.run();
+    open_ = false;
+}
+
+}  // namespace belfry::sqlite
