@@ -62,13 +62,18 @@ public:
 
     // Declares an endpoint; an equal one gives the same id. InvalidArgument: URL or certificate files unusable.
     Result<EndpointId> add_endpoint(const EndpointConfig&);
-    // Posts a portion to a loop. Its owner hears on_complete exactly once, whatever happens.
+    // Posts a portion to a loop. Its owner hears on_complete exactly once, whatever happens; after stop, from within
+    // this call.
     void submit(Portion&);
     // Unsent exchanges of a submitted portion finish soon as NeverSent. Harmless on finished ones.
     void recall(Portion&);
     // How many more requests this endpoint could take right now: free streams of open connections and those it may
     // still open.
     uint32_t credit(EndpointId) const;
+    // Connections that are open now take no more requests and close after their last answer.
+    void retire(EndpointId);
+    // Why the last attempt to connect failed; empty once one succeeded.
+    std::string last_connect_error(EndpointId) const;
     // One request, blocking until the answer or the deadline. Unavailable / DeadlineExceeded say what happened.
     Result<CallAnswer> call(EndpointId, const CallRequest&, int64_t deadline_mono_ns);
     // Finishes what is unsent at once, waits for answers until the deadline, then closes everything and joins the

@@ -69,7 +69,8 @@ struct Plan {
     std::vector<Piece> path, body;
     std::vector<PlanHeader> headers;  // without pseudo headers, authorization, content-length
     std::vector<std::string> keep;    // answer headers to keep, lower case
-    uint32_t answer_max = 4096;       // bytes of a non-2xx answer body that are kept
+    uint32_t answer_max = 4096;       // bytes of an answer body that are kept; longer ones are cut
+    bool always_detail = false;       // 2xx answers get an AnswerDetail too, and a cut-off one is Unknown
 };
 
 // A request that was written by a provider's encode instead of a plan's pieces.
@@ -81,7 +82,9 @@ enum class Transport : uint8_t {
     Pending,    // not finished
     Answered,   // status and answer are set
     NeverSent,  // certainly not processed: no attempt was made
-    Unknown     // written, but no answer: timed out, reset or connection lost
+    Unknown,    // written, but no answer: timed out, reset or connection lost
+    Unsendable  // no valid request can be made of it (control bytes in a header, headers or path too long): repeating
+                // it is useless
 };
 
 // What is kept of an answer beyond the first bytes of its body: any answer that is not 2xx, or a longer one.
@@ -109,13 +112,22 @@ struct Exchange {
     uint64_t credential_generation = 0;  // of the authorization it was sent with
     int64_t sent_mono_ns = 0;
     std::unique_ptr<AnswerDetail> detail;  // null for a short 2xx
+    uint8_t phase = 0, replays = 0;        // the engine's own
     std::array<char, kInlineAnswer> inline_body;
+
+    // [any] True once the engine will not touch this exchange any more; everything written before is then visible.
+    bool done() const noexcept {
+        return static_cast<Transport>(__atomic_load_n(reinterpret_cast<const uint8_t*>(&transport),
+                                                      __ATOMIC_ACQUIRE)) != Transport::Pending;
+    }
+    // [any] Text of the answer's body: as much of it as was kept.
     std::string_view body() const {
         return detail ? std::string_view(detail->body) : std::string_view(inline_body.data(), inline_n);
     }
 };
 
 class Portion;
+class Loop;
 
 // Hears of a portion's progress. Threads: [loop]: must not block, must not call the engine except recall; hand over to
 // a worker.
@@ -142,9 +154,8 @@ public:
 private:
     friend class Engine;
     friend class Loop;
-    uint32_t next_ = 0;  // engine's: first exchange not yet started
     std::atomic<bool> recalled_{false};
-    void* loop_ = nullptr;
+    Loop* loop_ = nullptr;  // where it was submitted
 };
 
 }  // namespace belfry::http
