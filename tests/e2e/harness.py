@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One simulator and one server per test class, with the verbs that tests speak in."""
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/up"))
+from world import Server, Simulator, Trouble, http  # noqa: E402,F401
+
+BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build/dev"))
+
+
+class EndToEnd(unittest.TestCase):
+    simulator_arguments = ()
+    config_extra = ""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder_owner = tempfile.TemporaryDirectory(prefix="belfry-e2e-")
+        cls.folder = pathlib.Path(cls.folder_owner.name)
+        cls.addClassCleanup(cls.folder_owner.cleanup)
+        cls.simulator = Simulator(BUILD, cls.folder / "simulator", *cls.simulator_arguments)
+        cls.addClassCleanup(cls.simulator.stop)
+        cls.server = Server(BUILD, cls.folder / "server", cls.simulator, extra=cls.config_extra)
+        cls.addClassCleanup(cls.stop_server)
+
+    @classmethod
+    def stop_server(cls):
+        if cls.server.process.alive():
+            code = cls.server.stop()
+            if code != 0:
+                raise AssertionError(f"belfry ended with {code}:\n{cls.server.process.tail()}")
+
+    def setUp(self):
+        self.simulator.control("DELETE", "/faults")
+
+    def register(self, token, **fields):
+        return self.server.result("device_register", {"provider": "fcm", "token": token, "platform": "android", **fields})["id"]
+
+    def send(self, recipient, notification, seconds=60, **fields):
+        """Sends and returns the final status."""
+        uid = self.server.result("send_push_notification", {"recipient": recipient, "notification": notification, **fields})["uid"]
+        return self.server.wait_done(uid, seconds)
+
+    def phone(self, token):
+        return self.simulator.control("GET", f"/phones/{token}").get("messages", [])
+
+    def tokens(self, topic):
+        items = self.server.result("device_list", {"filter": {"topics": [topic]}, "limit": 1000})["items"]
+        return {item["token"] for item in items}
+
+    def wait_tokens(self, expected, topic, seconds=10):
+        """The tokens of a topic, after giving clean-up time to reach `expected`."""
+        end = time.monotonic() + seconds
+        while self.tokens(topic) != expected and time.monotonic() < end:
+            time.sleep(0.05)
+        return self.tokens(topic)
+
+    @staticmethod
+    def outcomes(status):
+        return {(row["provider"], row["outcome"]): row["n"] for row in status["outcomes"] if row["n"]}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""REL-2 and REL-4 for FCM: faults heal without loss, wrong credentials pause and delete nothing."""
+import json
+import time
+import unittest
+
+from harness import BUILD, EndToEnd, Server, http
+
+HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
+DEVICES = 400
+
+
+def status(code, **more):
+    return {"kind": "status", "status": code, **more}
+
+
+FAULTS = {
+    "429": status(429, retry_after_s=1),
+    "503": status(503, retry_after_s=1),
+    "500": status(500),
+    "502 html": {"kind": "html", "status": 502},
+    "refused stream": {"kind": "rst", "code": "REFUSED_STREAM"},
+    "goaway": {"kind": "goaway", "last_stream": "minus", "minus": 20},
+    "tcp reset": {"kind": "tcp_reset", "when": "before"},
+}
+
+
+class ProviderTrouble(EndToEnd):
+    config_extra = """
+[delivery]
+retry_base_ms = 200
+retry_max_ms = 2000
+"""
+
+    def import_devices(self, prefix, topic, n=DEVICES):
+        commands = [{"device_register": {"provider": "fcm", "token": f"ok-{prefix}-{i}", "platform": "android", "topics": [topic]}}
+                    for i in range(n)]
+        for reply in self.server.call("batch", {"commands": commands})["replies"]:
+            self.assertIn("device_register", reply)
+
+    def test_every_device_gets_it_once_half_of_the_answers_are_faults(self):
+        for number, (name, action) in enumerate(FAULTS.items()):
+            with self.subTest(fault=name):
+                topic = f"rel2-{number}"
+                self.import_devices(topic, topic)
+                self.simulator.control("POST", "/faults", [{"match": {"percent": 50}, "action": action}])
+                uid = self.server.result("send_push_notification", {"recipient": {"filter": {"topics": [topic]}}, "notification": HELLO})["uid"]
+                time.sleep(2)
+                self.simulator.control("DELETE", "/faults")
+                final = self.server.wait_done(uid, 90)
+                self.assertEqual(self.outcomes(final), {("fcm", "accepted"): DEVICES})
+                missing = [i for i in range(DEVICES) if not self.phone(f"ok-{topic}-{i}")]
+                self.assertEqual(missing, [])
+                self.assertEqual(len(self.tokens(topic)), DEVICES)
+
+
+class WrongCredentials(EndToEnd):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        key = json.loads(open(cls.simulator.facts["service_account"]).read())
+        key["client_email"] = "nobody@demo.example"
+        cls.wrong = cls.folder / "wrong.json"
+        cls.wrong.write_text(json.dumps(key))
+        cls.wrong.chmod(0o600)
+        providers = f"""
+[providers.fcm]
+credentials = {{ file = "{cls.wrong}" }}
+endpoint = "{cls.simulator.facts['fcm_url']}"
+ca_file = "{cls.simulator.facts['ca_file']}"
+"""
+        cls.stop_server()
+        cls.server = Server(BUILD, cls.folder / "wrong", cls.simulator, providers=providers)
+
+    def test_provider_pauses_keeps_the_queue_deletes_nothing_and_says_so(self):
+        for i in range(20):
+            self.register(f"ok-cred-{i}", topics=["cred"])
+        uid = self.server.result("send_push_notification", {"recipient": {"filter": {"topics": ["cred"]}}, "notification": HELLO})["uid"]
+        deadline = time.monotonic() + 15
+        health = {}
+        while time.monotonic() < deadline:
+            health = json.loads(http("GET", self.server.url + "/health")[1])
+            if "account not found" in json.dumps(health):
+                break
+            time.sleep(0.1)
+        self.assertIn("account not found", json.dumps(health))
+        self.assertEqual(self.server.result("push_status", {"uid": uid})["state"], "running")
+        self.assertEqual(len(self.tokens("cred")), 20)
+        self.assertIn("account not found", self.server.process.log.read_text())
+        self.assertEqual(sum(len(self.phone(f"ok-cred-{i}")) for i in range(20)), 0)
+        self.server.stop()
+        text = self.server.config.read_text().replace(str(self.wrong), self.simulator.facts["service_account"])
+        self.server.config.write_text(text)
+        self.server.start()
+        self.assertEqual(self.outcomes(self.server.wait_done(uid, 60)), {("fcm", "accepted"): 20})
+
+
+if __name__ == "__main__":
+    unittest.main()
