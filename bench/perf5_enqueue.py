@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""PERF-5: durable send_push_notification by 64 clients; the baseline is an empty Poco handler at the same settings, in turn."""
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from scene import BUILD, PAYLOAD, Scene, report
+
+
+def wrk(url, script, seconds):
+    """(requests per second, p99 in ms, answers that were not 2xx) of one run."""
+    out = subprocess.run(["wrk", "-t1", "-c64", f"-d{seconds}s", "--latency", "-s", script, url], capture_output=True, text=True, check=True).stdout
+    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", out).groups()
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    return (float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit],
+            int(refused.group(1)) if refused else 0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    if not shutil.which("wrk"):
+        print("perf5 needs the Debian package wrk", file=sys.stderr)
+        return 1
+    body = json.dumps({"recipient": {"fcm_tokens": ["ok-" + "x" * 149]}, "notification": PAYLOAD})
+    with tempfile.TemporaryDirectory() as folder, Scene() as scene:
+        script = pathlib.Path(folder) / "post.lua"
+        script.write_text(f"wrk.method = 'POST'\nwrk.headers['X-API-Key'] = '{scene.server.KEY}'\nwrk.body = [[{body}]]\n")
+        baseline = subprocess.Popen([BUILD / "bench/empty_poco_handler"], stdout=subprocess.PIPE, text=True)
+        try:
+            empty = f"http://127.0.0.1:{baseline.stdout.readline().strip()}/"
+            ours, theirs = [], []
+            for _ in range(options.runs):
+                theirs.append(wrk(empty, script, options.seconds))
+                ours.append(wrk(scene.server.url + "/api/send_push_notification", script, options.seconds))
+        finally:
+            baseline.terminate()
+            baseline.wait()
+    assert not any(run[2] for run in ours), "answers other than 2xx"
+    rate, base = statistics.median(r[0] for r in ours), statistics.median(r[0] for r in theirs)
+    report("perf5_enqueue", requests_per_s=round(rate), p99_ms=round(statistics.median(r[1] for r in ours), 2), baseline_per_s=round(base),
+           ratio=round(rate / base, 3), floor=0.4, goal=0.6)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

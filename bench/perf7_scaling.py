@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""PERF-7: CPU cost per push and memory from small to large topics; the baseline is the smallest one."""
+import argparse
+import statistics
+
+from scene import Scene, report, rss_peak_mb
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="10000,100000,1000000")
+    options = parser.parse_args()
+    with Scene() as scene:
+        costs = {}
+        for size in [int(text) for text in options.sizes.split(",")]:
+            topic = f"t{size}"
+            scene.register(size, topic)
+            runs = [scene.broadcast(topic)[1] / size * 1e6 for _ in range(max(3, 100_000 // size))]
+            costs[size] = statistics.median(runs)
+        base = costs[min(costs)]
+        report("perf7_scaling", cpu_us_per_push={str(size): round(cost, 3) for size, cost in costs.items()},
+               ratio_largest_to_smallest=round(costs[max(costs)] / base, 3), rss_mb=round(rss_peak_mb(scene.server.process.pid), 1))
+
+
+if __name__ == "__main__":
+    main()

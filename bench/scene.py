@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the whole-system scenarios share: a server against the raw sink, devices to send to, and the kernel's account of a process."""
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools/up"))
+from world import Server, Simulator  # noqa: E402
+
+BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resolve().parents[1] / "build/dev"))
+TICKS = os.sysconf("SC_CLK_TCK")
+PAYLOAD = {"fcm": {"message": {"notification": {"title": "Breaking news", "body": "A broadcast of a usual size. " * 4},
+                               "data": {"article": "4711", "section": "world"}}}}
+
+
+def cpu_seconds(pid):
+    """User and system time of a process so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_peak_mb(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0
+
+
+class Scene:
+    """A temporary server whose FCM endpoint is the simulator's sink (fixed answers, several times cheaper than any client)."""
+
+    def __init__(self, *simulator_arguments, extra=""):
+        self.owner = tempfile.TemporaryDirectory(prefix="belfry-bench-")
+        folder = pathlib.Path(self.owner.name)
+        self.simulator = Simulator(BUILD, folder / "simulator", "--sink", *simulator_arguments)
+        facts = dict(self.simulator.facts, fcm_url=self.simulator.facts.get("sink_url", self.simulator.facts["fcm_url"]))
+        self.simulator.facts = facts
+        self.server = Server(BUILD, folder / "server", self.simulator, extra=extra)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.stop()
+        self.simulator.stop()
+        self.owner.cleanup()
+
+    def register(self, devices, topic, batch=1000):
+        """Registers devices of one topic with realistic 152-byte tokens; returns seconds."""
+        began = time.monotonic()
+        for begin in range(0, devices, batch):
+            commands = [{"device_register": {"provider": "fcm", "platform": "android", "topics": [topic],
+                                             "token": f"ok-{topic}-{i:09d}".ljust(152, "x")}}
+                        for i in range(begin, min(begin + batch, devices))]
+            replies = self.server.call("batch", {"commands": commands}, timeout=120)["replies"]
+            assert all("device_register" in reply for reply in replies), replies[0]
+        return time.monotonic() - began
+
+    def broadcast(self, topic):
+        """Sends to a topic and waits for the end: (seconds, server CPU seconds, final status)."""
+        before, began = cpu_seconds(self.server.process.pid), time.monotonic()
+        uid = self.server.result("send_push_notification", {
+            "recipient": {"filter": {"topics": [topic]}}, "lane": "normal",
+            "notification": {**PAYLOAD, "expire_at": int(time.time()) + 3600}})["uid"]
+        status = self.server.wait_done(uid, 900)
+        return time.monotonic() - began, cpu_seconds(self.server.process.pid) - before, status
+
+
+def report(scenario, **figures):
+    print(json.dumps({"scenario": scenario, **figures}), flush=True)
