@@ -17,6 +17,10 @@ if(BELFRY_SANITIZE)
     target_link_options(belfry_build_flags INTERFACE -fsanitize=${BELFRY_SANITIZE})
 endif()
 
+if(BELFRY_BUILD_FUZZ)
+    target_compile_options(belfry_build_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # belfry_library(name SOURCES a.cpp … PUBLIC targets … PRIVATE targets …): static library belfry_<name>, alias belfry::<name>,
 # included as "<folder>/file.h" from host/.
 function(belfry_library name)

@@ -241,8 +241,8 @@ TEST(Json, ReadersStayInsideTextThatWasNotChecked) {
 }
 
 TEST(JsonFind, FollowsObjectsAndArrays) {
-    const std::string text =
-        R"({"error":{"details":[{"x":1},{"@type":"FcmError","co\u0064e":"A"}]},"results":[[],{"error":"E"}],"7":"seven"})";
+    const std::string text = R"({"error":{"details":[{"x":1},{"@type":"FcmError","co\u0064e":"A"}]},)"
+                             R"("results":[[],{"error":"E"}],"7":"seven"})";
     EXPECT_EQ(find(text, "error.details.1.code").raw, "\"A\"");
     EXPECT_EQ(find(text, "error.details.1.@type").raw, "\"FcmError\"");
     EXPECT_EQ(find(text, "results.1.error").raw, "\"E\"");
