@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps a wrong credential from wiping the device table: while nearly everything looks dead and nothing is accepted,
+// nothing is deleted.
+//
+// Threads: [any]; called with sums, once per page.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+
+namespace belfry::policy {
+
+struct BreakerOptions {
+    uint32_t suspects_min = 50;   // fewer suspects never open it
+    uint32_t share_percent = 50;  // and they are more than this share of all answers
+    int64_t window_ms = 5 * 60'000;
+};
+
+// One per provider instance. Closed -> Open when suspects pile up without one success in the window; Open -> Closed by
+// the first success after the operator repaired it, or by reset.
+class DeletionBreaker {
+public:
+    explicit DeletionBreaker(BreakerOptions options = {}) : options_(options) {}
+
+    // Answers that came since the last call. True if this opened the breaker.
+    bool record(int64_t now_mono_ms, uint32_t accepted, uint32_t suspects, uint32_t others);
+    bool open() const;
+    // Definite evidence suffices while closed.
+    bool may_delete_definite() const { return !open(); }
+    // A suspect is believed only where something was accepted in the window.
+    bool may_delete_suspects(int64_t now_mono_ms) const;
+    // A new generation of the instance starts with a clean slate.
+    void reset();
+
+private:
+    static constexpr uint32_t kBuckets = 10;
+    struct Counts {
+        uint64_t accepted = 0, suspects = 0, others = 0;
+    };
+    struct Bucket {
+        int64_t number = -1;  // time / bucket width
+        Counts counts;
+    };
+    int64_t width_ms() const { return options_.window_ms / kBuckets; }
+    Counts window(int64_t now_mono_ms) const;
+
+    const BreakerOptions options_;
+    mutable std::mutex mutex_;
+    std::array<Bucket, kBuckets> buckets_{};
+    bool open_ = false;
+};
+
+}  // namespace belfry::policy
