@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs an executable specification: named cases, each in a child process of its own with a fresh directory, a seed and
+// a time-out.
+//
+// A suite passes its cases explicitly: `int main(argc, argv) { return run_main(argc, argv, suite); }`. The parent never
+// loads the plugin, so a case that crashes, hangs or leaks fails alone.
+//
+// Threads: the parent has one; what a case starts it also joins.
+// Not here: the host that a plugin sees (plugin.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belfry::conformance {
+
+// What one case works with. Everything below `directory` is removed after the case.
+class Context {
+public:
+    Context(std::string plugin_path, std::string config_json, std::string own_directory, uint64_t seed)
+        : plugin(std::move(plugin_path)),
+          config(std::move(config_json)),
+          directory(std::move(own_directory)),
+          random(seed) {}
+
+    std::string plugin;      // path of the .so
+    std::string config;      // instance configuration, "{dir}" already replaced by `directory`
+    std::string directory;   // fresh and private
+    std::mt19937_64 random;  // seeded by --seed and the case's name
+
+    // A number in [0, bound).
+    uint64_t below(uint64_t bound) { return random() % bound; }
+};
+
+struct Case {
+    const char* name;      // "S14": what --case selects
+    const char* sentence;  // what must hold, without a full stop
+    uint32_t timeout_s;
+    void (*run)(Context&);
+};
+
+struct Suite {
+    const char* title;
+    const char* default_config;  // JSON; {dir} stands for the case's directory
+    std::span<const Case> cases;
+};
+
+// Options: PLUGIN.so [--config JSON] [--case NAME]... [--list] [--seed N] [--keep] [--expect-fail A,B]
+// Prints a line per case and the sum; 0 if no case failed, or with --expect-fail if exactly those failed. 2 for wrong
+// usage.
+int run_main(int argc, char** argv, const Suite& suite);
+
+struct Failed : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+struct Skipped : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// Ends the case as failed unless `holds`; the text says what was expected.
+void require(bool holds, std::string_view expected, int line = __builtin_LINE(), const char* file = __builtin_FILE());
+// Ends the case as skipped: the plugin does not declare what the case is about.
+[[noreturn]] void skip(const std::string& reason);
+
+std::string shown(std::string_view value);
+std::string shown(int64_t value);
+template <class A, class B>
+void require_equal(const A& found, const B& wanted, std::string_view what, int line = __builtin_LINE(),
+                   const char* file = __builtin_FILE()) {
+    if (found == wanted) return;
+    const auto text = [](const auto& v) {
+        if constexpr (std::is_convertible_v<decltype(v), std::string_view>) {
+            return shown(std::string_view(v));
+        } else {
+            return shown(static_cast<int64_t>(v));
+        }
+    };
+    require(false, std::string(what) + ": found " + text(found) + ", wanted " + text(wanted), line, file);
+}
+
+// Runs `work` in a forked process that is killed with SIGKILL as soon as `now` answers true (asked about every 0.2 ms);
+// true if the kill came before `work` ended by itself. `report` in the child sends 8-byte numbers that `now` receives
+// collected.
+bool run_and_kill(const std::function<void(const std::function<void(int64_t)>& report)>& work,
+                  const std::function<bool(const std::vector<int64_t>& reported)>& now, std::vector<int64_t>* reported);
+
+}  // namespace belfry::conformance
