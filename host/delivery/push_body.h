@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A push as it lies in the queue: everything a page needs besides device keys and tokens. Immutable once stored.
+//
+// Format: one version byte, then the fields in the order of the struct, little endian. A newer version is refused,
+// never guessed. Threads: [any].
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "delivery/delivery.h"
+
+namespace belfry::delivery {
+
+enum class Audience : uint8_t {
+    All = 1,     // slice over the app's devices
+    Topics = 2,  // slice over the devices of one or several topics
+    Keys = 3,    // lists of device keys
+    Tokens = 4,  // lists of picks into token blobs
+    Topic = 5,   // a provider's own topic: a list with one pick
+    Condition = 6
+};
+
+struct PushBody {
+    Audience audience = Audience::All;
+    DryRun dry_run = DryRun::No;
+    bool lane_by_shape = false;  // may move to `low` once many devices have matched
+    // What a device row must match besides being in the slice or list; empty = does not restrict. Topics of a Topics
+    // audience are not repeated here.
+    std::vector<std::string> users, topics, providers, platforms;
+    std::string provider;                                       // of Tokens, Topic and Condition
+    std::vector<std::pair<std::string, std::string>> payloads;  // provider instance -> its JSON
+
+    const std::string* payload_of(std::string_view instance) const {
+        for (const auto& [name, payload] : payloads) {
+            if (name == instance) return &payload;
+        }
+        return nullptr;
+    }
+};
+
+std::string encode_body(const PushBody& body);
+// Corrupt: not a body, or one of a newer version.
+Result<PushBody> decode_body(std::string_view bytes);
+
+}  // namespace belfry::delivery
