@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <string>
@@ -26,6 +25,9 @@ inline std::string text(belfry_str s) {
 }
 inline belfry_str str(std::string_view s) noexcept {
     return belfry_str{s.data(), s.size()};
+}
+inline belfry_str str(const char* s) noexcept {
+    return str(std::string_view(s));
 }
 inline belfry_str str(const std::string&&) = delete;  // a temporary would dangle
 
@@ -98,11 +100,21 @@ T sized() noexcept {
     return row;
 }
 
+// Copies text into a buffer of a struct, NUL-terminated and cut to fit between two characters.
+inline void put(char* buffer, size_t size, std::string_view text) noexcept {
+    size_t n = std::min(text.size(), size - 1);
+    if (n < text.size()) {
+        while (n > 0 && (static_cast<unsigned char>(text[n]) & 0xc0u) == 0x80u) --n;
+    }
+    if (n > 0) std::memcpy(buffer, text.data(), n);
+    buffer[n] = '\0';
+}
+
 // Fills a belfry_why (may be null) and returns `code`, so that a refusal is one statement.
 inline belfry_code because(belfry_why* why, belfry_code code, std::string_view where, std::string_view text) noexcept {
     if (why != nullptr) {
-        std::snprintf(why->where, sizeof why->where, "%.*s", static_cast<int>(where.size()), where.data());
-        std::snprintf(why->text, sizeof why->text, "%.*s", static_cast<int>(text.size()), text.data());
+        put(why->where, sizeof why->where, where);
+        put(why->text, sizeof why->text, text);
     }
     return code;
 }

@@ -81,9 +81,9 @@ enum {
     BELFRY_INTERNAL = 17 << 16     /* a fault of the callee */
 };
 #ifdef __cplusplus
-#define BELFRY_CODE_CLASS(code) (static_cast<belfry_code>(static_cast<uint32_t>(code) & 0xffff0000u))
+#define BELFRY_CODE_CLASS(code) ((code) & ~0xffff)
 #else
-#define BELFRY_CODE_CLASS(code) ((belfry_code)((uint32_t)(code)&0xffff0000u))
+#define BELFRY_CODE_CLASS(code) ((code) & ~0xffff)
 #endif
 
 /* Frozen leaf: room that the caller offers for the reason of a failure. Texts are NUL-terminated and cut to fit.
