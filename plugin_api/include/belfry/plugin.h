@@ -80,11 +80,7 @@ enum {
     BELFRY_CONFIG = 16 << 16,      /* configuration is wrong; an operator must act */
     BELFRY_INTERNAL = 17 << 16     /* a fault of the callee */
 };
-#ifdef __cplusplus
 #define BELFRY_CODE_CLASS(code) ((code) & ~0xffff)
-#else
-#define BELFRY_CODE_CLASS(code) ((code) & ~0xffff)
-#endif
 
 /* Frozen leaf: room that the caller offers for the reason of a failure. Texts are NUL-terminated and cut to fit.
  * `where` names the place in the input ("message.android.ttl", "credentials"); a failure without `text` is itself a
