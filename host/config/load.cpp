@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// File, environment and --set become one tree; the tree becomes a Config; what is wrong becomes a list of findings.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "config/config.h"
+#include "config/node.h"
+#include "config/settings.h"
+#include "config/wire_names.h"
+
+namespace belfry::config {
+namespace {
+
+constexpr std::string_view kPrefix = "BELFRY_";
+constexpr size_t kConfigBytesMax = 4 << 20;
+constexpr size_t kNameBytesMax = 64;
+// Sections read one by one below, and what fixed_sections holds.
+const std::vector<std::string> kOtherSections = {"http",    "log",   "metrics",   "api",  "apps",
+                                                 "storage", "queue", "providers", "sinks"};
+
+std::string found_file(const LoadArgs& args) {
+    if (!args.file.empty()) return args.file;
+    const auto named = args.environment.find("BELFRY_CONFIG");
+    if (named != args.environment.end() && !named->second.empty()) return named->second;
+    if (!args.search_default_files) return {};
+    for (const char* usual : {"belfry.toml", "/etc/belfry/belfry.toml"}) {
+        if (::access(usual, F_OK) == 0) return usual;
+    }
+    return {};
+}
+
+Result<Node> read_file(const std::string& file) {
+    errno = 0;
+    std::ifstream in(file, std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(in)), {});
+    if (!in.is_open() || in.bad()) {
+        return error(ErrorCode::Misconfigured, file + ": cannot be read (" + std::strerror(errno ? errno : EIO) +
+                                                   "); check the path given by --config or BELFRY_CONFIG");
+    }
+    if (text.size() > kConfigBytesMax)
+        return error(ErrorCode::Misconfigured, file + ": longer than 4 MiB, this is no configuration");
+    return read_toml(text, file);
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+}
+
+// "PROVIDERS__APNS_VOIP__TOPIC" names providers.apns-voip.topic if the file has such a section.
+std::vector<std::string> path_of_variable(const Node& root, std::string_view name) {
+    std::vector<std::string> path;
+    const Node* at = &root;
+    while (true) {
+        const size_t end = name.find("__");
+        std::string key = lower(name.substr(0, end));
+        const Node* next = nullptr;
+        if (at) {
+            for (const auto& [known, value] : at->table) {
+                if (lower(known) != key) continue;
+                key = known;
+                next = &value;
+                break;
+            }
+        }
+        at = next;
+        path.push_back(std::move(key));
+        if (end == std::string_view::npos) return path;
+        name.remove_prefix(end + 2);
+    }
+}
+
+void overlay_environment(Node& root, const LoadArgs& args) {
+    const std::set<std::string> top = {"data_dir", "plugin_dirs", "dev"};
+    for (const auto& [name, value] : args.environment) {
+        if (name.substr(0, kPrefix.size()) != kPrefix) continue;
+        const std::string rest = name.substr(kPrefix.size());
+        // Variables without "__" are only ours if they are a key: container platforms set BELFRY_PORT and the like.
+        if (rest.find("__") == std::string::npos && !top.contains(lower(rest))) continue;
+        put(root, path_of_variable(root, rest), read_loose(value, "environment " + name));
+    }
+}
+
+void overlay_sets(Node& root, const LoadArgs& args, Reading& reading) {
+    for (const std::string& set : args.sets) {
+        const size_t equals = set.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            reading.complain("--set " + set, "must be key=value, for example --set http.listen=127.0.0.1:9000");
+            continue;
+        }
+        const std::string key = set.substr(0, equals);
+        std::vector<std::string> path;
+        for (size_t at = 0; at <= key.size();) {
+            const size_t dot = std::min(key.find('.', at), key.size());
+            path.push_back(key.substr(at, dot - at));
+            at = dot + 1;
+        }
+        put(root, path, read_loose(set.substr(equals + 1), "--set " + key));
+    }
+}
+
+bool usable_name(const std::string& name) {
+    return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+}
+
+class Loader {
+public:
+    Loader(const LoadArgs& args, Config& config, Reading& reading) : args_(args), config_(config), reading_(reading) {}
+
+    void read(Node& root) {
+        config_.apps.push_back(
+            {std::string(kDefaultApp), {}, {}, config_.file.empty() ? "embedded mode" : config_.file});
+        for (const Section& section : fixed_sections(config_)) {
+            if (section.name.empty()) {
+                read_section(root, section, "", kOtherSections, Unknown::Refuse, reading_);
+            } else if (const Node* table = table_of(root, std::string(section.name))) {
+                read_section(*table, section, std::string(section.name) + ".", {}, Unknown::Refuse, reading_);
+            }
+        }
+        each_named(root, "apps", [&](const std::string& name, const Node& table) { read_app(name, table); });
+        read_component(root.find("storage"), "storage", "storage_sqlite", storage_section(config_.storage),
+                       config_.storage);
+        read_component(root.find("queue"), "queue", "queue_sqlite", queue_section(config_.queue), config_.queue);
+        each_named(root, "providers", [&](const std::string& name, const Node& table) {
+            ComponentConfig& provider = config_.providers.emplace_back();
+            provider.instance = name;
+            read_component(&table, "providers." + name, name, provider_section(provider), provider);
+        });
+        each_named(root, "sinks", [&](const std::string& name, const Node& table) {
+            ComponentConfig& sink = config_.sinks.emplace_back();
+            sink.instance = name;
+            read_component(&table, "sinks." + name, "sink_" + name, sink_section(sink), sink);
+        });
+        finish();
+    }
+
+private:
+    const Node* table_of(const Node& root, const std::string& name) {
+        const Node* node = root.find(name);
+        if (!node || node->is(Node::Kind::Table)) return node;
+        reading_.complain(node->origin, name + " must be a table: [" + name + "]");
+        return nullptr;
+    }
+
+    template <class Fn>
+    void each_named(const Node& root, const std::string& kind, Fn&& fn) {
+        const Node* all = table_of(root, kind);
+        if (!all) return;
+        for (const auto& [name, table] : all->table) {
+            if (!table.is(Node::Kind::Table)) {
+                reading_.complain(table.origin, kind + "." + name + " must be a table: [" + kind + "." + name + "]");
+            } else if (!usable_name(name)) {
+                reading_.complain(table.origin, kind + "." + name + ": a name has 1 to 64 letters, digits, '_' or '-'");
+            } else {
+                fn(name, table);
+            }
+        }
+    }
+
+    void read_app(const std::string& name, const Node& table) {
+        AppConfig* app = &config_.apps.front();
+        if (name != kDefaultApp) app = &config_.apps.emplace_back();
+        app->name = name;
+        app->origin = table.origin;
+        read_section(table, app_section(*app), "apps." + name + ".", {}, Unknown::Refuse, reading_);
+    }
+
+    void read_component(const Node* table, const std::string& key, const std::string& plugin, const Section& section,
+                        ComponentConfig& component) {
+        if (component.instance.empty()) component.instance = key;
+        component.plugin = plugin;
+        component.origin = table ? table->origin : key;
+        if (!table) return;
+        if (!table->is(Node::Kind::Table))
+            return reading_.complain(table->origin, key + " must be a table: [" + key + "]");
+        const Node rest = read_section(*table, section, key + ".", {}, Unknown::Keep, reading_);
+        read_plugin_section(rest, key + ".", component, reading_);
+    }
+
+    void finish() {
+        if (!args_.data_dir.empty()) config_.data_dir = args_.data_dir;
+        Node written;
+        written.from_file = args_.data_dir.empty() && !config_.file.empty();
+        config_.data_dir = reading_.complete(config_.data_dir, written);
+        if (config_.file.empty() && config_.providers.empty()) {
+            ComponentConfig& webpush = config_.providers.emplace_back();
+            webpush.instance = webpush.plugin = "webpush";
+            webpush.origin = "embedded mode";
+            webpush.implied = true;
+        }
+        for (const AppConfig& app : config_.apps) check_app(app);
+        check_keys();
+    }
+
+    void check_app(const AppConfig& app) {
+        for (const auto& [wire, instance] : app.providers) {
+            if (!usable_name(wire)) {
+                reading_.complain(app.origin, "apps." + app.name + ".providers." + wire +
+                                                  ": a wire name has 1 to 64 letters, digits, '_' or '-'");
+            }
+        }
+        // An app that nobody can use may stay ambiguous: with apps configured that is often "default".
+        if (app.keys.empty() && config_.apps.size() > 1) return;
+        const Result<std::vector<WireName>> names = wire_names(config_, app);
+        if (!names) reading_.complain(names.error().where, names.error().message);
+    }
+
+    void check_keys() {
+        std::map<std::string, std::string> seen;
+        size_t n = 0;
+        for (const AppConfig& app : config_.apps) {
+            for (const ApiKey& key : app.keys) {
+                ++n;
+                const auto [it, fresh] = seen.emplace(key.key.reveal(), key.name);
+                if (!fresh) {
+                    reading_.complain(key.origin, "the API keys \"" + it->second + "\" and \"" + key.name +
+                                                      "\" are the same text; give each its own");
+                }
+            }
+        }
+        if (n == 0 && !config_.file.empty() && args_.need_secrets && reading_.findings.empty()) {
+            reading_.complain(config_.file,
+                              "no API key is configured; add [api] keys = [ { name = \"backend\", key = { env = "
+                              "\"BELFRY_API_KEY\" } } ]");
+        }
+    }
+
+    const LoadArgs& args_;
+    Config& config_;
+    Reading& reading_;
+};
+
+}  // namespace
+
+std::map<std::string, std::string> process_environment() {
+    std::map<std::string, std::string> out;
+    for (char** entry = environ; entry && *entry; ++entry) {
+        const std::string_view text(*entry);
+        const size_t equals = text.find('=');
+        if (equals != std::string_view::npos) out.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return out;
+}
+
+Result<Config> load(const LoadArgs& args) {
+    Config config;
+    Reading reading;
+    reading.environment = &args.environment;
+    reading.need_secrets = args.need_secrets;
+    std::error_code ignored;
+    reading.current = std::filesystem::current_path(ignored).string();
+    config.file = found_file(args);
+    Node root;
+    if (!config.file.empty()) {
+        Result<Node> read = read_file(config.file);
+        if (!read) return read.error();
+        root = std::move(*read);
+        reading.folder = std::filesystem::absolute(config.file, ignored).parent_path().string();
+    }
+    overlay_environment(root, args);
+    overlay_sets(root, args, reading);
+    Loader(args, config, reading).read(root);
+    if (reading.findings.empty()) return config;
+    std::string all;
+    for (const std::string& finding : reading.findings) all += (all.empty() ? "" : "\n") + finding;
+    return error(ErrorCode::Misconfigured, all);
+}
+
+}  // namespace belfry::config

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "config/config.h"
+#include "config/wire_names.h"
+
+namespace belfry::config {
+namespace {
+
+class Folder {
+public:
+    Folder() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "belfry-config-XXXXXX").string();
+        path_ = ::mkdtemp(pattern.data());
+    }
+    ~Folder() { std::filesystem::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    std::string write(const std::string& name, const std::string& text) const {
+        std::ofstream(path_ / name, std::ios::binary) << text;
+        return (path_ / name).string();
+    }
+    std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+private:
+    std::filesystem::path path_;
+};
+
+constexpr const char* kKey = "[api]\nkeys = [ { name = \"backend\", key = \"k1\" } ]\n";
+
+class ConfigLoad : public ::testing::Test {
+protected:
+    Result<Config> load_text(const std::string& text) {
+        args_.file = folder_.write("belfry.toml", text);
+        return load(args_);
+    }
+    // The findings, with the folder's name left out.
+    std::string findings(const std::string& text) {
+        const Result<Config> config = load_text(text);
+        if (config) return "";
+        std::string out = config.error().message;
+        const std::string start = folder_ / "";
+        for (size_t at = out.find(start); at != std::string::npos; at = out.find(start)) out.erase(at, start.size());
+        return out;
+    }
+    Folder folder_;
+    LoadArgs args_;
+};
+
+TEST_F(ConfigLoad, ReadsEverySection) {
+    const Result<Config> config = load_text(R"(data_dir = "data"
+plugin_dirs = ["plugins", "/opt/p"]
+dev = true
+[http]
+listen = "0.0.0.0:9000"
+max_body_bytes = 1_000_000
+error_mode = "transport"
+[log]
+level = "debug"
+[metrics]
+published_names = true
+[api]
+keys = [ { name = "backend", key = "k1" } ]
+[apps.shop]
+keys = [ { name = "shop", key = "k2" } ]
+providers = { fcm = "fcm-shop" }
+[storage]
+plugin = "storage_pg"
+dsn = "postgresql:///x"
+[providers.fcm]
+project_id = "p"
+rate = { per_minute = 1000 }
+max_connections = 4
+ca_file = "ca.pem"
+[providers.fcm-shop]
+plugin = "fcm"
+[sinks.clickhouse]
+url = "http://x"
+)");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->data_dir, folder_ / "data");
+    EXPECT_EQ(config->plugin_dirs, (std::vector<std::string>{folder_ / "plugins", "/opt/p"}));
+    EXPECT_TRUE(config->dev);
+    EXPECT_EQ(config->http.listen, "0.0.0.0:9000");
+    EXPECT_EQ(config->http.max_body_bytes, 1'000'000);
+    EXPECT_EQ(config->http.error_mode, "transport");
+    EXPECT_EQ(config->log.level, "debug");
+    EXPECT_TRUE(config->metrics.published_names);
+    ASSERT_EQ(config->apps.size(), 2u);
+    EXPECT_EQ(config->apps[0].name, "default");
+    EXPECT_EQ(config->apps[0].keys.at(0).key.reveal(), "k1");
+    EXPECT_EQ(config->apps[1].name, "shop");
+    EXPECT_EQ(config->apps[1].providers.at("fcm"), "fcm-shop");
+    EXPECT_EQ(config->storage.plugin, "storage_pg");
+    EXPECT_EQ(config->storage.section, R"({"dsn":"postgresql:///x"})");
+    EXPECT_EQ(config->queue.plugin, "queue_sqlite");
+    ASSERT_EQ(config->providers.size(), 2u);
+    EXPECT_EQ(config->providers[0].plugin, "fcm");
+    EXPECT_EQ(config->providers[0].section, R"({"project_id":"p"})");
+    EXPECT_EQ(config->providers[0].per_minute, 1000);
+    EXPECT_EQ(config->providers[0].max_connections, 4);
+    EXPECT_EQ(config->providers[0].ca_file, folder_ / "ca.pem");
+    EXPECT_EQ(config->providers[1].plugin, "fcm");
+    EXPECT_EQ(config->sinks.at(0).plugin, "sink_clickhouse");
+}
+
+TEST_F(ConfigLoad, NamesTheNearestKnownKey) {
+    EXPECT_EQ(findings(std::string(kKey) + "[http]\nlistne = \"x\"\n"),
+              "belfry.toml:4: unknown key http.listne, did you mean http.listen?");
+    EXPECT_EQ(findings("datadir = \"x\"\n" + std::string(kKey)),
+              "belfry.toml:1: unknown key datadir, did you mean data_dir?");
+    EXPECT_EQ(findings(std::string(kKey) + "[provider.fcm]\n"),
+              "belfry.toml:3: unknown key provider, did you mean providers?");
+    EXPECT_EQ(findings(std::string(kKey) + "[log]\ncolour = 1\n"),
+              "belfry.toml:4: unknown key log.colour; known are log.level");
+}
+
+TEST_F(ConfigLoad, SaysWhatAValueMustBe) {
+    EXPECT_EQ(findings(std::string(kKey) + "[http]\nlisten = 8000\n"), "belfry.toml:4: http.listen must be a text");
+    EXPECT_EQ(findings(std::string(kKey) + "[http]\nthreads_max = 1\n"),
+              "belfry.toml:4: http.threads_max must be between 4 and 4096");
+    EXPECT_EQ(findings(std::string(kKey) + "[http]\nthreads_max = \"many\"\n"),
+              "belfry.toml:4: http.threads_max must be an integer");
+    EXPECT_EQ(findings(std::string(kKey) + "[http]\nerror_mode = \"x\"\n"),
+              "belfry.toml:4: http.error_mode must be one of standard, transport");
+    EXPECT_EQ(findings("http = 1\n" + std::string(kKey)), "belfry.toml:1: http must be a table: [http]");
+    EXPECT_EQ(findings("dev = 1\n" + std::string(kKey)), "belfry.toml:1: dev must be true or false");
+    EXPECT_EQ(findings("plugin_dirs = \"x\"\n" + std::string(kKey)),
+              "belfry.toml:1: plugin_dirs must be a list of texts");
+}
+
+TEST_F(ConfigLoad, ReportsAllFindingsAtOnce) {
+    const std::string all = findings(std::string(kKey) + "[http]\nlistne = 1\n[log]\nlevel = \"loud\"\n");
+    EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 1) << all;
+}
+
+TEST_F(ConfigLoad, PlacesSyntaxErrors) {
+    const std::string all = findings("[http\n");
+    EXPECT_EQ(all.rfind("belfry.toml:1: not valid TOML: ", 0), 0u) << all;
+}
+
+TEST_F(ConfigLoad, SaysWhichFileCannotBeRead) {
+    args_.file = folder_ / "absent.toml";
+    const Result<Config> config = load(args_);
+    ASSERT_FALSE(config);
+    EXPECT_NE(config.error().message.find("absent.toml: cannot be read (No such file"), std::string::npos);
+}
+
+TEST_F(ConfigLoad, TakesTheEnvironmentOverTheFileAndSetOverBoth) {
+    args_.environment = {{"BELFRY_HTTP__LISTEN", "1.1.1.1:1"}, {"BELFRY_LOG__LEVEL", "error"},
+                         {"BELFRY_HTTP__THREADS_MAX", "32"},   {"BELFRY_PLUGIN_DIRS", "/a"},
+                         {"BELFRY_PORT", "tcp://ignored"},     {"PATH", "/bin"}};
+    args_.sets = {"log.level=warning", "http.error_mode=\"transport\""};
+    const Result<Config> config =
+        load_text(std::string(kKey) + "[http]\nlisten = \"0.0.0.0:9000\"\n[log]\nlevel = \"debug\"\n");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->http.listen, "1.1.1.1:1");
+    EXPECT_EQ(config->http.threads_max, 32);
+    EXPECT_EQ(config->log.level, "warning");
+    EXPECT_EQ(config->http.error_mode, "transport");
+    EXPECT_EQ(config->plugin_dirs, std::vector<std::string>{"/a"});
+}
+
+TEST_F(ConfigLoad, ReachesNamedSectionsFromTheEnvironment) {
+    args_.environment = {{"BELFRY_PROVIDERS__APNS_VOIP__TOPIC", "com.example.voip"},
+                         {"BELFRY_PROVIDERS__FCM__PROJECT_ID", "12345"}};
+    const Result<Config> config = load_text(std::string(kKey) + "[providers.apns-voip]\nplugin = \"apns\"\n");
+    ASSERT_TRUE(config) << config.error().message;
+    ASSERT_EQ(config->providers.size(), 2u);
+    EXPECT_EQ(config->providers[0].instance, "apns-voip");
+    EXPECT_EQ(config->providers[0].section, R"({"topic":"com.example.voip"})");
+    EXPECT_EQ(config->providers[1].instance, "fcm");
+}
+
+TEST_F(ConfigLoad, PlacesFindingsInTheEnvironment) {
+    args_.environment = {{"BELFRY_HTTP__LISTNE", "x"}};
+    args_.sets = {"log.level=loud", "nonsense"};
+    EXPECT_EQ(findings(kKey),
+              "--set nonsense: must be key=value, for example --set http.listen=127.0.0.1:9000\n"
+              "environment BELFRY_HTTP__LISTNE: unknown key http.listne, did you mean http.listen?\n"
+              "--set log.level: log.level must be one of debug, info, warning, error");
+}
+
+TEST_F(ConfigLoad, ReplacesSecretsOfPluginSectionsByReferences) {
+    folder_.write("sa.json", "{\"private_key\":\"x\"}\n");
+    folder_.write("cert.p12", std::string("a\0b\n", 4));
+    args_.environment = {{"HMS_SECRET", "s3cret"}};
+    const Result<Config> config = load_text(std::string(kKey) + R"([providers.fcm]
+credentials = { file = "sa.json" }
+certificate = { file = "cert.p12" }
+nested = { app_secret = { env = "HMS_SECRET" }, list = [1, 2.5, true] }
+)");
+    ASSERT_TRUE(config) << config.error().message;
+    const ComponentConfig& fcm = config->providers.at(0);
+    const nlohmann::json section = nlohmann::json::parse(fcm.section);
+    EXPECT_EQ(section["credentials"], (nlohmann::json{{"$secret", "providers.fcm.credentials"}}));
+    EXPECT_EQ(section["nested"]["app_secret"], (nlohmann::json{{"$secret", "providers.fcm.nested.app_secret"}}));
+    EXPECT_EQ(section["nested"]["list"], (nlohmann::json{1, 2.5, true}));
+    ASSERT_EQ(fcm.secrets.size(), 3u);
+    std::map<std::string, std::string> values;
+    for (const PluginSecret& secret : fcm.secrets) values[secret.id] = secret.value.reveal();
+    EXPECT_EQ(values.at("providers.fcm.credentials"), "{\"private_key\":\"x\"}");
+    EXPECT_EQ(values.at("providers.fcm.certificate"), std::string("a\0b\n", 4));
+    EXPECT_EQ(values.at("providers.fcm.nested.app_secret"), "s3cret");
+}
+
+TEST_F(ConfigLoad, SaysWhichSecretIsMissing) {
+    const std::string all = findings(R"([api]
+keys = [ { name = "a", key = { env = "NO_SUCH_KEY" } }, { name = "b", key = { file = "absent" } }, { name = "c", key = "" } ]
+)");
+    EXPECT_NE(all.find("belfry.toml:2: api.keys \"a\": the environment variable NO_SUCH_KEY is not set"),
+              std::string::npos)
+        << all;
+    EXPECT_NE(all.find("cannot read the secret's file absent (No such file or directory)"), std::string::npos) << all;
+    EXPECT_NE(all.find("api.keys \"c\": the key is empty"), std::string::npos) << all;
+}
+
+TEST_F(ConfigLoad, LeavesSecretsThatCannotBeReadToClients) {
+    args_.need_secrets = false;
+    const Result<Config> config = load_text("[api]\nkeys = [ { name = \"a\", key = { env = \"NO_SUCH_KEY\" } } ]\n");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_TRUE(config->apps.front().keys.empty());
+}
+
+TEST_F(ConfigLoad, RefusesAFileWithoutAnyKeyAndKeysThatAreEqual) {
+    EXPECT_NE(findings("[http]\n").find("belfry.toml: no API key is configured"), std::string::npos);
+    EXPECT_NE(
+        findings("[api]\nkeys = [ {name=\"a\", key=\"k\"}, {name=\"b\", key=\"k\"} ]\n").find("are the same text"),
+        std::string::npos);
+    EXPECT_NE(findings("[api]\nkeys = [ {name=\"a\", kye=\"k\"} ]\n").find("nothing else inside"), std::string::npos);
+    EXPECT_EQ(findings("[apps.shop]\nkeys = [ {name=\"a\", key=\"k\"} ]\n"), "");
+}
+
+TEST_F(ConfigLoad, RunsEmbeddedWithoutAnyFile) {
+    args_.search_default_files = false;
+    args_.data_dir = folder_ / "data";
+    const Result<Config> config = load(args_);
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_TRUE(wants_embedded_key(*config));
+    EXPECT_EQ(config->http.listen, "127.0.0.1:8000");
+    EXPECT_EQ(config->data_dir, folder_ / "data");
+    ASSERT_EQ(config->providers.size(), 1u);
+    EXPECT_EQ(config->providers[0].instance, "webpush");
+    EXPECT_TRUE(config->providers[0].implied);
+}
+
+std::string names_of(const Config& config, const AppConfig& app) {
+    const Result<std::vector<WireName>> names = wire_names(config, app);
+    if (!names) return names.error().message;
+    std::string out;
+    for (const WireName& name : *names) out += name.wire + "=" + name.instance + (name.canonical ? " " : "(alias) ");
+    return out;
+}
+
+TEST_F(ConfigLoad, CallsInstancesByTheirNamesUnlessAnAppSaysOtherwise) {
+    const Result<Config> config = load_text(std::string(kKey) + R"([apps.shop]
+keys = [ { name = "s", key = "k2" } ]
+providers = { fcm = "fcm-shop" }
+[providers.fcm]
+[providers.fcm-shop]
+plugin = "fcm"
+[providers.apple]
+plugin = "apns"
+)");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(names_of(*config, config->apps[0]), "apns=apple apple=apple(alias) fcm=fcm fcm-shop=fcm-shop ");
+    EXPECT_EQ(names_of(*config, config->apps[1]), "fcm=fcm-shop ");
+}
+
+TEST_F(ConfigLoad, RefusesWireNamesThatCouldMeanSeveralInstances) {
+    const std::string two = "[providers.fcm-a]\nplugin = \"fcm\"\n[providers.fcm-b]\nplugin = \"fcm\"\n";
+    EXPECT_EQ(findings(kKey + two),
+              "belfry.toml:5: clients of app default that say fcm could mean fcm-a or fcm-b; decide it: [apps.default] "
+              "providers = { "
+              "fcm = \"fcm-a\" }");
+    EXPECT_EQ(findings(kKey + two + "[apps.default]\nproviders = { fcm = \"fcm-a\", fcm-b = \"fcm-b\" }\n"), "");
+    EXPECT_EQ(findings(kKey + two + "[apps.default]\nproviders = { fcm = \"fcm-x\" }\n"),
+              "belfry.toml:7: apps.default.providers.fcm: there is no provider instance fcm-x, did you mean fcm-a?");
+    EXPECT_NE(
+        findings(kKey + two + "[apps.default]\nproviders = { a = \"fcm-a\", b = \"fcm-a\" }\n").find("two wire names"),
+        std::string::npos);
+}
+
+}  // namespace
+}  // namespace belfry::config

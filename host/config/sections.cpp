@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of all keys: name, field, bounds, help. Defaults are the fields' own.
+#include "config/settings.h"
+
+namespace belfry::config {
+namespace {
+
+Rule between(int64_t min, int64_t max) {
+    return Rule{min, max, {}, false};
+}
+Rule one_of(std::vector<std::string_view> choices) {
+    return Rule{0, 0, std::move(choices), false};
+}
+Rule path() {
+    return Rule{0, 0, {}, true};
+}
+
+constexpr int64_t kMiB = 1 << 20;
+
+std::vector<Setting> http_settings(HttpConfig& c) {
+    return {
+        {"listen", &c.listen,
+         "Where the API is served: `host:port` (port 0 takes a free one) or `unix:/path/of.sock`."},
+        {"max_body_bytes", &c.max_body_bytes,
+         "Longest request body, bytes. Longer ones are answered with HTTP 413 unread.", between(1024, 1024 * kMiB)},
+        {"error_mode", &c.error_mode,
+         "`standard`: errors travel in the envelope with HTTP 200. `transport`: HTTP status and a bare error. Clients "
+         "can ask for "
+         "`transport` with the header `X-Centrifugo-Error-Mode`.",
+         one_of({"standard", "transport"})},
+        {"threads_max", &c.threads_max,
+         "Requests handled at the same time. Idle keep-alive connections need no thread.", between(4, 4096)},
+        {"body_memory_bytes", &c.body_memory_bytes,
+         "Memory that all request bodies in work share; beyond it requests are answered with code 111.",
+         between(kMiB, 16384 * kMiB)},
+        {"idle_timeout_s", &c.idle_timeout_s, "An idle keep-alive connection is closed after so many seconds.",
+         between(1, 3600)},
+        {"request_timeout_s", &c.request_timeout_s, "A request must have arrived completely within so many seconds.",
+         between(1, 3600)},
+    };
+}
+
+}  // namespace
+
+std::vector<Section> fixed_sections(Config& c) {
+    return {
+        {"",
+         "Keys at the top of the file.",
+         {{"data_dir", &c.data_dir, "Embedded databases, generated keys and plugin state live here. Created at start.",
+           path()},
+          {"plugin_dirs", &c.plugin_dirs, "Folders that are searched for plugins.", path()},
+          {"dev", &c.dev,
+           "Loosens checks that get in the way of development: plugin folders writable by the group only warn."}}},
+        {"http", "The HTTP API.", http_settings(c.http)},
+        {"log",
+         "Log lines on standard error.",
+         {{"level", &c.log.level, "Least level that is written.", one_of({"debug", "info", "warning", "error"})}}},
+        {"metrics",
+         "Prometheus metrics at `GET /metrics`.",
+         {{"published_names", &c.metrics.published_names,
+           "Also write the push metrics under the names that Centrifugo PRO publishes (`centrifugo_push_...`)."}}},
+        {"api",
+         "API keys of the app `default`.",
+         {{"keys", &c.apps.front().keys,
+           "List of `{ name = \"...\", key = ... }`. The key is a secret: a text, `{ file = \"...\" }` or `{ env = "
+           "\"...\" }`. A "
+           "config file without any key, here or in an app, is refused."}}},
+    };
+}
+
+Section app_section(AppConfig& app) {
+    return {"apps.<app>",
+            "Namespaces: devices, topics, users and pushes of one app never meet another's. Without any there is one, "
+            "`default`.",
+            {{"keys", &app.keys, "API keys of this app, as in `[api]`."},
+             {"providers", &app.providers,
+              "Table of wire name = provider instance: what clients of this app call `fcm`, `apns` ... Without it "
+              "every instance has "
+              "its own name, and a plugin's name means its only instance."}}};
+}
+
+Section storage_section(ComponentConfig& c) {
+    return {"storage",
+            "Where devices, topics and users' topics are kept. All other keys of the section go to the plugin.",
+            {{"plugin", &c.plugin, "The storage plugin."}}};
+}
+
+Section queue_section(ComponentConfig& c) {
+    return {"queue",
+            "Where accepted pushes wait. All other keys of the section go to the plugin.",
+            {{"plugin", &c.plugin, "The queue plugin."}}};
+}
+
+Section provider_section(ComponentConfig& c) {
+    return {"providers.<name>",
+            "A provider instance; `<name>` is the instance. All other keys of the section go to the plugin, which "
+            "documents them.",
+            {{"plugin", &c.plugin, "The provider plugin; by default the one named like the instance."},
+             {"rate.per_minute", &c.per_minute, "Requests per minute; 0 leaves it to the plugin's suggestion.",
+              between(0, 1'000'000'000)},
+             {"max_connections", &c.max_connections, "Connections per endpoint and loop; 0 is the engine's default.",
+              between(0, 1024)},
+             {"ca_file", &c.ca_file, "PEM file of the only roots to trust for this provider; by default the system's.",
+              path()}}};
+}
+
+Section sink_section(ComponentConfig& c) {
+    return {"sinks.<name>",
+            "A receiver of delivery events. All other keys of the section go to the plugin.",
+            {{"plugin", &c.plugin, "The sink plugin; by default `sink_` and the instance's name."}}};
+}
+
+}  // namespace belfry::config
