@@ -124,7 +124,9 @@ typedef struct belfry_claimed {
 } belfry_claimed;
 enum {
     BELFRY_CLAIMED_LIMITS_PASSED = 1u, /* rate limits were charged already */
-    BELFRY_CLAIMED_STOPPED = 2u        /* push cancelled or expired: count what is owed, send nothing, FINISH */
+    BELFRY_CLAIMED_STOPPED = 2u,       /* push cancelled or expired: count what is owed, send nothing, FINISH */
+    BELFRY_CLAIMED_INITIAL = 4u        /* its entries are not part of the push's `planned` yet: it came with the push or
+                                          was split off such an item. Never set on what was owed, replayed or MINE */
 };
 
 /* What a page still owes: becomes a LIST due at due_unix_ms. */
