@@ -124,7 +124,7 @@ inline belfry_code because(belfry_why* why, belfry_code code, std::string_view w
 template <class Row, class Call, class Fn>
 belfry_code collect(Call&& call, Fn&& fn) {
     struct Context {
-        Fn* fn;
+        std::remove_reference_t<Fn>* fn;
         std::exception_ptr* error;
     };
     std::exception_ptr error;
