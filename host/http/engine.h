@@ -43,7 +43,7 @@ struct CallRequest {
     std::string method = "GET", path = "/", body;
     std::vector<std::pair<std::string, std::string>> headers;
     uint32_t answer_max = 64 * 1024;
-    std::vector<std::string> keep;  // answer headers wanted, lower case
+    std::vector<std::string> keep;  // answer headers wanted, lower case; empty: all, up to 16 KiB
 };
 
 struct CallAnswer {
