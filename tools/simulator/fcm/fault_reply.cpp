@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fcm/fault_reply.h"
+
+#include <string>
+
+#include "fcm/errors.h"
+#include "net/session.h"
+
+namespace belfry::simulator {
+
+namespace {
+
+Reply body_for(const FaultRule& rule) {
+    if (rule.empty) return {rule.status, {}, {}};
+    if (!rule.body.empty()) {
+        const std::string type = rule.content_type.empty() ? "application/json; charset=UTF-8" : rule.content_type;
+        return {rule.status, {{"content-type", type}}, rule.body};
+    }
+    switch (rule.status) {
+        case 403:
+            return permission_denied();
+        case 404:
+            return not_found();
+        case 429:
+            return quota_exceeded("project", "Message rate of the project exceeded.");
+        case 500:
+            return internal_error();
+        case 501:
+            return unimplemented();
+        case 503:
+            return unavailable();
+        default:
+            return html_error(rule.status, "");
+    }
+}
+
+}  // namespace
+
+bool leaves_processing(const FaultRule& rule) {
+    switch (rule.action) {
+        case FaultAction::Truncate:
+        case FaultAction::Delay:
+            return true;
+        case FaultAction::Goaway:
+            return rule.last_stream != LastStream::Before;
+        default:
+            return rule.processed;
+    }
+}
+
+Reply fault_reply(const FaultRule& rule, std::chrono::system_clock::time_point wall) {
+    Reply reply = body_for(rule);
+    if (rule.retry_after_s >= 0) {
+        const std::string value = rule.retry_after_date ? http_date(wall + std::chrono::seconds(rule.retry_after_s))
+                                                        : std::to_string(rule.retry_after_s);
+        reply.headers.push_back({"retry-after", value});
+    }
+    return reply;
+}
+
+}  // namespace belfry::simulator

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answers that fault rules of action "status" give.
+#pragma once
+
+#include <chrono>
+
+#include "net/exchange.h"
+#include "state/faults.h"
+
+namespace belfry::simulator {
+
+// Whether a request that meets this rule is processed all the same.
+bool leaves_processing(const FaultRule& rule);
+
+Reply fault_reply(const FaultRule& rule, std::chrono::system_clock::time_point wall);
+
+}  // namespace belfry::simulator

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulator.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace belfry::simulator {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string url(const char* scheme, const Endpoint& endpoint) {
+    const bool ipv6 = endpoint.host.find(':') != std::string::npos;
+    const std::string host = ipv6 ? '[' + endpoint.host + ']' : endpoint.host;
+    return std::string(scheme) + "://" + host + ':' + std::to_string(endpoint.port);
+}
+
+WorldSizes sizes_of(const Options& options) {
+    return {static_cast<std::size_t>(options.journal), static_cast<std::size_t>(options.phones)};
+}
+
+Settings settings_of(const Options& options) {
+    Settings settings;
+    settings.latency_ms = options.latency_ms;
+    settings.stream_limit = options.stream_limit;
+    settings.token_lifetime_s = options.token_lifetime_s;
+    settings.quota_per_minute = options.quota_per_minute;
+    settings.device_per_minute = options.device_per_minute;
+    settings.device_per_hour = options.device_per_hour;
+    return settings;
+}
+
+}  // namespace
+
+Simulator::Simulator(const Options& options)
+    : options_(options),
+      world_(clock_, sizes_of(options), static_cast<std::uint64_t>(options.seed)),
+      identity_(prepare_identity(std::filesystem::absolute(options.dir).string(), options.projects)),
+      tls_(make_tls_context(identity_.certificate_file, identity_.key_file)),
+      fcm_(world_, static_cast<std::uint64_t>(options.seed)),
+      control_(world_, *this) {
+    world_.projects = options.projects;
+    world_.settings = settings_of(options);
+    listen(options);
+    const std::string token_url = data_url_ + "/token";
+    publish_token_uri(identity_, token_url);
+    world_.oauth.set_accounts(std::move(identity_.accounts), token_url);
+    for (auto& lane : lanes_) {
+        lane->server->start();
+        lane->thread = std::thread([&loop = lane->loop] { loop.run(); });
+    }
+    control_lane_.server->start();
+    control_lane_.thread = std::thread([this] { control_lane_.loop.run(); });
+    write_description();
+}
+
+Simulator::~Simulator() {
+    control_lane_.loop.stop();
+    control_lane_.thread.join();
+    for (auto& lane : lanes_) lane->loop.stop();
+    for (auto& lane : lanes_) lane->thread.join();
+    std::error_code ignored;
+    std::filesystem::remove(std::filesystem::absolute(options_.dir) / "simulator.json", ignored);
+}
+
+void Simulator::listen(const Options& options) {
+    Endpoint data = parse_endpoint(options.listen, "--listen");
+    for (std::int64_t i = 0; i < options.threads; ++i) {
+        auto lane = std::make_unique<Lane>();
+        lane->server = std::make_unique<Server>(lane->loop, data, tls_.get(), fcm_, connection_ids_);
+        lanes_.push_back(std::move(lane));
+    }
+    Endpoint control = parse_endpoint(options.control, "--control");
+    control_lane_.server = std::make_unique<Server>(control_lane_.loop, control, nullptr, control_, connection_ids_);
+    data_url_ = url("https", data);
+    control_url_ = url("http", control);
+}
+
+void Simulator::write_description() const {
+    const Json json = {
+        {"fcm_url", data_url_},
+        {"token_url", data_url_ + "/token"},
+        {"control_url", control_url_},
+        {"ca_file", identity_.ca_file},
+        {"service_account", identity_.service_account_files.front()},
+    };
+    write_private_file((std::filesystem::absolute(options_.dir) / "simulator.json").string(), json.dump(2) + '\n');
+}
+
+std::string Simulator::announcement() const {
+    return "FCM              " + data_url_ + "\n" +          //
+           "OAuth tokens     " + data_url_ + "/token\n" +    //
+           "control          " + control_url_ + "\n" +       //
+           "CA certificate   " + identity_.ca_file + "\n" +  //
+           "service account  " + identity_.service_account_files.front() + "\n";
+}
+
+void Simulator::set_accepting(bool accepting) {
+    for (auto& lane : lanes_) {
+        lane->loop.post([&server = *lane->server, accepting] { server.set_accepting(accepting); });
+    }
+}
+
+void Simulator::settings_changed(const Settings&) {
+    for (auto& lane : lanes_) {
+        lane->loop.post([&server = *lane->server] { server.wire_settings_changed(); });
+    }
+}
+
+void Simulator::silence_connections() {
+    for (auto& lane : lanes_) {
+        lane->loop.post([&server = *lane->server] { server.silence_all(); });
+    }
+}
+
+void Simulator::reset_sink() {}
+
+Json Simulator::sink_json() const {
+    return nullptr;
+}
+
+}  // namespace belfry::simulator

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole program but for signals: state, loops, servers and their threads.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control_api.h"
+#include "fcm/backend.h"
+#include "identity.h"
+#include "net/server.h"
+#include "net/tls.h"
+#include "options.h"
+#include "state/world.h"
+
+namespace belfry::simulator {
+
+class Simulator final : public Fleet {
+public:
+    // Listens and serves when it returns; simulator.json is written. Throws std::runtime_error.
+    explicit Simulator(const Options& options);
+    ~Simulator() override;
+
+    // One line per URL and file.
+    [[nodiscard]] std::string announcement() const;
+
+    void set_accepting(bool accepting) override;
+    void settings_changed(const Settings& settings) override;
+    void silence_connections() override;
+    void reset_sink() override;
+    [[nodiscard]] nlohmann::ordered_json sink_json() const override;
+
+private:
+    struct Lane {
+        Loop loop;
+        std::unique_ptr<Server> server;
+        std::thread thread;
+    };
+
+    void listen(const Options& options);
+    void write_description() const;
+
+    Options options_;
+    SystemClock clock_;
+    World world_;
+    Identity identity_;
+    TlsContext tls_;
+    FcmBackend fcm_;
+    ControlApi control_;
+    std::atomic<std::uint64_t> connection_ids_{0};
+    std::vector<std::unique_ptr<Lane>> lanes_;
+    Lane control_lane_;
+    std::string data_url_;
+    std::string control_url_;
+};
+
+}  // namespace belfry::simulator
