@@ -58,12 +58,13 @@ One TOML file: `belfry serve --config belfry.toml`. Without `--config` the file 
 
 Every value can come from the environment, `BELFRY_` and the key in capitals with `__` between its parts
 (`BELFRY_HTTP__LISTEN=0.0.0.0:8000`, `BELFRY_PROVIDERS__FCM__CREDENTIALS__FILE=/run/secrets/fcm.json`), or from
-`--set key=value`. `--set` wins over the environment, which wins over the file. Values are read as TOML where they are TOML and
-as text otherwise; quote a text that looks like a number: `'"123"'`.
+`--set key=value`. `--set` wins over the environment, which wins over the file. Values are read as TOML where they are
+TOML and as text otherwise; quote a text that looks like a number: `'"123"'`.
 
-An unknown key is an error. A secret is a text, `{ file = "..." }` or `{ env = "..." }`; secrets are never logged or shown.
-Relative paths in the file start at the file's folder, others at the current folder. `belfry config check` says what is wrong
-with a configuration without starting anything.
+An unknown key is an error. A secret is a text, `{ file = "..." }` or `{ env = "..." }`; secrets are never logged or
+shown.
+Relative paths in the file start at the file's folder, others at the current folder. `belfry config check` says what is
+wrong with a configuration without starting anything.
 
 )";
 

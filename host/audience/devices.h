@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Devices and user topics as the API sees them. Behind it: token checks, hashes, name slots, the storage.
+//
+// Threads: every method is [any] and may block for one storage commit.
+// Not here: the wire format, device ids (api/), who is meant by a push (delivery/).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace belfry::audience {
+
+// A whole device state; what is empty is reset.
+struct Registration {
+    std::string app;
+    int64_t key = -1;       // the device to replace; -1: by identity, else a new one
+    std::string wire_name;  // what the app calls the provider: numbers the slot of a new key
+    std::string provider;   // instance name
+    std::string token, platform, user, timezone, locale;
+    std::string meta;                 // JSON object text; empty = none
+    std::vector<std::string> topics;  // origin device, without duplicates
+};
+struct Registered {
+    int64_t key = -1;
+    bool created = false;
+};
+
+// Lists are OR inside, AND between; empty = does not restrict.
+struct Selection {
+    std::vector<int64_t> keys;
+    std::vector<std::string> users, topics, providers, platforms;  // providers: instance names
+};
+struct Paging {
+    std::string cursor;
+    uint32_t limit = 100;
+    bool want_total = false, want_meta = false, want_topics = false;
+};
+struct DeviceRow {
+    int64_t key = -1;
+    std::string provider, token, data, user, platform, timezone, locale, meta;
+    std::vector<std::string> topics;
+    int64_t created_unix_ms = 0, updated_unix_ms = 0;
+};
+struct DevicePage {
+    std::vector<DeviceRow> rows;
+    std::string next_cursor;  // empty: no more
+    int64_t total = -1;       // -1: was not wanted
+};
+
+enum class TopicOp : uint8_t { Add = 1, Remove = 2, Set = 3 };
+
+class Devices {
+public:
+    virtual ~Devices() = default;
+    // Durable when it returns. InvalidArgument (where = "token"): the provider refuses the token. Conflict: lost a race
+    // that a retry may win. Busy: too many wait.
+    virtual Result<Registered> register_device(const Registration&) = 0;
+    virtual Result<DevicePage> list(std::string_view app, const Selection&, const Paging&) = 0;
+    // Removes the devices with these keys and those of these users; absent ones are no error. The number that was
+    // removed.
+    virtual Result<uint64_t> remove(std::string_view app, const std::vector<int64_t>& keys,
+                                    const std::vector<std::string>& users) = 0;
+    // For the user "": binds to everybody at their next registration.
+    virtual Status update_user_topics(std::string_view app, std::string_view user, TopicOp op,
+                                      const std::vector<std::string>& topics) = 0;
+};
+
+}  // namespace belfry::audience

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "audience/registry.h"
+
+#include <algorithm>
+#include <semaphore>
+#include <utility>
+
+#include "audience/hashes.h"
+
+namespace belfry::audience {
+namespace {
+
+std::vector<belfry_str> views(const std::vector<std::string>& texts) {
+    std::vector<belfry_str> out;
+    out.reserve(texts.size());
+    for (const std::string& text : texts) out.push_back(str(std::string_view(text)));
+    return out;
+}
+
+// A selection and the views it needs to live.
+struct Selected {
+    explicit Selected(const Selection& from)
+        : users(views(from.users)),
+          topics(views(from.topics)),
+          providers(views(from.providers)),
+          platforms(views(from.platforms)) {
+        which.keys = list_of(from.keys);
+        which.users = list_of(users);
+        which.topics = list_of(topics);
+        which.providers = list_of(providers);
+        which.platforms = list_of(platforms);
+    }
+    std::vector<belfry_str> users, topics, providers, platforms;
+    belfry_selection which = sized<belfry_selection>();
+};
+
+DeviceRow copied(const belfry_device& from) {
+    DeviceRow row;
+    row.key = from.key;
+    row.provider = text(from.provider);
+    row.token = text(from.token);
+    row.data = text(from.data);
+    row.user = text(from.user);
+    row.platform = text(from.platform);
+    row.timezone = text(from.timezone);
+    row.locale = text(from.locale);
+    row.meta = text(from.meta);
+    for (const belfry_str& topic : Rows<belfry_str>(from.topics)) row.topics.push_back(text(topic));
+    row.created_unix_ms = from.created_unix_ms;
+    row.updated_unix_ms = from.updated_unix_ms;
+    return row;
+}
+
+Error refused(belfry_code code) {
+    switch (BELFRY_CODE_CLASS(code)) {
+        case BELFRY_CONFLICT:
+            return error(ErrorCode::Conflict, "another registration of this token or device came first; try again");
+        case BELFRY_TOO_LARGE:
+            return error(ErrorCode::TooLarge, "the device is larger than the storage takes");
+        case BELFRY_BAD_REQUEST:
+            return error(ErrorCode::InvalidArgument, "the storage refuses this device");
+        case BELFRY_STORE_FULL:
+            return error(ErrorCode::StoreFull, "the storage is full");
+        case BELFRY_RETRY_LATER:
+        case BELFRY_BUSY:
+            return error(ErrorCode::Unavailable, "the storage is busy; try again");
+        default:
+            return error(ErrorCode::Internal, "the storage failed for this device; see the log");
+    }
+}
+
+}  // namespace
+
+// One caller's registration, on its stack until `done` is released.
+struct Registry::Waiting {
+    Waiting(const Registration& from, const plugins::CheckedToken& token, uint8_t slot)
+        : app(from.app), topics(views(from.topics)) {
+        row.prefix = key_prefix(slot, from.app, from.provider, token.token);
+        row.key = from.key;
+        const Hash16 identity = identity_hash(from.provider, token.identity);
+        const Hash16 exact = token_hash(token.token);
+        std::copy(identity.begin(), identity.end(), row.identity_hash);
+        std::copy(exact.begin(), exact.end(), row.token_hash);
+        row.provider = str(std::string_view(from.provider));
+        row.token = str(std::string_view(token.token));
+        row.data = str(std::string_view(token.data));
+        row.user = str(std::string_view(from.user));
+        row.platform = str(std::string_view(from.platform));
+        row.timezone = str(std::string_view(from.timezone));
+        row.locale = str(std::string_view(from.locale));
+        row.meta = str(std::string_view(from.meta));
+        row.topics = list_of(topics);
+        row.variant = token.variant;
+    }
+    std::string_view app;
+    std::vector<belfry_str> topics;
+    belfry_registration row = sized<belfry_registration>();
+    int races = 0;
+    Result<Registered> answer = Registered{};
+    std::binary_semaphore done{0};
+};
+
+Registry::Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metrics& metrics)
+    : storage_(storage),
+      tokens_(tokens),
+      log_(log, "audience"),
+      registered_(metrics.counter("devices_registered_total", "Registrations stored")),
+      groups_(metrics.counter("device_register_groups_total", "Storage commits that registered devices")),
+      removed_(metrics.counter("devices_removed_total", "Devices removed by the API")),
+      slots_(storage),
+      batcher_([this] { commit_groups(); }) {}
+
+Registry::~Registry() {
+    stop();
+}
+
+void Registry::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    arrived_.notify_all();
+    if (batcher_.joinable()) batcher_.join();
+}
+
+size_t Registry::waiting() const {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size();
+}
+
+Result<Registered> Registry::register_device(const Registration& from) {
+    Result<plugins::CheckedToken> token = tokens_.check(from.provider, from.platform, from.token);
+    if (!token) {
+        if (token.error().code == ErrorCode::InvalidArgument) token.error().where = "token";
+        return token.error();
+    }
+    const Result<uint8_t> slot = slots_.slot_of(from.wire_name);
+    if (!slot) return slot.error();
+    Waiting waiting(from, *token, *slot);
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return error(ErrorCode::Unavailable, "the server is stopping; try another node");
+        if (waiting_.size() >= kRegistrationsWaitingMax) {
+            Error busy = error(ErrorCode::Busy, "too many registrations are waiting for the storage");
+            busy.retry_after_ms = 1000;
+            return busy;
+        }
+        waiting_.push_back(&waiting);
+    }
+    arrived_.notify_one();
+    waiting.done.acquire();
+    return std::move(waiting.answer);
+}
+
+void Registry::commit_groups() {
+    while (true) {
+        std::vector<Waiting*> group;
+        {
+            std::unique_lock lock(mutex_);
+            arrived_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+            if (waiting_.empty()) return;
+            const auto end =
+                waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kRegistrationGroupMax));
+            group.assign(waiting_.begin(), end);
+            waiting_.erase(waiting_.begin(), end);
+        }
+        commit(group);
+    }
+}
+
+// One storage call per app; what lost a race goes again at once, the others do not wait for it.
+void Registry::commit(std::vector<Waiting*>& group) {
+    std::stable_sort(group.begin(), group.end(), [](const Waiting* a, const Waiting* b) { return a->app < b->app; });
+    for (size_t at = 0; at < group.size();) {
+        size_t end = at;
+        while (end < group.size() && group[end]->app == group[at]->app) ++end;
+        std::vector<Waiting*> members(group.begin() + static_cast<std::ptrdiff_t>(at),
+                                      group.begin() + static_cast<std::ptrdiff_t>(end));
+        const std::string app(group[at]->app);
+        at = end;
+        while (!members.empty()) commit_app(app, members);
+    }
+}
+
+void Registry::commit_app(std::string_view app, std::vector<Waiting*>& members) {
+    std::vector<belfry_registration> rows;
+    rows.reserve(members.size());
+    for (const Waiting* member : members) rows.push_back(member->row);
+    std::vector<Waiting*> again;
+    std::vector<std::pair<Waiting*, Result<Registered>>> answers;
+    answers.reserve(members.size());
+    const Status done = storage_.register_devices(app, rows, [&](const belfry_registered& row) {
+        Waiting* const member = members[row.index];
+        if (row.code == BELFRY_OK) {
+            answers.emplace_back(member, Registered{row.key, (row.flags & BELFRY_REGISTERED_CREATED) != 0});
+        } else if (BELFRY_CODE_CLASS(row.code) == BELFRY_CONFLICT && member->races < kRegistrationRaces) {
+            ++member->races;
+            again.push_back(member);
+        } else {
+            answers.emplace_back(member, refused(row.code));
+        }
+    });
+    groups_.add();
+    if (!done) {
+        log_.warning("registering devices failed",
+                     {{"app", app}, {"n", members.size()}, {"why", done.error().to_string()}});
+        for (Waiting* member : members) finish(*member, done.error());
+        members.clear();
+        return;
+    }
+    // Nobody is woken before the call has returned: only then are the rows durable.
+    for (auto& [member, answer] : answers) {
+        if (answer) registered_.add();
+        finish(*member, std::move(answer));
+    }
+    members = std::move(again);
+}
+
+void Registry::finish(Waiting& waiting, Result<Registered> answer) {
+    waiting.answer = std::move(answer);
+    waiting.done.release();  // from here on `waiting` may be gone
+}
+
+Result<DevicePage> Registry::list(std::string_view app, const Selection& selection, const Paging& wanted) {
+    const Selected selected(selection);
+    belfry_paging paging = sized<belfry_paging>();
+    paging.limit = wanted.limit;
+    paging.fields = BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_USER | BELFRY_FIELD_PLATFORM |
+                    BELFRY_FIELD_TIMEZONE | BELFRY_FIELD_LOCALE | BELFRY_FIELD_TIMES;
+    if (wanted.want_meta) paging.fields |= BELFRY_FIELD_META;
+    if (wanted.want_topics) paging.fields |= BELFRY_FIELD_TOPICS;
+    paging.want_total = wanted.want_total ? 1 : 0;
+    paging.cursor = str(std::string_view(wanted.cursor));
+    DevicePage page;
+    Result<plugins::ListEnd> end = storage_.list_devices(
+        app, selected.which, paging, [&](const belfry_device& row) { page.rows.push_back(copied(row)); });
+    if (!end) return end.error();
+    if (end->more) page.next_cursor = std::move(end->cursor);
+    page.total = end->total;
+    return page;
+}
+
+Result<uint64_t> Registry::remove(std::string_view app, const std::vector<int64_t>& keys,
+                                  const std::vector<std::string>& users) {
+    Selection selection;
+    selection.keys = keys;
+    selection.users = users;
+    const Selected selected(selection);
+    uint64_t removed = 0;
+    belfry_code failed = BELFRY_OK;
+    const Status done = storage_.remove_devices(app, selected.which, [&](const belfry_item_result& row) {
+        removed += row.changed;
+        if (row.code != BELFRY_OK && BELFRY_CODE_CLASS(row.code) != BELFRY_NOT_FOUND) failed = row.code;
+    });
+    if (!done) return done.error();
+    if (failed != BELFRY_OK) return refused(failed);
+    removed_.add(static_cast<double>(removed));
+    return removed;
+}
+
+Status Registry::update_user_topics(std::string_view app, std::string_view user, TopicOp op,
+                                    const std::vector<std::string>& topics) {
+    const std::vector<belfry_str> names = views(topics);
+    belfry_user_topics change = sized<belfry_user_topics>();
+    change.op = static_cast<int32_t>(op);
+    change.user = str(user);
+    change.topics = list_of(names);
+    belfry_code code = BELFRY_OK;
+    const Status done = storage_.update_user_topics(app, std::span(&change, 1),
+                                                    [&](const belfry_item_result& row) { code = row.code; });
+    if (!done) return done;
+    if (code != BELFRY_OK) return refused(code);
+    return {};
+}
+
+}  // namespace belfry::audience

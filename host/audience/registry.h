@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Devices over a storage plugin. Registrations are committed in groups: a batcher thread takes whatever has arrived
+// while the last group was being stored, so that groups grow with load and nobody ever waits for a timer.
+//
+//     register_device: check token, hash, slot -> waiting_ -> batcher: storage.register_devices(group) -> wake the
+//     callers
+//
+// Threads: methods are [any]; the batcher is the only one that registers. Owner: main. Ends: stop() refuses newcomers,
+// stores what waits, then joins; main stops the API first.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "audience/devices.h"
+#include "audience/slots.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "plugins/provider.h"
+#include "plugins/storage.h"
+
+namespace belfry::audience {
+
+inline constexpr size_t kRegistrationsWaitingMax = 4096;
+inline constexpr size_t kRegistrationGroupMax = 1000;
+// How often a registration is tried again that lost a race inside the storage.
+inline constexpr int kRegistrationRaces = 3;
+
+// The providers' own judgement of tokens, by instance. [any]
+class TokenCheck {
+public:
+    virtual ~TokenCheck() = default;
+    // InvalidArgument: the provider would refuse this token. Unavailable: the instance is not running.
+    virtual Result<plugins::CheckedToken> check(const std::string& instance, std::string_view platform,
+                                                std::string_view token) = 0;
+};
+
+class Registry final : public Devices {
+public:
+    Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metrics& metrics);
+    ~Registry() override;
+    Registry(const Registry&) = delete;
+    Registry& operator=(const Registry&) = delete;
+
+    Result<Registered> register_device(const Registration&) override;
+    Result<DevicePage> list(std::string_view app, const Selection&, const Paging&) override;
+    Result<uint64_t> remove(std::string_view app, const std::vector<int64_t>& keys,
+                            const std::vector<std::string>& users) override;
+    Status update_user_topics(std::string_view app, std::string_view user, TopicOp op,
+                              const std::vector<std::string>& topics) override;
+    void stop();
+    // Registrations that no group has taken yet.
+    size_t waiting() const;
+
+private:
+    struct Waiting;
+    void commit_groups();
+    void commit(std::vector<Waiting*>& group);
+    void commit_app(std::string_view app, std::vector<Waiting*>& members);
+    void finish(Waiting& waiting, Result<Registered> answer);
+
+    plugins::Storage& storage_;
+    TokenCheck& tokens_;
+    Logger log_;
+    Metric& registered_;
+    Metric& groups_;
+    Metric& removed_;
+    Slots slots_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable arrived_;
+    std::vector<Waiting*> waiting_;  // owned by their callers' stacks until finish()
+    bool stopping_ = false;
+    std::thread batcher_;
+};
+
+}  // namespace belfry::audience

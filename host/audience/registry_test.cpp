@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "audience/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "base/device_id.h"
+#include "fakes/facades.h"
+
+// A storage in a test's memory, behind the C table like any plugin.
+struct belfry_instance {
+    struct Device {
+        std::string app, provider, token, user, meta;
+        std::vector<std::string> topics;
+        int64_t key;
+    };
+    std::mutex mutex;
+    std::condition_variable opened;
+    bool gate_open = true;
+    std::map<std::string, Device> by_identity;
+    std::map<std::string, std::pair<int64_t, std::string>> kv;
+    std::vector<size_t> groups;
+    size_t entered = 0;
+    int conflicts = 0;
+    bool broken = false;
+    int64_t sequence = 0;
+    int cas_conflicts = 0;
+};
+
+namespace belfry::audience {
+namespace {
+
+belfry_code register_devices(belfry_instance* self, belfry_str app, belfry_list rows, belfry_emit emit, void* ctx,
+                             belfry_why* why) {
+    std::unique_lock lock(self->mutex);
+    self->entered += rows.n;
+    self->opened.wait(lock, [&] { return self->gate_open; });
+    self->groups.push_back(rows.n);
+    if (self->broken) return because(why, BELFRY_STORE_FULL, "", "the disk is full");
+    uint32_t index = 0;
+    for (const auto& row : Rows<belfry_registration>(rows)) {
+        belfry_registered answer = sized<belfry_registered>();
+        answer.index = index++;
+        if (self->conflicts > 0) {
+            --self->conflicts;
+            answer.code = BELFRY_CONFLICT;
+        } else {
+            const std::string identity =
+                text(app) + std::string(std::begin(row.identity_hash), std::end(row.identity_hash));
+            const bool known = self->by_identity.contains(identity);
+            belfry_instance::Device& device = self->by_identity[identity];
+            if (!known) {
+                device.key = row.key >= 0 ? row.key : (int64_t{row.prefix} << 40) + ++self->sequence;
+                answer.flags = BELFRY_REGISTERED_CREATED;
+            }
+            device.app = text(app);
+            device.provider = text(row.provider);
+            device.token = text(row.token);
+            device.user = text(row.user);
+            device.meta = text(row.meta);
+            device.topics.clear();
+            for (const belfry_str& topic : Rows<belfry_str>(row.topics)) device.topics.push_back(text(topic));
+            answer.key = device.key;
+        }
+        static_cast<void>(emit(ctx, one_row(answer)));
+    }
+    return BELFRY_OK;
+}
+belfry_code list_devices(belfry_instance* self, belfry_str app, const belfry_selection* which,
+                         const belfry_paging* paging, belfry_emit emit, void* ctx, belfry_page_end* end, belfry_why*) {
+    const std::lock_guard lock(self->mutex);
+    for (const auto& [identity, device] : self->by_identity) {
+        if (device.app != view(app)) continue;
+        if (which->users.n > 0 && view(Rows<belfry_str>(which->users)[0]) != device.user) continue;
+        belfry_device row = sized<belfry_device>();
+        row.key = device.key;
+        row.token = str(std::string_view(device.token));
+        std::vector<belfry_str> topics;
+        for (const std::string& topic : device.topics) topics.push_back(str(std::string_view(topic)));
+        if ((paging->fields & BELFRY_FIELD_TOPICS) != 0) row.topics = list_of(topics);
+        static_cast<void>(emit(ctx, one_row(row)));
+    }
+    end->more = 1;
+    put(end->cursor, sizeof end->cursor, "next");
+    end->total = paging->want_total != 0 ? 7 : -1;
+    return BELFRY_OK;
+}
+belfry_code remove_devices(belfry_instance* self, belfry_str, const belfry_selection* which, belfry_emit emit,
+                           void* ctx, belfry_why*) {
+    const std::lock_guard lock(self->mutex);
+    uint32_t index = 0;
+    for (const int64_t key : Rows<int64_t>(which->keys)) {
+        belfry_item_result row = sized<belfry_item_result>();
+        row.index = index++;
+        row.changed =
+            static_cast<uint32_t>(std::erase_if(self->by_identity, [&](const auto& d) { return d.second.key == key; }));
+        if (row.changed == 0) row.code = BELFRY_NOT_FOUND;
+        static_cast<void>(emit(ctx, one_row(row)));
+    }
+    return BELFRY_OK;
+}
+belfry_code update_user_topics(belfry_instance* self, belfry_str, belfry_list changes, belfry_emit emit, void* ctx,
+                               belfry_why*) {
+    const std::lock_guard lock(self->mutex);
+    for (const auto& change : Rows<belfry_user_topics>(changes)) {
+        self->kv["seen"] = {change.op, text(change.user) + ":" + text(Rows<belfry_str>(change.topics)[0])};
+        belfry_item_result row = sized<belfry_item_result>();
+        static_cast<void>(emit(ctx, one_row(row)));
+    }
+    return BELFRY_OK;
+}
+belfry_code kv_get(belfry_instance* self, belfry_str key, belfry_emit emit, void* ctx, belfry_why*) {
+    const std::lock_guard lock(self->mutex);
+    const auto found = self->kv.find(text(key));
+    if (found == self->kv.end()) return BELFRY_OK;
+    belfry_kv row = sized<belfry_kv>();
+    row.key = key;
+    row.value = str(std::string_view(found->second.second));
+    row.version = found->second.first;
+    static_cast<void>(emit(ctx, one_row(row)));
+    return BELFRY_OK;
+}
+belfry_code kv_cas(belfry_instance* self, const belfry_kv* kv, belfry_why* why) {
+    const std::lock_guard lock(self->mutex);
+    auto& slot = self->kv[text(kv->key)];
+    if (self->cas_conflicts > 0) {
+        --self->cas_conflicts;
+        slot = {slot.first + 1, "[\"other\"]"};
+    }
+    if (slot.first != kv->version) return because(why, BELFRY_CONFLICT, "version", "differs");
+    slot = {kv->version + 1, text(kv->value)};
+    return BELFRY_OK;
+}
+
+belfry_storage table() {
+    belfry_storage t = sized<belfry_storage>();
+    t.register_devices = register_devices;
+    t.list_devices = list_devices;
+    t.remove_devices = remove_devices;
+    t.update_user_topics = update_user_topics;
+    t.kv_get = kv_get;
+    t.kv_cas = kv_cas;
+    return t;
+}
+
+class UpperCaseTokens final : public TokenCheck {
+public:
+    Result<plugins::CheckedToken> check(const std::string& instance, std::string_view,
+                                        std::string_view token) override {
+        if (instance == "absent") return error(ErrorCode::Unavailable, "provider absent is not running");
+        if (token == "bad") return error(ErrorCode::InvalidArgument, "a token has no spaces", "somewhere");
+        std::string upper(token);
+        std::transform(upper.begin(), upper.end(), upper.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+        return plugins::CheckedToken{upper, upper, "data", 1};
+    }
+};
+
+class RegistryTest : public ::testing::Test {
+protected:
+    static Registration device(const std::string& token, const std::string& provider = "fcm") {
+        Registration r;
+        r.app = "default";
+        r.wire_name = r.provider = provider;
+        r.token = token;
+        return r;
+    }
+    belfry_instance memory_;
+    plugins::Faults faults_{"storage"};
+    const belfry_storage table_ = table();
+    plugins::Storage storage_{&table_, &memory_, faults_};
+    UpperCaseTokens tokens_;
+    fakes::QuietLog log_;
+    fakes::MemoryMetrics metrics_;
+    Registry registry_{storage_, tokens_, log_, metrics_};
+};
+
+TEST_F(RegistryTest, StoresTheTokenAsTheProviderNormalisesIt) {
+    Registration r = device("abc");
+    r.user = "42";
+    r.meta = R"({"a":"b"})";
+    r.topics = {"news", "sport"};
+    const Result<Registered> answer = registry_.register_device(r);
+    ASSERT_TRUE(answer) << answer.error().to_string();
+    EXPECT_TRUE(answer->created);
+    ASSERT_EQ(memory_.by_identity.size(), 1u);
+    const belfry_instance::Device& stored = memory_.by_identity.begin()->second;
+    EXPECT_EQ(stored.token, "ABC");
+    EXPECT_EQ(stored.user, "42");
+    EXPECT_EQ(stored.meta, R"({"a":"b"})");
+    EXPECT_EQ(stored.topics, (std::vector<std::string>{"news", "sport"}));
+    EXPECT_LT(answer->key, kDeviceKeyEnd);
+    EXPECT_FALSE(registry_.register_device(r)->created);
+}
+
+TEST_F(RegistryTest, RefusesWhatTheProviderRefuses) {
+    const Result<Registered> bad = registry_.register_device(device("bad"));
+    ASSERT_FALSE(bad);
+    EXPECT_EQ(bad.error().code, ErrorCode::InvalidArgument);
+    EXPECT_EQ(bad.error().to_string(), "token: a token has no spaces");
+    EXPECT_EQ(registry_.register_device(device("x", "absent")).error().code, ErrorCode::Unavailable);
+    EXPECT_TRUE(memory_.by_identity.empty());
+}
+
+TEST_F(RegistryTest, NumbersWireNamesOnceAndKeepsTheNumbersInTheStorage) {
+    const int64_t fcm = registry_.register_device(device("a", "fcm"))->key;
+    const int64_t apns = registry_.register_device(device("b", "apns"))->key;
+    const int64_t fcm_again = registry_.register_device(device("c", "fcm"))->key;
+    EXPECT_EQ(fcm >> 48, 0);
+    EXPECT_EQ(apns >> 48, 1);
+    EXPECT_EQ(fcm_again >> 48, 0);
+    EXPECT_EQ(memory_.kv.at(std::string(kSlotsKey)).second, R"(["fcm","apns"])");
+    Slots elsewhere(storage_);
+    EXPECT_EQ(*elsewhere.slot_of("apns"), 1);
+    EXPECT_EQ(*elsewhere.slot_of("hms"), 2);
+    // This node has not seen hms being numbered; it finds out by its conflict.
+    EXPECT_EQ(registry_.register_device(device("d", "hms"))->key >> 48, 2);
+}
+
+TEST_F(RegistryTest, NumbersAgainWhenAnotherNodeWasFaster) {
+    memory_.cas_conflicts = 1;
+    EXPECT_EQ(registry_.register_device(device("a", "fcm"))->key >> 48, 1);
+    EXPECT_EQ(memory_.kv.at(std::string(kSlotsKey)).second, R"(["other","fcm"])");
+}
+
+TEST_F(RegistryTest, CommitsWhatArrivedMeanwhileAsOneGroup) {
+    ASSERT_TRUE(registry_.register_device(device("first")));
+    {
+        const std::lock_guard lock(memory_.mutex);
+        memory_.gate_open = false;
+        memory_.groups.clear();
+        memory_.entered = 0;
+    }
+    std::atomic<int> registered{0};
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 20; ++i) {
+        callers.emplace_back([&, i] {
+            if (registry_.register_device(device("t" + std::to_string(i)))) ++registered;
+        });
+    }
+    // Until one group is in the storage's hands and everybody else waits behind it.
+    const auto all_wait = [&] {
+        const std::lock_guard lock(memory_.mutex);
+        return memory_.entered + registry_.waiting() == 20;
+    };
+    while (!all_wait()) std::this_thread::yield();
+    {
+        const std::lock_guard lock(memory_.mutex);
+        memory_.gate_open = true;
+    }
+    memory_.opened.notify_all();
+    for (std::thread& caller : callers) caller.join();
+    EXPECT_EQ(registered, 20);
+    ASSERT_LE(memory_.groups.size(), 2u);
+    EXPECT_EQ(memory_.groups.front() + (memory_.groups.size() == 2 ? memory_.groups.back() : 0), 20u);
+}
+
+TEST_F(RegistryTest, TriesLostRacesAgainAndThenSaysConflict) {
+    memory_.conflicts = kRegistrationRaces;
+    EXPECT_TRUE(registry_.register_device(device("a")));
+    memory_.conflicts = kRegistrationRaces + 1;
+    EXPECT_EQ(registry_.register_device(device("b")).error().code, ErrorCode::Conflict);
+}
+
+TEST_F(RegistryTest, PassesTroubleOfTheStorageOn) {
+    memory_.broken = true;
+    EXPECT_EQ(registry_.register_device(device("a")).error().code, ErrorCode::StoreFull);
+    memory_.broken = false;
+    EXPECT_TRUE(registry_.register_device(device("a")));
+}
+
+TEST_F(RegistryTest, KeepsAppsApartInOneGroup) {
+    Registration other = device("same");
+    other.app = "shop";
+    const int64_t a = registry_.register_device(device("same"))->key;
+    const int64_t b = registry_.register_device(other)->key;
+    EXPECT_NE(a, b);
+    EXPECT_EQ(memory_.by_identity.size(), 2u);
+}
+
+TEST_F(RegistryTest, ListsWithCursorAndTotalOnlyWhenWanted) {
+    Registration r = device("a");
+    r.topics = {"news"};
+    ASSERT_TRUE(registry_.register_device(r));
+    const Result<DevicePage> plain = registry_.list("default", {}, {});
+    ASSERT_TRUE(plain);
+    ASSERT_EQ(plain->rows.size(), 1u);
+    EXPECT_EQ(plain->rows[0].token, "A");
+    EXPECT_TRUE(plain->rows[0].topics.empty());
+    EXPECT_EQ(plain->next_cursor, "next");
+    EXPECT_EQ(plain->total, -1);
+    Paging all;
+    all.want_total = all.want_topics = true;
+    const Result<DevicePage> full = registry_.list("default", {}, all);
+    EXPECT_EQ(full->total, 7);
+    EXPECT_EQ(full->rows[0].topics, std::vector<std::string>{"news"});
+    Selection nobody;
+    nobody.users = {"nobody"};
+    EXPECT_TRUE(registry_.list("default", nobody, {})->rows.empty());
+}
+
+TEST_F(RegistryTest, RemovesWhatIsThereAndForgivesWhatIsNot) {
+    const int64_t key = registry_.register_device(device("a"))->key;
+    EXPECT_EQ(*registry_.remove("default", {key, key + 1}, {}), 1u);
+    EXPECT_TRUE(memory_.by_identity.empty());
+}
+
+TEST_F(RegistryTest, HandsUserTopicsToTheStorage) {
+    EXPECT_TRUE(registry_.update_user_topics("default", "", TopicOp::Set, {"all"}));
+    EXPECT_EQ(memory_.kv.at("seen"), (std::pair<int64_t, std::string>{3, ":all"}));
+}
+
+TEST_F(RegistryTest, RefusesNewcomersOnceStopped) {
+    ASSERT_TRUE(registry_.register_device(device("a")));
+    registry_.stop();
+    EXPECT_EQ(registry_.register_device(device("b")).error().code, ErrorCode::Unavailable);
+}
+
+}  // namespace
+}  // namespace belfry::audience
