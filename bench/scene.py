@@ -36,8 +36,6 @@ class Scene:
         self.owner = tempfile.TemporaryDirectory(prefix="belfry-bench-")
         folder = pathlib.Path(self.owner.name)
         self.simulator = Simulator(BUILD, folder / "simulator", "--sink", *simulator_arguments)
-        facts = dict(self.simulator.facts, fcm_url=self.simulator.facts.get("sink_url", self.simulator.facts["fcm_url"]))
-        self.simulator.facts = facts
         self.server = Server(BUILD, folder / "server", self.simulator, extra=extra)
 
     def __enter__(self):

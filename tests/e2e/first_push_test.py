@@ -79,7 +79,7 @@ class FirstPush(EndToEnd):
 
     def test_pushes_survive_a_restart_between_accept_and_send(self):
         self.register("ok-restart", topics=["restart"])
-        self.simulator.control("POST", "/faults", [{"match": {"percent": 100}, "action": {"kind": "status", "status": 503, "retry_after_s": 1}}])
+        self.simulator.control("POST", "/faults", [{"action": "status", "status": 503, "retry_after_s": 1}])
         params = {"uid": "restart-1", "recipient": {"filter": {"topics": ["restart"]}}, "notification": HELLO}
         self.server.result("send_push_notification", params)
         self.server.kill()
