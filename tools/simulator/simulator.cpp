@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulator.h"
 
+#include <pthread.h>
+
+#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -32,6 +35,21 @@ Settings settings_of(const Options& options) {
     return settings;
 }
 
+void apply_to_sink(SinkSettings& sink, const Settings& settings) {
+    sink.latency_ms = settings.latency_ms;
+    sink.stream_limit = static_cast<std::uint32_t>(settings.stream_limit);
+}
+
+// CPU time since the thread started: what a benchmark divides by the requests.
+std::int64_t thread_cpu_us(const std::thread& thread) {
+    clockid_t clock{};
+    timespec used{};
+    // native_handle() is not const, but does not change the thread either.
+    if (pthread_getcpuclockid(const_cast<std::thread&>(thread).native_handle(), &clock) != 0) return 0;
+    clock_gettime(clock, &used);
+    return used.tv_sec * 1'000'000 + used.tv_nsec / 1'000;
+}
+
 }  // namespace
 
 Simulator::Simulator(const Options& options)
@@ -44,10 +62,15 @@ Simulator::Simulator(const Options& options)
     world_.projects = options.projects;
     world_.settings = settings_of(options);
     listen(options);
+    if (options.sink) listen_sink(options);
     const std::string token_url = data_url_ + "/token";
     publish_token_uri(identity_, token_url);
     world_.oauth.set_accounts(std::move(identity_.accounts), token_url);
     for (auto& lane : lanes_) {
+        lane->server->start();
+        lane->thread = std::thread([&loop = lane->loop] { loop.run(); });
+    }
+    for (auto& lane : sink_lanes_) {
         lane->server->start();
         lane->thread = std::thread([&loop = lane->loop] { loop.run(); });
     }
@@ -60,7 +83,9 @@ Simulator::~Simulator() {
     control_lane_.loop.stop();
     control_lane_.thread.join();
     for (auto& lane : lanes_) lane->loop.stop();
+    for (auto& lane : sink_lanes_) lane->loop.stop();
     for (auto& lane : lanes_) lane->thread.join();
+    for (auto& lane : sink_lanes_) lane->thread.join();
     std::error_code ignored;
     std::filesystem::remove(std::filesystem::absolute(options_.dir) / "simulator.json", ignored);
 }
@@ -78,9 +103,21 @@ void Simulator::listen(const Options& options) {
     control_url_ = url("http", control);
 }
 
+void Simulator::listen_sink(const Options& options) {
+    apply_to_sink(sink_settings_, world_.settings);
+    Endpoint sink = parse_endpoint(options.sink_listen, "--sink-listen");
+    for (std::int64_t i = 0; i < options.threads; ++i) {
+        auto lane = std::make_unique<SinkLane>();
+        lane->server = std::make_unique<SinkServer>(lane->loop, sink, tls_.get(), sink_settings_);
+        sink_lanes_.push_back(std::move(lane));
+    }
+    sink_url_ = url("https", sink);
+}
+
 void Simulator::write_description() const {
     const Json json = {
-        {"fcm_url", data_url_},
+        {"fcm_url", sink_url_.empty() ? data_url_ : sink_url_},
+        {"strict_url", data_url_},
         {"token_url", data_url_ + "/token"},
         {"control_url", control_url_},
         {"ca_file", identity_.ca_file},
@@ -90,7 +127,8 @@ void Simulator::write_description() const {
 }
 
 std::string Simulator::announcement() const {
-    return "FCM              " + data_url_ + "\n" +          //
+    const std::string sink = sink_url_.empty() ? "" : "raw sink         " + sink_url_ + "\n";
+    return sink + "FCM              " + data_url_ + "\n" +   //
            "OAuth tokens     " + data_url_ + "/token\n" +    //
            "control          " + control_url_ + "\n" +       //
            "CA certificate   " + identity_.ca_file + "\n" +  //
@@ -103,7 +141,8 @@ void Simulator::set_accepting(bool accepting) {
     }
 }
 
-void Simulator::settings_changed(const Settings&) {
+void Simulator::settings_changed(const Settings& settings) {
+    apply_to_sink(sink_settings_, settings);
     for (auto& lane : lanes_) {
         lane->loop.post([&server = *lane->server] { server.wire_settings_changed(); });
     }
@@ -115,10 +154,27 @@ void Simulator::silence_connections() {
     }
 }
 
-void Simulator::reset_sink() {}
+void Simulator::reset_sink() {
+    for (auto& lane : sink_lanes_) {
+        lane->server->statistics().requests = 0;
+        lane->server->statistics().bytes_in = 0;
+    }
+}
 
 Json Simulator::sink_json() const {
-    return nullptr;
+    if (sink_lanes_.empty()) return nullptr;
+    std::uint64_t requests = 0;
+    std::uint64_t connections = 0;
+    std::uint64_t bytes_in = 0;
+    std::int64_t cpu_us = 0;
+    for (const auto& lane : sink_lanes_) {
+        const SinkStatistics& statistics = lane->server->statistics();
+        requests += statistics.requests;
+        connections += statistics.connections;
+        bytes_in += statistics.bytes_in;
+        cpu_us += thread_cpu_us(lane->thread);
+    }
+    return {{"requests", requests}, {"connections", connections}, {"bytes_in", bytes_in}, {"cpu_us", cpu_us}};
 }
 
 }  // namespace belfry::simulator

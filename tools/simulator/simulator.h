@@ -12,6 +12,7 @@
 #include "fcm/backend.h"
 #include "identity.h"
 #include "net/server.h"
+#include "net/sink.h"
 #include "net/tls.h"
 #include "options.h"
 #include "state/world.h"
@@ -40,7 +41,14 @@ private:
         std::thread thread;
     };
 
+    struct SinkLane {
+        Loop loop;
+        std::unique_ptr<SinkServer> server;
+        std::thread thread;
+    };
+
     void listen(const Options& options);
+    void listen_sink(const Options& options);
     void write_description() const;
 
     Options options_;
@@ -53,7 +61,10 @@ private:
     std::atomic<std::uint64_t> connection_ids_{0};
     std::vector<std::unique_ptr<Lane>> lanes_;
     Lane control_lane_;
+    SinkSettings sink_settings_;
+    std::vector<std::unique_ptr<SinkLane>> sink_lanes_;
     std::string data_url_;
+    std::string sink_url_;  // empty without --sink
     std::string control_url_;
 };
 

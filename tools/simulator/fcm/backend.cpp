@@ -41,6 +41,9 @@ bool is_answered(const Plan& plan) {
 // What every Google endpoint asks of the request itself; nothing when it is in order.
 std::optional<Reply> check_headers(const Request& request, FcmMethod method) {
     if (request.authority.empty()) return html_error(400, "Bad Request");
+    const bool framed =
+        request.http2 || !request.header("content-length").empty() || !request.header("transfer-encoding").empty();
+    if (request.method == "POST" && !framed) return html_error(411, "Length Required");
     const bool wants_json = method == FcmMethod::Send || method == FcmMethod::SubscriptionCreate ||
                             method == FcmMethod::IidBatchAdd || method == FcmMethod::IidBatchRemove;
     if (!wants_json || request.header("content-type").starts_with("application/json")) return std::nullopt;

@@ -25,6 +25,7 @@ struct Request {
     std::string authority;
     std::vector<Header> headers;
     std::string body;
+    bool http2 = false;
     std::uint64_t connection = 0;
     std::int32_t stream = 0;  // HTTP/2 stream id; on HTTP/1.1 the ordinal of the request on its connection
 

@@ -148,7 +148,6 @@ bool H1Parser::begin_body() {
     }
     wanted_ = 0;
     if (!length.empty() && !parse_size(length, 10, wanted_)) return fail(400);
-    if (length.empty() && (request_.method == "POST" || request_.method == "PUT")) return fail(411);
     if (wanted_ > kMaxRequestBody) return fail(413);
     state_ = wanted_ == 0 ? State::Complete : State::Body;
     return true;

@@ -199,6 +199,7 @@ int H2Session::begin_stream(std::int32_t id) {
     auto stream = std::make_unique<Stream>();
     stream->request.connection = host_.id();
     stream->request.stream = id;
+    stream->request.http2 = true;
     streams_.emplace(id, std::move(stream));
     return 0;
 }

@@ -44,6 +44,8 @@ public:
     [[nodiscard]] int fd() const { return fd_; }
     IoResult handshake();
     IoResult read(std::span<std::uint8_t> into);
+    // Bytes were received that read() has not given out: epoll will not tell of them.
+    [[nodiscard]] bool has_buffered_input() const { return ssl_ != nullptr && SSL_has_pending(ssl_.get()) != 0; }
     IoResult write(std::string_view bytes);
     // "h2", "http/1.1" or empty.
     [[nodiscard]] std::string_view alpn() const;

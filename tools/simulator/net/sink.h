@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The raw sink: an HTTP/2 endpoint for benchmarks that reads frame headers only and answers every request alike.
+//
+// A client can be measured only against a peer several times cheaper than itself. So nothing is validated, HPACK is
+// never decoded, answers are one copied template (200, content-type, about 80 bytes of JSON), windows are as large as
+// they go, and everything one read brought is answered in as few TLS records as it fits.
+//
+// Threads: [its loop]; settings and statistics are atomics.  Owner: Simulator.
+// Not here: HTTP/1.1, faults, per-stream flow control towards the client (a stream window below one answer ends the
+// connection with FLOW_CONTROL_ERROR).
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "net/loop.h"
+#include "net/socket.h"
+
+namespace belfry::simulator {
+
+struct SinkSettings {
+    std::atomic<std::int64_t> latency_ms{0};
+    std::atomic<std::uint32_t> stream_limit{100};  // announced, not enforced
+};
+
+struct SinkStatistics {
+    std::atomic<std::uint64_t> requests{0};
+    std::atomic<std::uint64_t> connections{0};
+    std::atomic<std::uint64_t> bytes_in{0};
+};
+
+class SinkConnection;
+
+class SinkServer final : public Watcher {
+public:
+    SinkServer(Loop& loop, Endpoint& endpoint, SSL_CTX* tls, const SinkSettings& settings);
+    ~SinkServer() override;
+
+    void start();
+    void on_events(std::uint32_t events) override;
+
+    [[nodiscard]] Loop& loop() { return loop_; }
+    [[nodiscard]] const SinkSettings& settings() const { return settings_; }
+    [[nodiscard]] SinkStatistics& statistics() { return statistics_; }
+    SinkConnection* find(std::uint64_t id);
+    void drop(std::uint64_t id);
+
+private:
+    Loop& loop_;
+    SSL_CTX* tls_;
+    const SinkSettings& settings_;
+    SinkStatistics statistics_;
+    int listener_;
+    std::uint64_t next_id_ = 0;
+    std::unordered_map<std::uint64_t, std::unique_ptr<SinkConnection>> connections_;
+};
+
+}  // namespace belfry::simulator
