@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/hash.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <climits>
+
+#include "base/assert.h"
+#include "crypto/bytes.h"
+
+namespace belfry::crypto {
+
+Digest sha256(std::string_view data) noexcept {
+    Digest digest;
+    SHA256(bytes_of(data), data.size(), digest.data());
+    return digest;
+}
+
+Digest hmac_sha256(std::string_view key, std::string_view data) noexcept {
+    BELFRY_ASSERT(key.size() <= INT_MAX);
+    Digest digest;
+    unsigned n = 0;
+    const auto* done =
+        HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(data), data.size(), digest.data(), &n);
+    BELFRY_ASSERT(done != nullptr && n == digest.size());
+    return digest;
+}
+
+void random_bytes(void* out, size_t n) noexcept {
+    auto* at = static_cast<unsigned char*>(out);
+    while (n > 0) {
+        const size_t part = std::min<size_t>(n, INT_MAX);
+        BELFRY_ASSERT(RAND_bytes(at, static_cast<int>(part)) == 1);
+        at += part;
+        n -= part;
+    }
+}
+
+std::string base64url(std::string_view bytes) {
+    static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    std::string text;
+    text.reserve(bytes.size() * 4 / 3 + 3);
+    uint32_t bits = 0;
+    int held = 0;
+    for (const char c : bytes) {
+        bits = bits << 8 | static_cast<unsigned char>(c);
+        for (held += 8; held >= 6; held -= 6) text.push_back(kAlphabet[bits >> (held - 6) & 63]);
+    }
+    if (held > 0) text.push_back(kAlphabet[bits << (6 - held) & 63]);
+    return text;
+}
+
+}  // namespace belfry::crypto
