@@ -15,9 +15,9 @@ const void* service_of(const belfry_host* host, belfry_str id) noexcept {
         const void* table;
     };
     static constexpr Service kServices[] = {
-        {BELFRY_LOG_ID, &kLogTable},     {BELFRY_METRICS_ID, &kMetricsTable}, {BELFRY_CLOCK_ID, &kClockTable},
-        {BELFRY_HTTP_ID, &kHttpTable},   {BELFRY_JSON_ID, &kJsonTable},       {BELFRY_SECRET_ID, &kSecretTable},
-        {BELFRY_STATE_ID, &kStateTable},
+        {BELFRY_LOG_ID, &kLogTable},       {BELFRY_METRICS_ID, &kMetricsTable}, {BELFRY_CLOCK_ID, &kClockTable},
+        {BELFRY_HTTP_ID, &kHttpTable},     {BELFRY_CRYPTO_ID, &kCryptoTable},   {BELFRY_JSON_ID, &kJsonTable},
+        {BELFRY_SECRET_ID, &kSecretTable}, {BELFRY_STATE_ID, &kStateTable},
     };
     if (InstanceHost::of(host).settings().log_only && view(id) != BELFRY_LOG_ID) return nullptr;
     for (const Service& service : kServices) {
