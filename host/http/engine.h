@@ -37,6 +37,7 @@ struct EndpointConfig {
     bool wait_settings = false;    // one stream at most until the peer's SETTINGS came
     uint32_t connections_max = 8;  // per loop
     uint32_t idle_s = 300;         // an idle connection is closed after so long
+    uint32_t age_max_s = 0;        // an older connection is replaced; 0: never
 };
 
 struct CallRequest {

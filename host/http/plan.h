@@ -38,9 +38,9 @@ struct Piece {
 
 // A credential's value at one time. Immutable; shared by the requests that carry it.
 struct Credential {
-    std::string value;        // whole `authorization` header value
-    uint64_t generation = 0;  // grows with every new value of a slot
-    int64_t valid_until_mono_ns = 0;
+    std::string value;                // whole `authorization` header value
+    uint64_t generation = 0;          // grows with every new value of a slot
+    int64_t valid_until_mono_ns = 0;  // 0: no limit
 };
 
 // Where requests find the current credential. Threads: [any].
@@ -68,9 +68,9 @@ struct Plan {
     std::string target;  // what TargetJson pieces escape
     std::vector<Piece> path, body;
     std::vector<PlanHeader> headers;  // without pseudo headers, authorization, content-length
-    std::vector<std::string> keep;    // answer headers to keep, lower case
+    std::vector<std::string> keep;    // answer headers to keep, lower case; empty with always_detail: all
     uint32_t answer_max = 4096;       // bytes of an answer body that are kept; longer ones are cut
-    bool always_detail = false;       // 2xx answers get an AnswerDetail too, and a cut-off one is Unknown
+    bool always_detail = false;       // 2xx answers get an AnswerDetail too, and one that breaks off is Unknown
 };
 
 // A request that was written by a provider's encode instead of a plan's pieces.
@@ -112,6 +112,7 @@ struct Exchange {
     uint64_t credential_generation = 0;  // of the authorization it was sent with
     int64_t sent_mono_ns = 0;
     std::unique_ptr<AnswerDetail> detail;  // null for a short 2xx
+    bool truncated = false;                // the body was longer than Plan::answer_max
     uint8_t phase = 0, replays = 0;        // the engine's own
     std::array<char, kInlineAnswer> inline_body;
 
@@ -119,6 +120,10 @@ struct Exchange {
     bool done() const noexcept {
         return static_cast<Transport>(__atomic_load_n(reinterpret_cast<const uint8_t*>(&transport),
                                                       __ATOMIC_ACQUIRE)) != Transport::Pending;
+    }
+    // The engine's own: the last write to a finished exchange.
+    void settle(Transport how) noexcept {
+        __atomic_store_n(reinterpret_cast<uint8_t*>(&transport), static_cast<uint8_t>(how), __ATOMIC_RELEASE);
     }
     // [any] Text of the answer's body: as much of it as was kept.
     std::string_view body() const {
@@ -149,6 +154,7 @@ public:
     bool high = false;                           // lane `high`: own queue, reserved streams
     int64_t unsent_until_mono_ns = 0;            // what is not written by then comes back as NeverSent
     int64_t answer_timeout_ns = 15'000'000'000;  // from the write; then RST and Unknown
+    int64_t answer_until_mono_ns = 0;            // if set: and not later than this
     std::atomic<uint32_t> finished{0};           // exchanges done so far; written by the loop, read by anyone
 
 private:

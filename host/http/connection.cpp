@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/connection.h"
+
+#include <openssl/err.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "http/http_date.h"
+#include "http/loop.h"
+#include "http/pieces.h"
+#include "http/pool.h"
+
+namespace belfry::http {
+
+namespace {
+
+constexpr size_t kRecord = 16 * 1024;         // RFC 8446 5.1: plaintext of one TLS record
+constexpr size_t kOutput = 64 * 1024;         // what is produced before it is written
+constexpr size_t kEarlyFlush = 56 * 1024;     // estimated bytes of new requests that are not worth collecting further
+constexpr int kReadsPerTurn = 16;             // records a connection may read before others have their turn
+constexpr size_t kKeptFieldsMax = 16 * 1024;  // bytes of answer headers kept
+constexpr uint64_t kSurplusMax = 64 * 1024;   // unwanted bytes of an answer before its stream is cancelled
+constexpr int64_t kPingEveryNs = 60 * kNsPerSecond;  // FCM and APNs close connections that ping more often
+constexpr int64_t kPongTimeoutNs = 10 * kNsPerSecond;
+constexpr size_t kDebugTextMax = 200;   // of a GOAWAY, in logs
+constexpr size_t kFrameOverhead = 100;  // estimate of a head's indexed part and frame headers
+
+// Only visible ASCII of what a peer said, and not too much of it.
+std::string printable(std::string_view text) {
+    std::string shown;
+    for (const char c : text.substr(0, kDebugTextMax)) shown.push_back(c >= 0x20 && c < 0x7F ? c : '?');
+    return shown;
+}
+
+bool is_2xx(int status) {
+    return status >= 200 && status < 300;
+}
+
+}  // namespace
+
+Connection::Connection(Loop& loop, Pool& pool) : Timer(loop.timers()), loop_(loop), pool_(pool) {}
+
+Connection::~Connection() {
+    if (ticket_ != 0) loop_.forget_lookup(ticket_);
+}
+
+void Connection::on_socket(uint32_t epoll_events) {
+    switch (state_) {
+        case State::Connecting:
+            start_handshake();
+            return;
+        case State::Handshaking:
+            continue_handshake();
+            return;
+        case State::Open:
+            if ((epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read();
+            if (open() && (epoll_events & EPOLLOUT) != 0) loop_.want_flush(*this);
+            return;
+        case State::Resolving:
+        case State::Closed:
+            return;
+    }
+}
+
+void Connection::watch(bool output) {
+    if (output == watching_output_) return;
+    watching_output_ = output;
+    loop_.watch(*this, fd_.get(), output, true);
+}
+
+void Connection::read() {
+    std::vector<char>& input = loop_.input();
+    for (int i = 0; open() && i < kReadsPerTurn; ++i) {
+        ERR_clear_error();
+        errno = 0;
+        const int n = SSL_read(ssl_.get(), input.data(), static_cast<int>(input.size()));
+        if (n > 0) {
+            received_at_ = loop_.now();
+            if (const Status fed = session_->consume({input.data(), static_cast<size_t>(n)}); !fed) {
+                close(fed.error().message);
+                return;
+            }
+            after_input();
+            continue;
+        }
+        const int saved_errno = errno;
+        const int failure = SSL_get_error(ssl_.get(), n);
+        if (failure == SSL_ERROR_WANT_READ || failure == SSL_ERROR_WANT_WRITE) return;
+        // Before its SETTINGS a peer has not looked at any request: an alert then refuses the connection, not the
+        // requests.
+        const bool unprocessed = !settings_seen_ && refused_by_alert();
+        close(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno), unprocessed);
+        return;
+    }
+    if (open()) loop_.want_read(*this);
+}
+
+void Connection::after_input() {
+    for (const int32_t stream : to_cancel_) session_->cancel(stream);
+    to_cancel_.clear();
+    loop_.touch(pool_);
+    if (session_->has_output() || session_->ended() || retiring_) loop_.want_flush(*this);
+}
+
+bool Connection::write_out(std::string_view bytes, size_t& written) {
+    while (written < bytes.size()) {
+        const size_t n = std::min(kRecord, bytes.size() - written);
+        ERR_clear_error();
+        errno = 0;
+        const int code = SSL_write(ssl_.get(), bytes.data() + written, static_cast<int>(n));
+        if (code > 0) {
+            written += static_cast<size_t>(code);
+            written_ += static_cast<uint64_t>(code);
+            continue;
+        }
+        const int saved_errno = errno;
+        const int failure = SSL_get_error(ssl_.get(), code);
+        if (failure == SSL_ERROR_WANT_WRITE || failure == SSL_ERROR_WANT_READ) return true;
+        close(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno));
+        return false;
+    }
+    return true;
+}
+
+// True if nothing is left of it.
+bool Connection::write_backlog() {
+    if (backlog_.empty()) return true;
+    if (!write_out({backlog_.data(), backlog_.size()}, backlog_done_)) return false;
+    if (backlog_done_ < backlog_.size()) {
+        watch(true);
+        return false;
+    }
+    backlog_.clear();
+    backlog_done_ = 0;
+    watch(false);
+    loop_.touch(pool_);  // there is room again
+    return true;
+}
+
+void Connection::flush() {
+    if (!open() || !write_backlog()) return;
+    std::vector<char>& output = loop_.output();
+    unflushed_ = 0;
+    while (true) {
+        output.clear();
+        if (const Status produced = session_->produce(output, kOutput); !produced) {
+            close(produced.error().message);
+            return;
+        }
+        if (output.empty()) break;
+        produced_ += output.size();
+        size_t written = 0;
+        if (!write_out({output.data(), output.size()}, written)) return;
+        if (written < output.size()) {
+            backlog_.assign(output.begin() + static_cast<ptrdiff_t>(written), output.end());
+            watch(true);
+            return;
+        }
+    }
+    if (session_->ended()) {
+        close(retire_reason_.empty() ? "the peer ended the session" : retire_reason_);
+    } else if (retiring_ && in_flight_ == 0) {
+        session_->go_away();
+        output.clear();
+        size_t written = 0;
+        const Status produced = session_->produce(output, kOutput);
+        if (produced && !write_out({output.data(), output.size()}, written)) return;
+        close("");
+    }
+}
+
+uint32_t Connection::limit() const noexcept {
+    if (!settings_seen_ && pool_.endpoint().config.wait_settings) return 1;
+    return std::min(peer_limit_, kStreamsMax);
+}
+
+uint32_t Connection::room(bool high) const noexcept {
+    if (state_ != State::Open || retiring_ || !backlog_.empty()) return 0;
+    const uint32_t all = limit();
+    const uint32_t mine = high ? all : all - all / 10;
+    return in_flight_ >= mine ? 0 : mine - in_flight_;
+}
+
+uint32_t Connection::take_slot() {
+    if (free_slot_ == kNoSlot) {
+        streams_.emplace_back();
+        return static_cast<uint32_t>(streams_.size() - 1);
+    }
+    const uint32_t slot = free_slot_;
+    free_slot_ = streams_[slot].next_free;
+    return slot;
+}
+
+Connection::Sent Connection::send(Active& active, Exchange& exchange) {
+    RequestHead head;
+    const HeadFault fault =
+        loop_.heads().build(exchange, pool_.endpoint().origin.authority, loop_.unix_s(), loop_.now(), head);
+    if (fault != HeadFault::None) return fault == HeadFault::NoCredential ? Sent::NoCredential : Sent::Malformed;
+    const uint32_t slot = take_slot();
+    Stream& stream = streams_[slot];
+    stream.exchange = &exchange;
+    stream.active = &active;
+    stream.unix_s = loop_.unix_s();
+    stream.deadline = loop_.now() + active.portion->answer_timeout_ns;
+    if (const int64_t until = active.portion->answer_until_mono_ns; until != 0)
+        stream.deadline = std::min(stream.deadline, until);
+    stream.produced_at = produced_;
+    stream.surplus = stream.field_bytes = 0;
+    stream.id = session_->open(slot, head);
+    if (stream.id == 0) {
+        stream.exchange = nullptr;
+        stream.next_free = free_slot_;
+        free_slot_ = slot;
+        retire("its stream ids are used up");
+        return Sent::Full;
+    }
+    exchange.credential_generation = loop_.heads().credential_generation();
+    exchange.sent_mono_ns = loop_.now();
+    exchange.status = 0;
+    exchange.inline_n = 0;
+    exchange.truncated = false;
+    exchange.detail.reset();
+    ++in_flight_;
+    ++requests_;
+    ++pool_.tally().requests;
+    if (stream.deadline < first_deadline_) {
+        first_deadline_ = stream.deadline;
+        arm_earlier(first_deadline_);
+    }
+    unflushed_ += head.path.size() + head.body_bytes + kFrameOverhead;
+    loop_.want_flush(*this);
+    if (unflushed_ >= kEarlyFlush) flush();
+    return Sent::Yes;
+}
+
+bool Connection::write_body(uint32_t slot, uint64_t from, size_t n, char* out) noexcept {
+    Stream& stream = streams_[slot];
+    if (stream.exchange == nullptr) return false;
+    const Exchange& exchange = *stream.exchange;
+    if (exchange.encoded != nullptr) {
+        std::memcpy(out, exchange.encoded->body.data() + from, n);
+        return true;
+    }
+    const PieceSource source{*exchange.plan, exchange, stream.unix_s};
+    if (from == 0 && stream.partial.empty()) {
+        const size_t size = measure(source, exchange.plan->body);
+        if (n == size) {
+            write(source, exchange.plan->body, out);
+            return true;
+        }
+        stream.partial.resize(size);
+        write(source, exchange.plan->body, stream.partial.data());
+    }
+    std::memcpy(out, stream.partial.data() + from, n);
+    return true;
+}
+
+void Connection::on_status(uint32_t slot, int status) noexcept {
+    Exchange* exchange = streams_[slot].exchange;
+    if (exchange == nullptr) return;
+    exchange->status = static_cast<uint16_t>(status);
+    if (!is_2xx(status) || exchange->plan->always_detail) exchange->detail = std::make_unique<AnswerDetail>();
+}
+
+void Connection::on_field(uint32_t slot, std::string_view name, std::string_view value) noexcept {
+    Exchange* exchange = streams_[slot].exchange;
+    if (exchange == nullptr || !exchange->detail) return;
+    AnswerDetail& detail = *exchange->detail;
+    if (name == "date") detail.date_unix_ms = parse_http_date(value);
+    const Plan& plan = *exchange->plan;
+    const bool all = plan.always_detail && plan.keep.empty();
+    if (!all && std::find(plan.keep.begin(), plan.keep.end(), name) == plan.keep.end()) return;
+    Stream& stream = streams_[slot];
+    stream.field_bytes += name.size() + value.size();
+    if (stream.field_bytes <= kKeptFieldsMax) detail.headers.emplace_back(name, value);
+}
+
+void Connection::on_body(uint32_t slot, std::string_view bytes) noexcept {
+    Stream& stream = streams_[slot];
+    Exchange* exchange = stream.exchange;
+    if (exchange == nullptr) return;
+    if (!exchange->detail) {
+        if (exchange->inline_n + bytes.size() <= Exchange::kInlineAnswer) {
+            std::memcpy(exchange->inline_body.data() + exchange->inline_n, bytes.data(), bytes.size());
+            exchange->inline_n = static_cast<uint8_t>(exchange->inline_n + bytes.size());
+            return;
+        }
+        exchange->detail = std::make_unique<AnswerDetail>();
+        exchange->detail->body.assign(exchange->inline_body.data(), exchange->inline_n);
+    }
+    std::string& body = exchange->detail->body;
+    const size_t room = exchange->plan->answer_max - std::min<size_t>(body.size(), exchange->plan->answer_max);
+    const size_t wanted = std::min(bytes.size(), room);
+    body.append(bytes.substr(0, wanted));
+    if (wanted == bytes.size()) return;
+    exchange->truncated = true;
+    stream.surplus += bytes.size() - wanted;
+    if (stream.surplus > kSurplusMax) {
+        to_cancel_.push_back(stream.id);
+        end_stream(stream, Transport::Answered);
+    }
+}
+
+void Connection::on_end(uint32_t slot, StreamEnd end, uint32_t) noexcept {
+    Stream& stream = streams_[slot];
+    if (stream.exchange != nullptr) {
+        Exchange& exchange = *stream.exchange;
+        const bool status_counts =
+            exchange.status != 0 && (end == StreamEnd::Complete || !exchange.plan->always_detail);
+        if (status_counts) {
+            end_stream(stream, Transport::Answered);
+        } else if (end == StreamEnd::Refused && exchange.status == 0) {
+            stream.exchange = nullptr;
+            pool_.replay(*stream.active, exchange);
+        } else {
+            ++pool_.tally().resets;
+            end_stream(stream, Transport::Unknown);
+        }
+    }
+    stream.id = 0;
+    if (!stream.partial.empty()) stream.partial = std::string();
+    stream.next_free = free_slot_;
+    free_slot_ = slot;
+    if (--in_flight_ == 0) {
+        idle_since_ = loop_.now();
+        arm_earlier(idle_since_ + pool_.endpoint().config.idle_s * kNsPerSecond);
+    }
+    loop_.touch(pool_);
+}
+
+void Connection::end_stream(Stream& stream, Transport transport) {
+    Exchange& exchange = *std::exchange(stream.exchange, nullptr);
+    if (transport == Transport::Answered) {
+        ++pool_.tally().answers[std::min<size_t>(exchange.status / 100u, 5)];
+        if (answers_++ == 0) pool_.on_first_answer();
+    }
+    loop_.finish(*stream.active, exchange, transport);
+}
+
+void Connection::on_peer_settings(uint32_t streams_max) noexcept {
+    settings_seen_ = true;
+    peer_limit_ = streams_max;
+    loop_.touch(pool_);
+}
+
+void Connection::on_goaway(int32_t last_stream, uint32_t error_code, std::string_view debug) noexcept {
+    ++pool_.tally().goaways;
+    const std::string text = printable(debug);
+    loop_.log().info("peer goes away", {{"endpoint", pool_.endpoint().origin.authority},
+                                        {"last_stream", last_stream},
+                                        {"code", nghttp2_http2_strerror(error_code)},
+                                        {"debug", text}});
+    retire(std::string("GOAWAY ") + nghttp2_http2_strerror(error_code) + (text.empty() ? "" : ": ") + text);
+}
+
+void Connection::on_pong() noexcept {
+    pong_until_ = kNever;
+}
+
+void Connection::retire(std::string_view why) {
+    if (retiring_ || state_ == State::Closed) return;
+    if (state_ != State::Open) {
+        close(why);
+        return;
+    }
+    retiring_ = true;
+    retire_reason_ = why;
+    loop_.touch(pool_);
+    loop_.want_flush(*this);
+}
+
+void Connection::abandon(std::string_view why) {
+    if (open()) {
+        session_->go_away();
+        flush();
+    }
+    close(why);
+}
+
+void Connection::on_time(int64_t now) noexcept {
+    if (state_ == State::Closed) return;
+    if (state_ != State::Open) {
+        if (state_ == State::Connecting && now >= attempt_until_) {
+            try_next_address("the connection attempt timed out");
+        } else {
+            fail_setup(state_ == State::Resolving ? "the name lookup timed out after 10 s"
+                                                  : "connecting timed out after 10 s");
+        }
+        return;
+    }
+    if (now >= first_deadline_) expire_streams(now);
+    if (!open()) return;
+    const EndpointConfig& config = pool_.endpoint().config;
+    if (now >= pong_until_) {
+        close("no answer to PING");
+        return;
+    }
+    if (in_flight_ == 0 && now >= idle_since_ + config.idle_s * kNsPerSecond) retire("idle");
+    if (config.age_max_s != 0 && now >= opened_at_ + config.age_max_s * kNsPerSecond) retire("old");
+    if (in_flight_ == 0 && !retiring_ && now >= std::max(received_at_, pinged_at_) + kPingEveryNs) {
+        session_->ping();
+        pinged_at_ = now;
+        pong_until_ = now + kPongTimeoutNs;
+        loop_.want_flush(*this);
+    }
+    arm_next();
+}
+
+void Connection::expire_streams(int64_t now) {
+    first_deadline_ = kNever;
+    bool silent = false;
+    for (Stream& stream : streams_) {
+        if (stream.exchange == nullptr) continue;
+        if (stream.deadline > now) {
+            first_deadline_ = std::min(first_deadline_, stream.deadline);
+            continue;
+        }
+        silent |= received_at_ <= stream.exchange->sent_mono_ns;
+        ++pool_.tally().timeouts;
+        session_->cancel(stream.id);
+        end_stream(stream, Transport::Unknown);
+    }
+    loop_.want_flush(*this);
+    loop_.touch(pool_);
+    if (!silent) return;
+    constexpr std::string_view kSilent = "silent for a whole answer time-out";
+    first_deadline_ == kNever ? close(kSilent) : retire(kSilent);
+}
+
+void Connection::arm_next() {
+    const EndpointConfig& config = pool_.endpoint().config;
+    int64_t next = std::min(first_deadline_, pong_until_);
+    if (in_flight_ == 0 && !retiring_) {
+        next = std::min(next, idle_since_ + config.idle_s * kNsPerSecond);
+        next = std::min(next, std::max(received_at_, pinged_at_) + kPingEveryNs);
+    } else {
+        // Looked at again once a PING could be due: streams come and go without arming anything.
+        next = std::min(next, loop_.now() + kPingEveryNs);
+    }
+    if (config.age_max_s != 0 && !retiring_) next = std::min(next, opened_at_ + config.age_max_s * kNsPerSecond);
+    arm(next);
+}
+
+void Connection::close(std::string_view why, bool unprocessed) {
+    if (state_ == State::Closed) return;
+    const bool was_open = open();
+    state_ = State::Closed;
+    arm(kNever);
+    const std::string reason(why);  // may point into what is torn down here
+    for (Stream& stream : streams_) {
+        if (stream.exchange == nullptr) continue;
+        Exchange& exchange = *stream.exchange;
+        if (exchange.status != 0 && !exchange.plan->always_detail) {
+            end_stream(stream, Transport::Answered);
+        } else if (exchange.status == 0 && (unprocessed || stream.produced_at >= written_)) {
+            stream.exchange = nullptr;
+            pool_.replay(*stream.active, exchange);
+        } else {
+            ++pool_.tally().resets;
+            end_stream(stream, Transport::Unknown);
+        }
+    }
+    if (ssl_ && was_open && reason.empty()) SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+    session_.reset();
+    ssl_.reset();
+    fd_.reset();
+    const bool useless = !was_open || !settings_seen_ || (requests_ > 0 && answers_ == 0);
+    pool_.on_closed(*this, was_open, useless, reason);
+}
+
+}  // namespace belfry::http

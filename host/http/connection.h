@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connection to an endpoint: name, socket, TLS and HTTP/2 session, driven by one loop.
+//
+//   Resolving -> Connecting -> Handshaking -> Open -> Closed        any state -> Closed
+//
+// While Open it may be retiring: no new streams, closed after the last answer.
+// Invariants: HEADERS never wait inside the session between turns (their text lives in the loop's scratch); a request
+// whose first byte did not leave this process is replayed when the connection ends, one that did is Unknown; a slot is
+// reused only after the session ended its stream. Threads: [loop].  Owner: its Pool, then the loop's graveyard until
+// the end of the turn. Not here: which connection a request takes, back-off (Pool); frames (H2Session).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/handles.h"
+#include "http/door.h"
+#include "http/h2_session.h"
+#include "http/plan.h"
+#include "http/request_head.h"
+#include "http/timers.h"
+#include "http/tls.h"
+
+namespace belfry::http {
+
+class Pool;
+struct Active;
+
+class Connection final : private Timer, private SessionListener {
+public:
+    static constexpr uint32_t kStreamsMax = 1000;  // per connection, whatever the peer allows
+
+    enum class State : uint8_t { Resolving, Connecting, Handshaking, Open, Closed };
+    enum class Sent : uint8_t { Yes, Full, NoCredential, Malformed };
+
+    Connection(Loop& loop, Pool& pool);
+    ~Connection() override;
+
+    void begin();
+    void on_resolved(Notice&& notice);
+    void on_socket(uint32_t epoll_events);
+    // Reads once more; the loop asks for it when a turn's share of reading was used up.
+    void read();
+    // Writes what the session has. Called once per turn for connections that asked for it.
+    void flush();
+    void retire(std::string_view why);
+    void abandon(std::string_view why);  // closes at once
+
+    // Streams that may be opened now; lane `high` also gets the reserved tenth.
+    uint32_t room(bool high) const noexcept;
+    uint32_t limit() const noexcept;
+    uint32_t in_flight() const noexcept { return in_flight_; }
+    Sent send(Active& active, Exchange& exchange);
+
+    State state() const noexcept { return state_; }
+    bool open() const noexcept { return state_ == State::Open; }
+    bool retiring() const noexcept { return retiring_; }
+    bool settings_seen() const noexcept { return settings_seen_; }
+
+    bool flush_listed = false, read_listed = false;  // the loop's: listed for this turn
+
+private:
+    struct Stream {
+        Exchange* exchange = nullptr;  // null: free, or nobody waits for it any more
+        Active* active = nullptr;
+        int64_t deadline = 0, unix_s = 0;
+        uint64_t produced_at = 0;  // bytes the session had produced before this request
+        uint64_t surplus = 0;      // answer bytes beyond what is kept
+        size_t field_bytes = 0;    // of answer headers that were wanted
+        int32_t id = 0;
+        uint32_t next_free = 0;
+        std::string partial;  // a body that flow control cut: rendered once
+    };
+
+    // Setting up.
+    void try_next_address(std::string_view why);
+    void start_handshake();
+    void continue_handshake();
+    void opened();
+    void fail_setup(std::string_view why);
+    // Open.
+    bool write_out(std::string_view bytes, size_t& written);
+    bool write_backlog();
+    void after_input();
+    void expire_streams(int64_t now);
+    void arm_next();
+    void watch(bool output);
+    void close(std::string_view why, bool unprocessed = false);
+    void end_stream(Stream& stream, Transport transport);
+    uint32_t take_slot();
+
+    void on_time(int64_t now) noexcept override;
+    void on_status(uint32_t slot, int status) noexcept override;
+    void on_field(uint32_t slot, std::string_view name, std::string_view value) noexcept override;
+    void on_body(uint32_t slot, std::string_view bytes) noexcept override;
+    void on_end(uint32_t slot, StreamEnd end, uint32_t error_code) noexcept override;
+    void on_peer_settings(uint32_t streams_max) noexcept override;
+    void on_goaway(int32_t last_stream, uint32_t error_code, std::string_view debug) noexcept override;
+    void on_pong() noexcept override;
+    bool write_body(uint32_t slot, uint64_t from, size_t n, char* out) noexcept override;
+
+    Loop& loop_;
+    Pool& pool_;
+    State state_ = State::Resolving;
+    bool retiring_ = false, settings_seen_ = false, watching_output_ = false;
+    std::string retire_reason_;
+
+    UniqueFd fd_;
+    Ssl ssl_;
+    std::unique_ptr<H2Session> session_;
+    std::vector<Address> addresses_;
+    size_t next_address_ = 0;
+    uint64_t ticket_ = 0;  // of the lookup
+
+    std::vector<Stream> streams_;  // by slot
+    uint32_t free_slot_ = kNoSlot;
+    uint32_t in_flight_ = 0;
+    uint32_t peer_limit_ = H2Session::kAssumedStreams;
+    std::vector<int32_t> to_cancel_;  // decided during consume
+
+    std::vector<char> backlog_;  // produced, not yet taken by the socket
+    size_t backlog_done_ = 0;
+    size_t unflushed_ = 0;  // estimate of what sends have queued in the session
+    uint64_t produced_ = 0, written_ = 0;
+
+    uint64_t requests_ = 0, answers_ = 0;
+    int64_t begun_at_ = 0, opened_at_ = 0, attempt_until_ = kNever;
+    int64_t received_at_ = 0, idle_since_ = 0;
+    int64_t pinged_at_ = 0, pong_until_ = kNever;
+    int64_t first_deadline_ = kNever;  // no stream's deadline is earlier
+
+    static constexpr uint32_t kNoSlot = UINT32_MAX;
+};
+
+}  // namespace belfry::http

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connection from a name to a usable session: addresses one after the other, TCP, TLS, ALPN.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "http/connection.h"
+#include "http/loop.h"
+
+namespace belfry::http {
+
+namespace {
+
+constexpr int64_t kSetupTimeoutNs = 10 * kNsPerSecond;   // name, TCP and TLS together
+constexpr int64_t kAttemptTimeoutNs = 3 * kNsPerSecond;  // one address, while there are others
+constexpr int kNotSentLowat = 128 * 1024;                // bytes in the kernel that are not on the wire yet
+constexpr unsigned kUserTimeoutMs = 20'000;  // unacknowledged for so long: the kernel gives the connection up
+
+bool set_option(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+UniqueFd make_socket(const Address& address) {
+    UniqueFd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd) return fd;
+    set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNotSentLowat);
+    set_option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
+    return fd;
+}
+
+}  // namespace
+
+void Connection::begin() {
+    begun_at_ = received_at_ = loop_.now();
+    Endpoint& endpoint = pool_.endpoint();
+    arm(begun_at_ + kSetupTimeoutNs);
+    ticket_ = loop_.look_up(*this, endpoint.origin, endpoint.config.untrusted);
+    if (ticket_ == 0) fail_setup("too many name lookups are waiting");
+}
+
+void Connection::on_resolved(Notice&& notice) {
+    ticket_ = 0;
+    if (state_ != State::Resolving) return;
+    if (notice.addresses.empty()) {
+        fail_setup(notice.failure);
+        return;
+    }
+    addresses_ = std::move(notice.addresses);
+    state_ = State::Connecting;
+    try_next_address("no address");
+}
+
+void Connection::try_next_address(std::string_view why) {
+    std::string last(why);
+    while (next_address_ < addresses_.size()) {
+        const Address& address = addresses_[next_address_++];
+        fd_ = make_socket(address);
+        if (fd_) {
+            watching_output_ = true;
+            const int code = connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length);
+            if ((code == 0 || errno == EINPROGRESS) && loop_.watch(*this, fd_.get(), true, false)) {
+                const bool last_one = next_address_ == addresses_.size();
+                attempt_until_ = last_one ? kNever : loop_.now() + kAttemptTimeoutNs;
+                arm(std::min(begun_at_ + kSetupTimeoutNs, attempt_until_));
+                return;
+            }
+        }
+        last = std::strerror(errno);
+    }
+    fail_setup("cannot connect to " + pool_.endpoint().origin.authority + ": " + last);
+}
+
+void Connection::start_handshake() {
+    int failure = 0;
+    socklen_t length = sizeof failure;
+    getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &failure, &length);
+    if (failure != 0) {
+        try_next_address(std::strerror(failure));
+        return;
+    }
+    Endpoint& endpoint = pool_.endpoint();
+    Result<Ssl> made = make_tls_session(*endpoint.tls, endpoint.origin, fd_.get());
+    if (!made) {
+        fail_setup(made.error().message);
+        return;
+    }
+    ssl_ = std::move(*made);
+    state_ = State::Handshaking;
+    arm(begun_at_ + kSetupTimeoutNs);
+    continue_handshake();
+}
+
+void Connection::continue_handshake() {
+    ERR_clear_error();
+    errno = 0;
+    const int code = SSL_do_handshake(ssl_.get());
+    if (code == 1) {
+        opened();
+        return;
+    }
+    const int saved_errno = errno;
+    const int failure = SSL_get_error(ssl_.get(), code);
+    if (failure == SSL_ERROR_WANT_READ || failure == SSL_ERROR_WANT_WRITE) {
+        watch(failure == SSL_ERROR_WANT_WRITE);
+        return;
+    }
+    fail_setup(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno));
+}
+
+void Connection::opened() {
+    const unsigned char* protocol = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &protocol, &length);
+    if (std::string_view(reinterpret_cast<const char*>(protocol), length) != "h2") {
+        fail_setup(pool_.endpoint().origin.authority + " does not speak HTTP/2 (ALPN did not choose h2)");
+        return;
+    }
+    Result<std::unique_ptr<H2Session>> made = H2Session::create(*this, loop_.recycler().as_nghttp2());
+    if (!made) {
+        fail_setup(made.error().message);
+        return;
+    }
+    session_ = std::move(*made);
+    state_ = State::Open;
+    addresses_.clear();
+    opened_at_ = received_at_ = idle_since_ = pinged_at_ = loop_.now();
+    watch(false);
+    pool_.on_opened(*this);
+    loop_.want_flush(*this);
+    arm_next();
+    read();
+}
+
+void Connection::fail_setup(std::string_view why) {
+    close(why);
+}
+
+}  // namespace belfry::http

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A declared endpoint: its settings, trust and meters, and what its pools (one per loop) tell the rest of the host.
+// Threads: [any] for reading; a Share is written by its loop.  Owner: the engine; lives as long as the loops.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/metrics.h"
+#include "http/engine.h"
+#include "http/origin.h"
+#include "http/tls.h"
+
+namespace belfry::http {
+
+// Counters of one endpoint; loops add to them once per turn.
+struct EndpointMeters {
+    EndpointMeters(Metrics& metrics, const std::string& label);
+    Metric &connections, &handshakes, &connect_failures, &requests, &answers_2xx, &answers_3xx, &answers_4xx,
+        &answers_5xx, &resets, &goaways, &replays, &timeouts, &never_sent;
+};
+
+struct Endpoint {
+    Endpoint(EndpointId number, EndpointConfig settings, Origin where, SslCtx trust, unsigned loops, Metrics& metrics);
+
+    // What a loop's pool could take, published by the loop.
+    struct alignas(64) Share {
+        std::atomic<uint32_t> open{0};       // free streams of open connections
+        std::atomic<uint32_t> potential{0};  // the same plus those of connections that may still be opened
+        std::atomic<int64_t> opens_at{0};    // monotonic ns: before it no connection may be opened
+    };
+    uint32_t credit(int64_t now_mono_ns) const noexcept;
+    void set_connect_error(const std::string& text);  // empty: connected
+    std::string connect_error() const;
+
+    const EndpointId id;
+    const EndpointConfig config;
+    const Origin origin;
+    const SslCtx tls;
+    EndpointMeters meters;
+    const unsigned loops;
+    const std::unique_ptr<Share[]> shares;  // by loop
+
+private:
+    mutable std::mutex mutex_;
+    std::string connect_error_;
+};
+
+}  // namespace belfry::http

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scheme, host and port of an endpoint's URL. Threads: [any], values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace belfry::http {
+
+struct Origin {
+    std::string host;  // name or address, without brackets, lower case
+    uint16_t port = 443;
+    bool literal = false;   // host is an IP address
+    std::string authority;  // what :authority carries: the port only if it is not 443
+};
+
+// "https://host[:port][/]". InvalidArgument otherwise: other schemes, user info, a path.
+Result<Origin> parse_origin(std::string_view url);
+
+}  // namespace belfry::http

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connections of one endpoint on one loop, and the exchanges that wait for them.
+//
+// Exchanges wait as ranges of their portion, lane `high` before the others. A pool opens a connection when exchanges
+// wait or when more than 80 % of its streams are in use, one at a time, and backs off after failures. Threads: [loop].
+// Owner: the loop.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/endpoint.h"
+#include "http/plan.h"
+#include "http/timers.h"
+
+namespace belfry::http {
+
+class Connection;
+
+// A portion while it is on a loop.
+struct Active final : Timer {
+    explicit Active(Loop& loop);
+    void on_time(int64_t now) noexcept override;  // what is unsent goes back
+
+    Loop& loop;
+    Portion* portion = nullptr;
+    size_t remaining = 0;    // exchanges not finished
+    bool withdrawn = false;  // nothing of it may be started any more
+    size_t place = 0;        // in the loop's table
+};
+
+struct Range {
+    Active* active = nullptr;
+    uint32_t next = 0, end = 0;
+};
+
+// Counted on the loop, published once per turn.
+struct PoolTally {
+    uint64_t handshakes = 0, connect_failures = 0, requests = 0, resets = 0, goaways = 0, replays = 0, timeouts = 0,
+             never_sent = 0;
+    std::array<uint64_t, 6> answers{};  // by first digit of the status
+};
+
+class Pool final : private Timer {
+public:
+    Pool(Loop& loop, Endpoint& endpoint);
+    ~Pool() override;
+
+    Endpoint& endpoint() noexcept { return endpoint_; }
+    PoolTally& tally() noexcept { return tally_; }
+
+    void enqueue(Active& active, uint32_t from, uint32_t to);
+    // Forgets waiting exchanges of a portion; the loop finishes them.
+    void forget(const Active& active);
+    // Sends what can be sent, opens connections. Once per turn at least, if touched.
+    void pump();
+    void publish();
+
+    // From connections. `replay`: the peer certainly did not process it.
+    void replay(Active& active, Exchange& exchange);
+    void on_opened(Connection& connection);
+    void on_first_answer();
+    // The connection is Closed. `useless`: it never carried an answer although one was asked for; that delays the next.
+    void on_closed(Connection& connection, bool was_open, bool useless, const std::string& why);
+    void retire_all(std::string_view why);
+    void abandon_all(std::string_view why);
+    bool has_connections() const noexcept { return !connections_.empty(); }
+
+    bool touched = false;  // the loop's: listed for this turn
+
+private:
+    struct Delayed {
+        int64_t due;
+        Range range;
+    };
+    using Queue = std::deque<Range>;
+
+    void on_time(int64_t now) noexcept override;
+    void serve(Queue& queue, bool high);
+    bool send_range(Range& range, bool high, int64_t& paced_until);
+    Connection* pick(bool high);
+    bool wants_connection() const;
+    void open_connections();
+    void release_delayed();
+    void push(const Range& range, bool front);
+    void note_failure(const std::string& why);
+
+    Loop& loop_;
+    Endpoint& endpoint_;
+    std::vector<std::unique_ptr<Connection>> connections_;
+    Queue high_, normal_;
+    std::vector<Delayed> delayed_;
+    size_t waiting_ = 0;             // exchanges in the queues and delayed
+    Connection* current_ = nullptr;  // the one that gets requests
+    uint32_t burst_left_ = 0;        // how many before another choice
+    bool starved_ = false;           // something waits for a stream
+    int64_t wake_at_ = kNever;       // while pumping: when it is worth trying again
+    uint32_t failures_ = 0;          // to connect, in a row
+    int64_t retry_at_ = 0;           // no connect before
+    int64_t next_open_at_ = 0;       // no further connect before
+    uint32_t streams_expected_;      // of a connection that is not open yet
+    PoolTally tally_;
+};
+
+}  // namespace belfry::http

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/request_head.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "http/pieces.h"
+
+namespace belfry::http {
+
+namespace {
+
+constexpr size_t kDigitsMax = 20;
+
+// RFC 9110 5.5: visible ASCII, space, tab and obs-text; never line ends or NUL.
+bool clean_value(std::string_view value) {
+    bool bad = false;
+    for (const char c : value) {
+        const auto byte = static_cast<unsigned char>(c);
+        bad |= (byte < 0x20 && byte != '\t') || byte == 0x7F;
+    }
+    return !bad;
+}
+
+// RFC 3986 3.3: a path is visible ASCII; what else it may hold is the plan's business.
+bool clean_path(std::string_view path) {
+    bool bad = path.empty() || path.front() != '/';
+    for (const char c : path) bad |= c <= 0x20 || c == 0x7F;
+    return !bad;
+}
+
+// RFC 9113 8.2.1: field names are lower case.
+bool clean_name(std::string_view name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return c > 0x20 && c < 0x7F && c != ':' && !(c >= 'A' && c <= 'Z');
+    });
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
+    return text;
+}
+
+}  // namespace
+
+HeadFault RequestHeads::build(const Exchange& exchange, std::string_view authority, int64_t unix_s, int64_t now_mono_ns,
+                              RequestHead& head) {
+    const Plan& plan = *exchange.plan;
+    fields_.clear();
+    bytes_ = 0;
+    head.method = plan.method;
+    head.authority = authority;
+    if (const HeadFault fault = add_credential(plan, now_mono_ns); fault != HeadFault::None) return fault;
+    bool varies = false;
+    bool valid = true;
+    if (exchange.encoded != nullptr) {
+        head.path = exchange.encoded->path;
+        head.body_bytes = exchange.encoded->body.size();
+        valid = add_encoded_fields(exchange.encoded->headers);
+    } else {
+        head.body_bytes = measure(PieceSource{plan, exchange, unix_s}, plan.body);
+        valid = render(exchange, plan.path, unix_s, head.path, varies) && add_plan_fields(exchange, unix_s);
+    }
+    valid = valid && clean_path(head.path) && add_length(head.body_bytes, plan.method);
+    head.fields = fields_;
+    return valid && bytes_ + head.path.size() <= kHeadMax ? HeadFault::None : HeadFault::Malformed;
+}
+
+HeadFault RequestHeads::add_credential(const Plan& plan, int64_t now_mono_ns) {
+    if (!plan.credential) {
+        slot_ = nullptr;
+        credential_.reset();
+        return HeadFault::None;
+    }
+    if (plan.credential.get() != slot_) {
+        slot_ = plan.credential.get();
+        credential_ = slot_->get();
+        if (credential_) held_.push_back(credential_);
+        clean_credential_ = credential_ && clean_value(credential_->value);
+    }
+    if (!credential_) return HeadFault::NoCredential;
+    if (!clean_credential_) return HeadFault::Malformed;
+    const int64_t until = credential_->valid_until_mono_ns;
+    if (until != 0 && until <= now_mono_ns) return HeadFault::NoCredential;
+    fields_.push_back({"authorization", credential_->value, false, true});
+    bytes_ += credential_->value.size();
+    return HeadFault::None;
+}
+
+bool RequestHeads::add_plan_fields(const Exchange& exchange, int64_t unix_s) {
+    for (const PlanHeader& header : exchange.plan->headers) {
+        HeadField made{header.name, {}, false, header.never_index};
+        if (!render(exchange, header.value, unix_s, made.value, made.varies)) return false;
+        const bool check = made.varies || exchange.plan != checked_plan_;
+        if (check && (!clean_name(made.name) || !clean_value(made.value))) return false;
+        bytes_ += made.name.size() + made.value.size();
+        fields_.push_back(made);
+    }
+    checked_plan_ = exchange.plan;
+    return true;
+}
+
+bool RequestHeads::add_encoded_fields(std::string_view lines) {
+    bytes_ += lines.size();
+    while (!lines.empty()) {
+        const size_t end = std::min(lines.find('\n'), lines.size());
+        const std::string_view line = lines.substr(0, end);
+        lines.remove_prefix(std::min(end + 1, lines.size()));
+        const size_t colon = line.find(':');
+        if (colon == std::string_view::npos) return false;
+        const HeadField made{line.substr(0, colon), trim(line.substr(colon + 1)), true, false};
+        if (!clean_name(made.name) || !clean_value(made.value)) return false;
+        fields_.push_back(made);
+    }
+    return true;
+}
+
+bool RequestHeads::add_length(uint64_t body_bytes, std::string_view method) {
+    if (body_bytes == 0 && method != "POST" && method != "PUT") return true;
+    char* digits = arena_.reserve(kDigitsMax);
+    const char* end = std::to_chars(digits, digits + kDigitsMax, body_bytes).ptr;
+    const std::string_view text(digits, static_cast<size_t>(end - digits));
+    arena_.keep(text.size());
+    fields_.push_back({"content-length", text, true, false});
+    return true;
+}
+
+bool RequestHeads::render(const Exchange& exchange, std::span<const Piece> pieces, int64_t unix_s,
+                          std::string_view& text, bool& varies) {
+    const Plan& plan = *exchange.plan;
+    varies =
+        std::any_of(pieces.begin(), pieces.end(), [](const Piece& piece) { return piece.kind != PieceKind::Text; });
+    if (pieces.size() == 1 && !varies) {
+        const Piece& only = pieces.front();
+        if (only.from > only.to || only.to > plan.text.size()) return false;
+        text = std::string_view(plan.text).substr(only.from, only.to - only.from);
+        return true;
+    }
+    const PieceSource source{plan, exchange, unix_s};
+    const size_t n = measure(source, pieces);
+    if (n > kHeadMax) return false;
+    char* out = arena_.reserve(n);
+    write(source, pieces, out);
+    arena_.keep(n);
+    text = {out, n};
+    return true;
+}
+
+void RequestHeads::reset() noexcept {
+    arena_.reset();
+    slot_ = nullptr;
+    checked_plan_ = nullptr;
+    credential_.reset();
+    held_.clear();
+}
+
+}  // namespace belfry::http

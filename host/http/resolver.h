@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names to addresses by the system's resolver, on threads of their own: two for names an operator configured, two for
+// names that came with a push, so that slow foreign names never delay a provider.
+//
+// Nothing is cached: the system's resolver does that better, and a connect is rare.
+// Threads: resolve is [any]; answers are posted to the door they were asked through.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "http/door.h"
+
+namespace belfry::http {
+
+class Resolver {
+public:
+    static constexpr size_t kQueueMax = 256;  // lookups waiting per kind
+
+    Resolver();
+    // Waits a second for lookups that hang; leaves them to end by themselves then.
+    ~Resolver();
+    Resolver(const Resolver&) = delete;
+    Resolver& operator=(const Resolver&) = delete;
+
+    // Addresses of both families, alternating, arrive as Door::Resolved with `ticket`. False: too many lookups are
+    // waiting. `untrusted`: only public unicast addresses are given (others would let a push reach into our own
+    // network).
+    bool resolve(std::string host, uint16_t port, bool untrusted, uint64_t ticket, std::shared_ptr<Door> answer_to);
+
+private:
+    class Pool;
+    std::unique_ptr<Pool> trusted_, untrusted_;
+};
+
+// Whether an address is reachable from everywhere: not private, loopback, link-local, multicast, documentation or an
+// embedded one of these (RFC 6890, RFC 4291, RFC 6052).
+bool is_public(const sockaddr* address) noexcept;
+
+}  // namespace belfry::http

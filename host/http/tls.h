@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS towards providers: verified chain and host name, SNI, TLS 1.2 or newer, ALPN h2. Not here: sockets, records
+// (Connection). Threads: contexts are made on [control] and shared read-only by all loops; sessions belong to one loop.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "base/handles.h"
+#include "base/result.h"
+#include "http/engine.h"
+#include "http/origin.h"
+
+namespace belfry::http {
+
+using SslCtx = std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>>;
+using Ssl = std::unique_ptr<SSL, FreeWith<SSL_free>>;
+
+// Reads the trust and client certificate settings of an endpoint. InvalidArgument names the file or setting.
+Result<SslCtx> make_tls_context(const EndpointConfig&);
+// A client session over a connected socket, ready for SSL_connect.
+Result<Ssl> make_tls_session(SSL_CTX&, const Origin&, int fd);
+// What went wrong in the last operation on `ssl`, in words an operator can act on: verification first. Clears OpenSSL's
+// error queue.
+std::string explain_tls_failure(const SSL* ssl, const Origin&, int ssl_error, int saved_errno);
+// Whether the peer ended the connection by a fatal alert; to be asked before explain_tls_failure.
+bool refused_by_alert() noexcept;
+
+}  // namespace belfry::http
