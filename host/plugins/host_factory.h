@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host as plugin instances see it, made elsewhere (services/); main brings the two together.
+// Threads: make [control]; objects as tagged in plugin_api/include/belfry/services.h.
+#pragma once
+
+#include <belfry/plugin.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "plugins/manifest.h"
+
+namespace belfry::plugins {
+
+// Keys of a section that are the host's; the plugin never sees them.
+struct HostSettings {
+    int64_t per_minute = 0;       // rate.per_minute; 0: what the plugin suggests
+    int64_t connections_max = 0;  // max_connections; 0: the engine's default
+    std::string ca_file;          // absolute; empty: the system's roots
+    bool critical = false;        // without this instance the host must not serve
+};
+
+struct HostRequest {
+    std::string instance;  // its name, for logs, metrics and state
+    std::string plugin;    // the plugin's id
+    Kind kind = Kind::Provider;
+    HostSettings settings;
+    // The bytes of a secret by the id in the configuration; answers NotFound once start is over.
+    std::function<Result<std::string>(std::string_view id)> read_secret;
+    bool log_only = false;  // the reduced host of the entry function: belfry.log/1 and nothing else
+};
+
+class InstanceHost {
+public:
+    virtual ~InstanceHost() = default;
+    // Stays the same until the object is gone.
+    virtual const belfry_host* abi() const noexcept = 0;
+};
+
+class HostFactory {
+public:
+    virtual ~HostFactory() = default;
+    virtual std::unique_ptr<InstanceHost> make(HostRequest request) = 0;
+};
+
+}  // namespace belfry::plugins
