@@ -16,7 +16,7 @@ extern "C" {
 
 #define BELFRY_STORAGE_ID "belfry.storage/1"
 #define BELFRY_KEY_SEQUENCE_BITS 40
-#define BELFRY_KEY_END ((int64_t)1 << 56) /* one above the largest key */
+#define BELFRY_KEY_END INT64_C(0x100000000000000) /* 2^56, one above the largest key */
 
 /* belfry_storage.flags: what a storage offers beyond the mandatory calls. */
 enum {

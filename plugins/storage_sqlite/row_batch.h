@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collects rows with copies of their texts and hands them out kRowsPerEmit at a time: SQLite's own pointers end with
+// the next step.
+//
+// Threads: its reader's.  Memory: the largest batch seen, at most kBytesPerEmit and one row.
+#pragma once
+
+#include <belfry/storage.h>
+
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "storage_sqlite/device.h"
+#include "storage_sqlite/limits.h"
+
+namespace belfry::storage {
+
+// Where copies live until the batch has left: blocks that are used again, so that pointers stay and nothing is
+// allocated per row.
+class Arena {
+public:
+    belfry_str keep(std::string_view text) {
+        if (text.empty()) return belfry_str{"", 0};
+        char* place = take(text.size(), 1);
+        std::memcpy(place, text.data(), text.size());
+        return belfry_str{place, text.size()};
+    }
+    template <class T>
+    T* array(size_t n) {
+        return reinterpret_cast<T*>(take(n * sizeof(T), alignof(T)));
+    }
+    size_t used() const noexcept { return used_; }
+    void clear() noexcept {
+        block_ = at_ = used_ = 0;
+        if (blocks_.size() > kBlocksKept) blocks_.resize(kBlocksKept);
+    }
+
+private:
+    static constexpr size_t kBlockBytes = 64 << 10;
+    static constexpr size_t kBlocksKept = 8;
+    struct Block {
+        std::unique_ptr<char[]> bytes;
+        size_t size;
+    };
+    char* take(size_t n, size_t alignment);
+
+    std::vector<Block> blocks_;
+    size_t block_ = 0, at_ = 0, used_ = 0;
+};
+
+class RowBatch {
+public:
+    // Starts anew for a call; rows of `fields`, see BELFRY_FIELD_*.
+    void start(belfry_emit emit, void* ctx, uint32_t fields);
+
+    // The fast way of fan-out: words stay where they are, only the token is copied. False: the receiver wants no more.
+    bool add_fanout(int64_t key, Traits traits, std::string_view token, std::string_view data, Words& words) {
+        belfry_device& row = next(key);
+        if ((fields_ & BELFRY_FIELD_TOKEN) != 0) {
+            row.token = arena_.keep(token);
+            row.data = arena_.keep(data);
+            row.variant = traits.variant();
+        }
+        const auto word = [&](Word kind) {
+            const std::string_view text = words.text(kind, traits.id(kind));
+            return belfry_str{text.data(), text.size()};
+        };
+        if ((fields_ & BELFRY_FIELD_PROVIDER) != 0) row.provider = word(Word::Provider);
+        if ((fields_ & BELFRY_FIELD_PLATFORM) != 0) row.platform = word(Word::Platform);
+        if ((fields_ & BELFRY_FIELD_TIMEZONE) != 0) row.timezone = word(Word::Timezone);
+        if ((fields_ & BELFRY_FIELD_LOCALE) != 0) row.locale = word(Word::Locale);
+        return flush_if_full();
+    }
+    // Any row; `topics` are the names of its topics, sorted.
+    bool add(const DeviceView& view, uint32_t index, const std::vector<std::string_view>& topics);
+    // Hands out what is left. False: the receiver wants no more, now or before.
+    bool flush();
+
+    uint32_t fields() const noexcept { return fields_; }
+    // A row of its own, with copies in `arena`.
+    static belfry_device row_of(const DeviceView& view, uint32_t index, uint32_t fields,
+                                const std::vector<std::string_view>& topics, Arena& arena);
+
+private:
+    static constexpr size_t kBytesPerEmit = 256 << 10;
+    belfry_device& next(int64_t key) {
+        belfry_device& row = rows_[count_++];
+        row.key = key;
+        row.index = 0;
+        return row;
+    }
+    bool flush_if_full() { return (count_ < kRowsPerEmit && arena_.used() < kBytesPerEmit) || flush(); }
+
+    belfry_emit emit_ = nullptr;
+    void* ctx_ = nullptr;
+    uint32_t fields_ = 0, count_ = 0;
+    bool stopped_ = false;
+    std::vector<belfry_device> rows_;
+    Arena arena_;
+};
+
+}  // namespace belfry::storage
