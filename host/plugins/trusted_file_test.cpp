@@ -46,8 +46,7 @@ TEST_F(TrustedFileTest, RefusesWhatEverybodyCanWrite) {
     ::chmod(file_.c_str(), 0644);
     ::chmod(folder_.c_str(), 0777);
     EXPECT_EQ(outcome(),
-              file_ + ": its folder " + folder_ + " can be written by everybody (mode 0777); chmod go-w " + folder_); chmod go-w " +
-                             folder_ + ", or set dev = true on a developer's machine");
+              file_ + ": its folder " + folder_ + " can be written by everybody (mode 0777); chmod go-w " + folder_);
 }
 
 TEST_F(TrustedFileTest, OnlyWarnsAboutItsOwnGroupOnADevelopersMachine) {
