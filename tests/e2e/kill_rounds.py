@@ -17,17 +17,6 @@ PAGE_DEVICES_MAX = 2000
 PAGES_IN_FLIGHT_MAX = 48
 
 
-def register_all(server, devices, topic):
-    """Registers `devices` phones of one topic through the batch method."""
-    for begin in range(0, devices, 500):
-        commands = [{"device_register": {"provider": "fcm", "token": f"ok-{topic}-{i}", "platform": "android", "topics": [topic]}}
-                    for i in range(begin, min(begin + 500, devices))]
-        replies = server.call("batch", {"commands": commands}, timeout=120)["replies"]
-        bad = [reply for reply in replies if "device_register" not in reply]
-        if bad:
-            raise Trouble(f"registration failed: {bad[0]}")
-
-
 def one_round(server, simulator, devices, number, rng):
     """True if the round counts."""
     simulator.control("POST", "/reset")
@@ -73,7 +62,7 @@ def main():
                               "--device-per-minute", "0")
         try:
             server = Server(BUILD, pathlib.Path(folder) / "server", simulator)
-            register_all(server, options.devices, "rel1")
+            server.register_many((f"ok-rel1-{i}" for i in range(options.devices)), "rel1")
             counted = tries = 0
             while counted < options.rounds and tries < options.rounds * 3:
                 tries += 1

@@ -28,17 +28,11 @@ retry_base_ms = 200
 retry_max_ms = 2000
 """
 
-    def import_devices(self, prefix, topic, n=DEVICES):
-        commands = [{"device_register": {"provider": "fcm", "token": f"ok-{prefix}-{i}", "platform": "android", "topics": [topic]}}
-                    for i in range(n)]
-        for reply in self.server.call("batch", {"commands": commands})["replies"]:
-            self.assertIn("device_register", reply)
-
     def test_every_device_gets_it_once_half_of_the_answers_are_faults(self):
         for number, (name, action) in enumerate(FAULTS.items()):
             with self.subTest(fault=name):
                 topic = f"rel2-{number}"
-                self.import_devices(topic, topic)
+                self.server.register_many([f"ok-{topic}-{i}" for i in range(DEVICES)], topic)
                 # What breaks a connection takes its neighbours along: rarer, so that some get through.
                 percent = 5 if action["action"] in ("goaway", "tcp_reset") else 50
                 self.simulator.control("POST", "/faults", [{**action, "match": {"route": "send", "percent": percent}}])
