@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <belfry/abi.hpp>
 
-#include "services/test_key.h"
-#include "services/test_parts.h"
+#include "fakes/rsa_key.h"
+#include "fakes/service_host.h"
 
 namespace belfry::services {
 namespace {
+
+using fakes::kTestRsaKey;
+using fakes::TestHost;
 
 TEST(CryptoService, SignsAndSaysWhyNot) {
     const TestHost host;

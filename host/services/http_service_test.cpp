@@ -4,10 +4,13 @@
 
 #include <belfry/abi.hpp>
 
-#include "services/test_parts.h"
+#include "fakes/service_host.h"
 
 namespace belfry::services {
 namespace {
+
+using fakes::ScriptedHttp;
+using fakes::TestHost;
 
 belfry_endpoint endpoint_of(std::string_view url) {
     auto endpoint = sized<belfry_endpoint>();

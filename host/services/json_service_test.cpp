@@ -4,10 +4,12 @@
 
 #include <belfry/abi.hpp>
 
-#include "services/test_parts.h"
+#include "fakes/service_host.h"
 
 namespace belfry::services {
 namespace {
+
+using fakes::TestHost;
 
 class JsonService : public testing::Test {
 protected:

@@ -10,10 +10,13 @@
 #include <fstream>
 #include <thread>
 
-#include "services/test_parts.h"
+#include "fakes/service_host.h"
 
 namespace belfry::services {
 namespace {
+
+using fakes::TemporaryFolder;
+using fakes::TestHost;
 
 TEST(NodeState, KeepsValuesWithVersions) {
     const TemporaryFolder folder;

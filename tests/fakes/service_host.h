@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests: parts to build HostServices from, that remember what went through them.
+// One plugin instance's host with all real services, over parts that remember what went through them.
+// Threads: used by one at a time.
 #pragma once
 
 #include <stdlib.h>
 
 #include <deque>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "fakes/facades.h"
 #include "services/host_services.h"
 
-namespace belfry::services {
+namespace belfry::fakes {
 
 class RecordingLog final : public Log {
 public:
@@ -37,26 +38,8 @@ public:
     std::vector<Line> lines;
 };
 
-class RecordingMetrics final : public Metrics {
-public:
-    Metric& counter(std::string_view name, std::string_view, const MetricLabels& labels) override {
-        return of("counter", name, labels);
-    }
-    Metric& gauge(std::string_view name, std::string_view, const MetricLabels& labels) override {
-        return of("gauge", name, labels);
-    }
-    std::map<std::string, Metric> series;  // by "counter name{label=value}"
-
-private:
-    Metric& of(const char* kind, std::string_view name, const MetricLabels& labels) {
-        std::string key = std::string(kind) + " " + std::string(name);
-        for (const auto& [label, value] : labels) key += "{" + label + "=" + value + "}";
-        return series[key];
-    }
-};
-
 // Answers calls in order from `answers`; remembers what was asked.
-class ScriptedHttp final : public HttpCalls {
+class ScriptedHttp final : public services::HttpCalls {
 public:
     struct Asked {
         http::EndpointId endpoint;
@@ -99,7 +82,7 @@ private:
 
 // One instance "fcm-shop" of the plugin "fcm" on recording parts.
 struct TestHost {
-    explicit TestHost(InstanceSettings settings = {"fcm-shop", "fcm", "", 0, {}, false})
+    explicit TestHost(services::InstanceSettings settings = {"fcm-shop", "fcm", "", 0, {}, false})
         : instance(services.make(std::move(settings))) {}
 
     const belfry_host* abi() const { return instance->abi(); }
@@ -109,12 +92,12 @@ struct TestHost {
     }
 
     RecordingLog log;
-    RecordingMetrics metrics;
+    MemoryMetrics metrics;
     ManualClock clock;
     ScriptedHttp http;
     TemporaryFolder folder;
-    HostServices services{Parts{log, metrics, clock, http, folder.path() / "state"}};
-    std::unique_ptr<InstanceHost> instance;
+    services::HostServices services{services::Parts{log, metrics, clock, http, folder.path() / "state"}};
+    std::unique_ptr<services::InstanceHost> instance;
 };
 
-}  // namespace belfry::services
+}  // namespace belfry::fakes

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace belfry::services {
+namespace belfry::fakes {
 
 inline constexpr std::string_view kTestRsaKey = R"(-----BEGIN PRIVATE KEY-----
 MIIEvwIBADANBgkqhkiG9w0BAQEFAASCBKkwggSlAgEAAoIBAQCYe/O3h06MUgiL
@@ -36,4 +36,4 @@ prhCjv/HwXzXSBGQs57y/HFMZA==
 -----END PRIVATE KEY-----
 )";
 
-}  // namespace belfry::services
+}  // namespace belfry::fakes

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evidence.h"
+
+#include <algorithm>
+
+#include "retry_after.h"
+
+namespace fcm {
+namespace {
+
+bool ends_with(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+void read_violations(const Json& detail, Evidence& evidence) {
+    evidence.only_target = true;
+    detail.each(detail.find("fieldViolations"), [&](const belfry_json_entry& entry) {
+        const std::string field = detail.at(entry.value).string("field");
+        if (field != "message.token" && field != "message.fid") evidence.only_target = false;
+        if (evidence.field.empty()) evidence.field = field;
+    });
+    if (evidence.field.empty()) evidence.only_target = false;
+}
+
+// Details come in any order and number.
+void read_detail(const Json& detail, Evidence& evidence) {
+    const std::string type = detail.string("@type");
+    if (ends_with(type, "google.firebase.fcm.v1.FcmError")) {
+        if (evidence.fcm_error.empty()) evidence.fcm_error = detail.string("errorCode");
+    } else if (ends_with(type, "google.rpc.ErrorInfo")) {
+        evidence.reason = detail.string("reason");
+    } else if (ends_with(type, "google.rpc.BadRequest")) {
+        read_violations(detail, evidence);
+    } else if (ends_with(type, "google.rpc.QuotaFailure")) {
+        detail.each(detail.find("violations"), [&](const belfry_json_entry& entry) {
+            const Json violation = detail.at(entry.value);
+            evidence.quota += violation.string("subject") + " " + violation.string("description") + " ";
+        });
+    }
+}
+
+}  // namespace
+
+bool mentions(std::string_view text, std::string_view lower_case) {
+    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; };
+    return std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(), same) != text.end();
+}
+
+Evidence read_evidence(const Host& host, const belfry_answer& answer) {
+    Evidence evidence;
+    evidence.status = answer.status;
+    evidence.resent = answer.resent > 0;
+    evidence.retry_after_ms = retry_after_ms(header(answer, "retry-after"), answer.date_unix_ms, host.unix_ms());
+    const Json json{host, view(answer.body)};
+    if (!json.check()) return evidence;  // HTML, empty or cut: only the status counts
+    evidence.code = json.string("error.status");
+    evidence.message = json.string("error.message");
+    json.each(json.find("error.details"),
+              [&](const belfry_json_entry& entry) { read_detail(json.at(entry.value), evidence); });
+    return evidence;
+}
+
+}  // namespace fcm

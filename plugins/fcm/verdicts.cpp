@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verdicts.h"
+
+#include <array>
+
+#include "errors.h"
+
+namespace fcm {
+namespace {
+
+constexpr size_t kQuotedMax = 240;  // bytes of FCM's own message in a reason
+
+// {"name": "projects/p/messages/1"} gives the name's text; nothing if there is none or it has escapes.
+std::string_view name_in(std::string_view body) {
+    constexpr std::string_view kKey = "\"name\"";
+    size_t at = body.find(kKey);
+    if (at == std::string_view::npos) return {};
+    at = body.find_first_not_of(" \t\r\n", at + kKey.size());
+    if (at == std::string_view::npos || body[at] != ':') return {};
+    at = body.find_first_not_of(" \t\r\n", at + 1);
+    if (at == std::string_view::npos || body[at] != '"') return {};
+    const size_t end = body.find_first_of("\"\\", at + 1);
+    if (end == std::string_view::npos || body[end] != '"') return {};
+    return body.substr(at + 1, end - at - 1);
+}
+
+// FCM always answers with an object; a sink may leave the body out. Anything else is a proxy's page.
+bool is_fcms(std::string_view body) {
+    const size_t first = body.find_first_not_of(" \t\r\n");
+    return first == std::string_view::npos || body[first] == '{';
+}
+
+// Verdicts leave in small batches without allocation.
+class Batch {
+public:
+    Batch(belfry_emit emit, void* ctx) : emit_(emit), ctx_(ctx) {}
+    // Whatever the verdict borrows must live until flush.
+    void add(const belfry_answer& answer, belfry_verdict verdict) {
+        for (uint32_t i = 0; i < answer.items; ++i) {
+            verdict.item = answer.first_item + i;
+            rows_[n_++] = verdict;
+            if (n_ == rows_.size()) flush();
+        }
+    }
+    void flush() {
+        if (n_ != 0) emit_(ctx_, {rows_.data(), n_, sizeof rows_[0]});
+        n_ = 0;
+    }
+
+private:
+    belfry_emit emit_;
+    void* ctx_;
+    std::array<belfry_verdict, 64> rows_;
+    uint32_t n_ = 0;
+};
+
+const Rule* rule_for(const Evidence& evidence) {
+    for (const Rule& rule : kRules) {
+        const bool fits = evidence.status >= rule.from && evidence.status <= rule.to &&
+                          (rule.fcm_error.empty() || rule.fcm_error == evidence.fcm_error);
+        if (fits && (rule.holds == nullptr || rule.holds(evidence))) return &rule;
+    }
+    return nullptr;
+}
+
+// A topic has no device to give up, and what refuses one payload out of many says nothing about the others.
+void fit_to_push(const belfry_prepared* prepared, belfry_verdict& verdict) {
+    const bool to_devices = prepared == nullptr || prepared->to_devices;
+    if (!to_devices && verdict.outcome == BELFRY_DEVICE_GONE) {
+        verdict.outcome = BELFRY_REFUSED;
+        verdict.flags = 0;
+    }
+    if (!to_devices && verdict.outcome == BELFRY_REFUSED) verdict.scope = BELFRY_SCOPE_PUSH;
+    if (prepared != nullptr && prepared->rendered && verdict.scope == BELFRY_SCOPE_PUSH)
+        verdict.scope = BELFRY_SCOPE_ITEM;
+}
+
+// "UNREGISTERED: the app was uninstalled ...; FCM says: Requested entity was not found."
+std::string reason_of(const Rule& rule, const Evidence& evidence) {
+    std::string reason(rule.word);
+    reason.append(": ").append(rule.advice);
+    std::string_view said = evidence.message;
+    if (said.size() > kQuotedMax) {
+        size_t cut = kQuotedMax;
+        while (cut > 0 && (static_cast<unsigned char>(said[cut]) & 0xC0) == 0x80) --cut;
+        said = said.substr(0, cut);
+    }
+    if (!evidence.field.empty()) reason.append("; field ").append(evidence.field, 0, kQuotedMax);
+    if (said.empty()) return reason.append("; HTTP ").append(std::to_string(evidence.status));
+    return reason.append("; FCM says: ").append(said);
+}
+
+void decode_refusal(const Host& host, const belfry_answer& answer, Batch& batch) {
+    const Evidence evidence = read_evidence(host, answer);
+    static constexpr Rule kNonsense = {
+        0, 0, "", nullptr, BELFRY_FAULT, BELFRY_SCOPE_ITEM, 0, 0, "NONSENSE", "not an HTTP status"};
+    const Rule* found = rule_for(evidence);
+    const Rule& rule = found == nullptr ? kNonsense : *found;
+    const std::string reason = reason_of(rule, evidence);
+    auto verdict = sized<belfry_verdict>();
+    verdict.outcome = rule.outcome;
+    verdict.scope = rule.scope;
+    verdict.flags = rule.flags;
+    const bool waits = rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY;
+    if (waits) verdict.retry_after_ms = evidence.retry_after_ms.value_or(rule.wait_ms);
+    verdict.reason = str(std::string_view(reason));
+    verdict.variant = answer.variant;
+    fit_to_push(answer.prepared, verdict);
+    batch.flush();
+    batch.add(answer, verdict);
+    batch.flush();
+}
+
+}  // namespace
+
+void decode(const Host& host, belfry_list answers, belfry_emit emit, void* ctx) {
+    Batch batch(emit, ctx);
+    for (const belfry_answer& answer : Rows<belfry_answer>(answers)) {
+        const std::string_view body = view(answer.body);
+        if (answer.status < 200 || answer.status > 299 || !is_fcms(body)) {
+            decode_refusal(host, answer, batch);
+            continue;
+        }
+        auto verdict = sized<belfry_verdict>();
+        verdict.outcome = BELFRY_ACCEPTED;
+        verdict.scope = BELFRY_SCOPE_ITEM;
+        verdict.message_id = str(name_in(body));
+        batch.add(answer, verdict);
+    }
+    batch.flush();
+}
+
+}  // namespace fcm
