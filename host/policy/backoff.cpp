@@ -6,11 +6,10 @@
 namespace belfry::policy {
 
 int64_t retry_delay_ms(const AttemptPolicy& policy, uint32_t attempt, int64_t hint_ms, uint64_t random) {
-    if (hint_ms > 0) return hint_ms;
     const uint32_t doublings = std::min<uint32_t>(attempt, 30);
     const int64_t window = std::min(policy.cap_ms, policy.base_ms << doublings);
     const auto jitter = static_cast<int64_t>(random % static_cast<uint64_t>(window + 1));
-    return std::max(policy.base_ms, jitter);
+    return hint_ms > 0 ? hint_ms + jitter : std::max(policy.base_ms, jitter);
 }
 
 int64_t round_due_ms(int64_t due_unix_ms, int64_t now_unix_ms) {

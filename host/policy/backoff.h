@@ -13,8 +13,8 @@ struct AttemptPolicy {
     int64_t cap_ms = 15 * 60'000;  // longest back-off
 };
 
-// Delay after failed attempt number `attempt` (1 = first): exponential with full jitter, or the provider's hint if that
-// is longer than nothing. `random` is any 64-bit random number.
+// Delay after failed attempt number `attempt` (1 = first): exponential with full jitter, on top of the provider's hint
+// if there is one. `random` is any 64-bit random number.
 int64_t retry_delay_ms(const AttemptPolicy& policy, uint32_t attempt, int64_t hint_ms, uint64_t random);
 
 // Rounds a due time up to 1, 5 or 60 s, the farther the coarser, so that what a page owes shares few lists.

@@ -24,9 +24,11 @@ TEST(Backoff, StaysBetweenBaseAndCapAndGrowsWithAttempts) {
     EXPECT_GT(sixth, 60'000);
 }
 
-TEST(Backoff, TheProvidersHintWins) {
-    EXPECT_EQ(retry_delay_ms(AttemptPolicy{}, 1, 90'000, 7), 90'000);
-    EXPECT_EQ(retry_delay_ms(AttemptPolicy{}, 5, 100, 7), 100);
+TEST(Backoff, TheProvidersHintIsTheShortestDelayAndGetsJitterToo) {
+    EXPECT_EQ(retry_delay_ms(AttemptPolicy{}, 1, 90'000, 0), 90'000);
+    EXPECT_EQ(retry_delay_ms(AttemptPolicy{}, 1, 90'000, 4'000), 94'000);
+    EXPECT_EQ(retry_delay_ms(AttemptPolicy{}, 1, 90'000, 4'001), 90'000);
+    EXPECT_EQ(retry_delay_ms(AttemptPolicy{}, 5, 100, 64'000), 64'100);
 }
 
 TEST(Backoff, DueTimesAreRoundedUpTheCoarserTheFarther) {
