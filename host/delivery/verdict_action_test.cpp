@@ -95,7 +95,9 @@ TEST(VerdictAction, NothingIsOwedPastTheExpiry) {
 
 TEST(VerdictAction, RetriesUseTheHintAndEndInTheDeadLetters) {
     AttemptState state = first_attempt();
-    EXPECT_EQ(action_for(verdict(BELFRY_RETRY, BELFRY_SCOPE_ITEM, 0, 10'000), state, {}).due_unix_ms, kNow + 10'000);
+    const int64_t due = action_for(verdict(BELFRY_RETRY, BELFRY_SCOPE_ITEM, 0, 10'000), state, {}).due_unix_ms;
+    EXPECT_GE(due, kNow + 10'000);
+    EXPECT_LE(due, kNow + 15'000);  // jitter of 4 s, rounded up to a second
     state.attempt = 5;
     EXPECT_EQ(action_for(verdict(BELFRY_RETRY), state, {}).attempt, 6u);
     state.attempt = 6;
