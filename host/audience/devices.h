@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -56,9 +58,13 @@ enum class TopicOp : uint8_t { Add = 1, Remove = 2, Set = 3 };
 class Devices {
 public:
     virtual ~Devices() = default;
-    // Durable when it returns. InvalidArgument (where = "token"): the provider refuses the token. Conflict: lost a race
+    // One answer per registration, durable when it returns. They are stored in any order: no two of one call may have
+    // the same key or token. InvalidArgument (where = "token"): the provider refuses the token. Conflict: lost a race
     // that a retry may win. Busy: too many wait.
-    virtual Result<Registered> register_device(const Registration&) = 0;
+    virtual std::vector<Result<Registered>> register_devices(std::span<const Registration>) = 0;
+    Result<Registered> register_device(const Registration& one) {
+        return std::move(register_devices({&one, 1}).front());
+    }
     virtual Result<DevicePage> list(std::string_view app, const Selection&, const Paging&) = 0;
     // Removes the devices with these keys and those of these users; absent ones are no error. The number that was
     // removed.

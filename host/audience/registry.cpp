@@ -128,28 +128,54 @@ size_t Registry::waiting() const {
     return waiting_.size();
 }
 
-Result<Registered> Registry::register_device(const Registration& from) {
-    Result<plugins::CheckedToken> token = tokens_.check(from.provider, from.platform, from.token);
-    if (!token) {
-        if (token.error().code == ErrorCode::InvalidArgument) token.error().where = "token";
-        return token.error();
+std::vector<Result<Registered>> Registry::register_devices(std::span<const Registration> all) {
+    std::vector<Result<Registered>> answers(all.size(), Registered{});
+    std::vector<plugins::CheckedToken> tokens(all.size());
+    std::deque<Waiting> waiting;
+    std::vector<size_t> places;  // of `waiting` in `answers`
+    for (size_t i = 0; i < all.size(); ++i) {
+        Result<plugins::CheckedToken> token = tokens_.check(all[i].provider, all[i].platform, all[i].token);
+        if (!token) {
+            if (token.error().code == ErrorCode::InvalidArgument) token.error().where = "token";
+            answers[i] = token.error();
+            continue;
+        }
+        const Result<uint8_t> slot = slots_.slot_of(all[i].wire_name);
+        if (!slot) {
+            answers[i] = slot.error();
+            continue;
+        }
+        tokens[i] = std::move(*token);
+        waiting.emplace_back(all[i], tokens[i], *slot);
+        places.push_back(i);
     }
-    const Result<uint8_t> slot = slots_.slot_of(from.wire_name);
-    if (!slot) return slot.error();
-    Waiting waiting(from, *token, *slot);
+    Error why;
+    const bool queued = enqueue(waiting, why);
+    for (size_t i = 0; i < waiting.size(); ++i) {
+        if (queued) waiting[i].done.acquire();
+        answers[places[i]] = queued ? std::move(waiting[i].answer) : Result<Registered>(why);
+    }
+    return answers;
+}
+
+// All or none, so that a caller is never told Busy for half of its devices.
+bool Registry::enqueue(std::deque<Waiting>& members, Error& why) {
+    if (members.empty()) return true;
     {
         const std::lock_guard lock(mutex_);
-        if (stopping_) return error(ErrorCode::Unavailable, "the server is stopping; try another node");
-        if (waiting_.size() >= kRegistrationsWaitingMax) {
-            Error busy = error(ErrorCode::Busy, "too many registrations are waiting for the storage");
-            busy.retry_after_ms = 1000;
-            return busy;
+        if (stopping_) {
+            why = error(ErrorCode::Unavailable, "the server is stopping; try another node");
+            return false;
         }
-        waiting_.push_back(&waiting);
+        if (waiting_.size() + members.size() > kRegistrationsWaitingMax) {
+            why = error(ErrorCode::Busy, "too many registrations are waiting for the storage");
+            why.retry_after_ms = 1000;
+            return false;
+        }
+        for (Waiting& member : members) waiting_.push_back(&member);
     }
     arrived_.notify_one();
-    waiting.done.acquire();
-    return std::move(waiting.answer);
+    return true;
 }
 
 void Registry::commit_groups() {

@@ -2,7 +2,7 @@
 // Devices over a storage plugin. Registrations are committed in groups: a batcher thread takes whatever has arrived
 // while the last group was being stored, so that groups grow with load and nobody ever waits for a timer.
 //
-//     register_device: check token, hash, slot -> waiting_ -> batcher: storage.register_devices(group) -> wake the
+//     register_devices: check token, hash, slot -> waiting_ -> batcher: storage.register_devices(group) -> wake the
 //     callers
 //
 // Threads: methods are [any]; the batcher is the only one that registers. Owner: main. Ends: stop() refuses newcomers,
@@ -11,6 +11,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -47,7 +48,7 @@ public:
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
 
-    Result<Registered> register_device(const Registration&) override;
+    std::vector<Result<Registered>> register_devices(std::span<const Registration>) override;
     Result<DevicePage> list(std::string_view app, const Selection&, const Paging&) override;
     Result<uint64_t> remove(std::string_view app, const std::vector<int64_t>& keys,
                             const std::vector<std::string>& users) override;
@@ -59,6 +60,7 @@ public:
 
 private:
     struct Waiting;
+    bool enqueue(std::deque<Waiting>& members, Error& why);
     void commit_groups();
     void commit(std::vector<Waiting*>& group);
     void commit_app(std::string_view app, std::vector<Waiting*>& members);

@@ -260,6 +260,17 @@ TEST_F(RegistryTest, CommitsWhatArrivedMeanwhileAsOneGroup) {
     EXPECT_EQ(memory_.groups.front() + (memory_.groups.size() == 2 ? memory_.groups.back() : 0), 20u);
 }
 
+TEST_F(RegistryTest, StoresManyAtOnceAndAnswersEach) {
+    const std::vector<Registration> all = {device("a"), device("bad"), device("c"), device("x", "absent")};
+    const std::vector<Result<Registered>> answers = registry_.register_devices(all);
+    ASSERT_EQ(answers.size(), 4u);
+    EXPECT_TRUE(answers[0]);
+    EXPECT_EQ(answers[1].error().code, ErrorCode::InvalidArgument);
+    EXPECT_TRUE(answers[2]);
+    EXPECT_EQ(answers[3].error().code, ErrorCode::Unavailable);
+    EXPECT_EQ(memory_.groups, std::vector<size_t>{2});
+}
+
 TEST_F(RegistryTest, TriesLostRacesAgainAndThenSaysConflict) {
     memory_.conflicts = kRegistrationRaces;
     EXPECT_TRUE(registry_.register_device(device("a")));

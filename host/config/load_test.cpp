@@ -211,7 +211,8 @@ nested = { app_secret = { env = "HMS_SECRET" }, list = [1, 2.5, true] }
 
 TEST_F(ConfigLoad, SaysWhichSecretIsMissing) {
     const std::string all = findings(R"([api]
-keys = [ { name = "a", key = { env = "NO_SUCH_KEY" } }, { name = "b", key = { file = "absent" } }, { name = "c", key = "" } ]
+keys = [ { name = "a", key = { env = "NO_SUCH_KEY" } }, { name = "b", key = { file = "absent" } },
+         { name = "c", key = "" } ]
 )");
     EXPECT_NE(all.find("belfry.toml:2: api.keys \"a\": the environment variable NO_SUCH_KEY is not set"),
               std::string::npos)

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delivery and Devices for the API's tests: they remember what they were asked and answer what they are told.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/http_api.h"
+#include "base/clock.h"
+#include "fakes/facades.h"
+
+namespace belfry::api {
+
+class FakeDelivery final : public delivery::Delivery {
+public:
+    Result<delivery::Accepted> accept(delivery::PushRequest&& push) override {
+        pushes.push_back(std::move(push));
+        if (refusal) return *refusal;
+        return delivery::Accepted{pushes.back().uid.empty() ? "made-up" : pushes.back().uid, false};
+    }
+    Result<delivery::CancelResult> cancel(const std::string&, const std::string& uid) override {
+        if (refusal) return *refusal;
+        return uid == "known"  ? delivery::CancelResult::Cancelled
+               : uid == "done" ? delivery::CancelResult::AlreadyDone
+                               : delivery::CancelResult::Unknown;
+    }
+    Result<delivery::PushStatus> status(const std::string&, const std::string& uid) override {
+        if (uid != "known") return error(ErrorCode::NotFound, "no such push", "uid");
+        delivery::PushStatus s;
+        s.uid = uid;
+        s.state = "running";
+        s.lane = "high";
+        s.planned = 3;
+        s.outcomes = {{"fcm-main", "accepted", 2}, {"", "internal", 1}};
+        s.samples = {R"({"reason":"x"})", "not json"};
+        s.created_unix_ms = 5'500;
+        s.eta_ms = 40;
+        return s;
+    }
+    Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor,
+                          uint32_t limit) override {
+        asked_list = app + "/" + state + "/" + cursor + "/" + std::to_string(limit);
+        PushPage page;
+        page.pushes.push_back(*status(app, "known"));
+        page.next_cursor = "more";
+        return page;
+    }
+
+    std::vector<delivery::PushRequest> pushes;
+    std::optional<Error> refusal;
+    std::string asked_list;
+};
+
+class FakeDevices final : public audience::Devices {
+public:
+    std::vector<Result<audience::Registered>> register_devices(std::span<const audience::Registration> all) override {
+        groups.push_back(all.size());
+        std::vector<Result<audience::Registered>> out;
+        for (const audience::Registration& one : all) {
+            if (refusal) {
+                out.emplace_back(*refusal);
+                continue;
+            }
+            registered.push_back(one);
+            const std::string name = one.app + "/" + one.provider + "/" + one.token;
+            const auto [it, fresh] = keys.emplace(name, one.key >= 0 ? one.key : static_cast<int64_t>(keys.size()) + 1);
+            out.emplace_back(audience::Registered{it->second, fresh});
+        }
+        return out;
+    }
+    Result<audience::DevicePage> list(std::string_view, const audience::Selection& selection,
+                                      const audience::Paging& paging) override {
+        if (refusal) return *refusal;
+        asked = selection;
+        asked_paging = paging;
+        return page;
+    }
+    Result<uint64_t> remove(std::string_view, const std::vector<int64_t>& which,
+                            const std::vector<std::string>& users) override {
+        if (refusal) return *refusal;
+        asked.keys = which;
+        asked.users = users;
+        return 1u;
+    }
+    Status update_user_topics(std::string_view app, std::string_view user, audience::TopicOp op,
+                              const std::vector<std::string>& topics) override {
+        if (refusal) return *refusal;
+        asked_topics = std::string(app) + "/" + std::string(user) + "/" + std::to_string(static_cast<int>(op));
+        for (const std::string& topic : topics) asked_topics += "/" + topic;
+        return {};
+    }
+
+    std::vector<audience::Registration> registered;
+    std::vector<size_t> groups;
+    std::map<std::string, int64_t> keys;
+    audience::Selection asked;
+    audience::Paging asked_paging;
+    audience::DevicePage page;
+    std::string asked_topics;
+    std::optional<Error> refusal;
+};
+
+// A request in a test's hands. The body comes in pieces of `step` bytes; with `chunked` its length is not told.
+class FakeRequest final : public HttpRequest {
+public:
+    FakeRequest(std::string method, std::string target, std::string body)
+        : method_(std::move(method)), target_(std::move(target)), body_(std::move(body)) {}
+    std::string_view method() const override { return method_; }
+    std::string_view target() const override { return target_; }
+    std::string_view header(const std::string& name) const override {
+        const auto it = headers.find(name);
+        return it == headers.end() ? std::string_view() : it->second;
+    }
+    int64_t content_length() const override {
+        return chunked ? -1 : told_length.value_or(static_cast<int64_t>(body_.size()));
+    }
+    int64_t read(char* into, size_t n) override {
+        if (at_ >= breaks_at) return -1;
+        const size_t size = std::min({n, step, body_.size() - at_});
+        body_.copy(into, size, at_);
+        at_ += size;
+        return static_cast<int64_t>(size);
+    }
+    size_t bytes_read() const { return at_; }
+
+    std::map<std::string, std::string> headers;
+    bool chunked = false;
+    std::optional<int64_t> told_length;
+    size_t step = 7;
+    size_t breaks_at = SIZE_MAX;
+
+private:
+    std::string method_, target_, body_;
+    size_t at_ = 0;
+};
+
+// An API with one app: fcm, apns and smoke under these names, and an instance that clients call hms.
+struct ApiBench {
+    static App app(const std::string& name) {
+        return {name,
+                {{"fcm", "fcm-main", true},
+                 {"fcm-main", "fcm-main", false},
+                 {"apns", "apns", true},
+                 {"smoke", "smoke", true},
+                 {"webpush", "webpush", true}}};
+    }
+    explicit ApiBench(HttpOptions options = {})
+        : http(options, service, keys,
+               Insight{[] { return std::string("belfry_up 1\n"); }, [this] { return components; }, "1.2.3"}) {
+        keys.set({{"key-1", std::make_shared<const App>(app("default"))},
+                  {"key-2", std::make_shared<const App>(app("shop"))}});
+    }
+    HttpResponse post(const std::string& method, const std::string& body, const std::string& key = "key-1") {
+        FakeRequest request("POST", "/api/" + method, body);
+        request.headers["X-API-Key"] = key;
+        return http.handle(request);
+    }
+    HttpResponse transport(const std::string& method, const std::string& body) {
+        FakeRequest request("POST", "/api/" + method, body);
+        request.headers["X-API-Key"] = "key-1";
+        request.headers["X-Centrifugo-Error-Mode"] = "transport";
+        return http.handle(request);
+    }
+
+    FakeDelivery delivery;
+    FakeDevices devices;
+    ManualClock clock;
+    fakes::QuietLog log;
+    fakes::MemoryMetrics metrics;
+    Service service{delivery, devices, clock, log, metrics};
+    ApiKeys keys;
+    std::vector<ComponentState> components{{"storage", "", true}};
+    HttpApi http;
+};
+
+}  // namespace belfry::api

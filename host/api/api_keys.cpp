@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/api_keys.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "api/reader.h"
+#include "base/assert.h"
+
+namespace belfry::api {
+namespace {
+
+std::array<uint8_t, 32> hash_of(std::string_view key) {
+    std::array<uint8_t, 32> hash{};
+    unsigned int length = 0;
+    const int done = EVP_Digest(key.data(), key.size(), hash.data(), &length, EVP_sha256(), nullptr);
+    BELFRY_ASSERT(done == 1 && length == hash.size());
+    return hash;
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    return text;
+}
+
+// "apikey K", the scheme in any case; empty for anything else.
+std::string_view key_of_authorization(std::string_view header) {
+    header = trimmed(header);
+    const size_t space = header.find(' ');
+    if (space == std::string_view::npos || !same_key(header.substr(0, space), "apikey")) return {};
+    const std::string_view key = trimmed(header.substr(space));
+    return key.find(' ') == std::string_view::npos ? key : std::string_view();
+}
+
+int hex_of(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+std::string decoded(std::string_view text) {
+    std::string out;
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '+') {
+            out += ' ';
+        } else if (text[i] == '%' && i + 2 < text.size() && hex_of(text[i + 1]) >= 0 && hex_of(text[i + 2]) >= 0) {
+            out += static_cast<char>(hex_of(text[i + 1]) * 16 + hex_of(text[i + 2]));
+            i += 2;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+// The first api_key of the query.
+std::string key_of_query(std::string_view query) {
+    constexpr std::string_view kName = "api_key=";
+    while (!query.empty()) {
+        const std::string_view pair = query.substr(0, query.find('&'));
+        if (pair.substr(0, kName.size()) == kName) return decoded(pair.substr(kName.size()));
+        if (pair.size() == query.size()) break;
+        query.remove_prefix(pair.size() + 1);
+    }
+    return {};
+}
+
+}  // namespace
+
+void ApiKeys::set(const std::vector<AppKey>& keys) {
+    auto entries = std::make_shared<Entries>();
+    for (const AppKey& key : keys) {
+        if (!key.key.empty()) entries->push_back({hash_of(key.key), key.app});
+    }
+    const std::lock_guard lock(mutex_);
+    entries_ = std::move(entries);
+}
+
+std::shared_ptr<const App> ApiKeys::find(const Entries& entries, std::string_view key) {
+    if (key.empty()) return nullptr;
+    const std::array<uint8_t, 32> hash = hash_of(key);
+    std::shared_ptr<const App> found;
+    for (const Entry& entry : entries) {
+        if (CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = entry.app;
+    }
+    return found;
+}
+
+std::shared_ptr<const App> ApiKeys::authenticate(const Credentials& given) const {
+    std::shared_ptr<const Entries> entries;
+    {
+        const std::lock_guard lock(mutex_);
+        entries = entries_;
+    }
+    std::shared_ptr<const App> app =
+        find(*entries, given.x_api_key.empty() ? key_of_authorization(given.authorization) : given.x_api_key);
+    return app ? app : find(*entries, key_of_query(given.query));
+}
+
+}  // namespace belfry::api

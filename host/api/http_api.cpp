@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/http_api.h"
+
+#include <algorithm>
+
+#include "api/envelope.h"
+#include "api/json_writer.h"
+#include "api/openapi.h"
+
+namespace belfry::api {
+namespace {
+
+constexpr std::string_view kPrefix = "/api/";
+// A chunked body takes memory in steps of this.
+constexpr int64_t kChunkStep = 64 * 1024;
+
+HttpResponse plain(int status, std::string text, bool close = false) {
+    HttpResponse response;
+    response.status = status;
+    response.content_type = "text/plain; charset=utf-8";
+    response.body = std::move(text);
+    response.close = close;
+    return response;
+}
+
+HttpResponse empty(int status, bool close) {
+    HttpResponse response = plain(status, {}, close);
+    response.content_type.clear();
+    return response;
+}
+
+HttpResponse json_page(std::string body, int status = 200) {
+    HttpResponse response;
+    response.status = status;
+    response.body = std::move(body);
+    return response;
+}
+
+bool has_body(const HttpRequest& request) {
+    return request.content_length() != 0;
+}
+
+}  // namespace
+
+HttpResponse answer_of(const Fault& fault, bool transport_errors) {
+    HttpResponse response;
+    response.body = transport_errors ? bare(fault) : enveloped(fault);
+    if (transport_errors) {
+        response.status = fault.http_status;
+        if (fault.retry_after_ms > 0) {
+            response.headers.emplace_back("Retry-After", std::to_string((fault.retry_after_ms + 999) / 1000));
+        }
+    }
+    return response;
+}
+
+HttpApi::HttpApi(const HttpOptions& options, Service& service, const ApiKeys& keys, Insight insight)
+    : options_(options),
+      service_(service),
+      keys_(keys),
+      insight_(std::move(insight)),
+      openapi_(openapi(insight_.version)),
+      memory_(options.body_memory_bytes) {}
+
+HttpResponse HttpApi::handle(HttpRequest& request) {
+    const std::string_view target = request.target();
+    const size_t mark = std::min(target.find('?'), target.size());
+    const std::string_view path = target.substr(0, mark);
+    if (path.substr(0, kPrefix.size()) != kPrefix) return serve_page(request, path);
+    const Method* method = find_method(path.substr(kPrefix.size()));
+    if (!method) return plain(404, "404 page not found\n", has_body(request));
+    if (request.method() != "POST") return empty(405, has_body(request));
+    return call_method(request, *method, mark < target.size() ? target.substr(mark + 1) : std::string_view());
+}
+
+HttpResponse HttpApi::serve_page(HttpRequest& request, std::string_view path) {
+    const bool known = path == "/health" || path == "/ready" || path == "/metrics" || path == "/openapi.json";
+    if (!known) return plain(404, "404 page not found\n", has_body(request));
+    if (request.method() != "GET" && request.method() != "HEAD") return empty(405, has_body(request));
+    if (path == "/health") return json_page("{\"status\":\"ok\"}");
+    if (path == "/ready") return ready();
+    if (path == "/openapi.json") return json_page(openapi_);
+    HttpResponse response = plain(200, insight_.metrics());
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return response;
+}
+
+HttpResponse HttpApi::ready() const {
+    const std::vector<ComponentState> states = insight_.readiness();
+    const bool stopping = stopping_;
+    const bool good =
+        !stopping && std::all_of(states.begin(), states.end(), [](const ComponentState& s) { return s.ready; });
+    JsonWriter out;
+    out.open('{').key("status").text(stopping ? "stopping" : good ? "ready" : "not ready");
+    out.key("components").open('[');
+    for (const ComponentState& state : states) {
+        out.open('{').key("name").text(state.name).key("ready").boolean(state.ready);
+        out.text_unless_empty("detail", state.detail).close('}');
+    }
+    out.close(']').close('}');
+    return json_page(out.take(), good ? 200 : 503);
+}
+
+HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, std::string_view query) {
+    const std::shared_ptr<const App> app =
+        keys_.authenticate({request.header("X-API-Key"), request.header("Authorization"), query});
+    if (!app) return empty(401, has_body(request));
+    const bool transport_errors = options_.transport_errors || request.header("X-Centrifugo-Error-Mode") == "transport";
+    BodyMemory::Share share(memory_);
+    std::string body;
+    if (auto refused = read_body(request, transport_errors, share, body)) return std::move(*refused);
+    if (!json::check(body)) return plain(400, "Bad Request\n");
+    const json::Value params = json::root(body);
+    if (!params.is(json::Type::Object) && !params.is(json::Type::Null)) return plain(400, "Bad Request\n");
+    const Answer answer = service_.call(*app, method, params);
+    if (const Fault* fault = std::get_if<Fault>(&answer)) return answer_of(*fault, transport_errors);
+    const std::string& result = std::get<std::string>(answer);
+    return json_page(method.id == MethodId::Batch ? result : enveloped(result));
+}
+
+std::optional<HttpResponse> HttpApi::read_body(HttpRequest& request, bool transport_errors, BodyMemory::Share& share,
+                                               std::string& body) {
+    const int64_t length = request.content_length();
+    const auto too_long = [&] {
+        return plain(413,
+                     "the body is longer than http.max_body_bytes (" + std::to_string(options_.max_body_bytes) + ")\n",
+                     true);
+    };
+    const auto no_memory = [&] {
+        HttpResponse response =
+            answer_of(too_many_requests("too many request bodies at once (http.body_memory_bytes); try again", 1000),
+                      transport_errors);
+        response.close = true;
+        return response;
+    };
+    if (length > options_.max_body_bytes) return too_long();
+    int64_t room = length >= 0 ? length : kChunkStep;
+    if (!share.take(room)) return no_memory();
+    body.resize(static_cast<size_t>(room));
+    int64_t size = 0;
+    while (true) {
+        if (size == room) {
+            if (length >= 0) break;
+            if (size > options_.max_body_bytes) return too_long();
+            if (!share.take(kChunkStep)) return no_memory();
+            room += kChunkStep;
+            body.resize(static_cast<size_t>(room));
+        }
+        const int64_t n = request.read(body.data() + size, static_cast<size_t>(room - size));
+        if (n < 0 || (n == 0 && length >= 0)) {
+            HttpResponse response = plain(400, "Bad Request\n", true);
+            response.broken = true;
+            return response;
+        }
+        if (n == 0) break;
+        size += n;
+    }
+    if (size > options_.max_body_bytes) return too_long();
+    body.resize(static_cast<size_t>(size));
+    return std::nullopt;
+}
+
+}  // namespace belfry::api

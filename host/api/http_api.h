@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP side of the API without sockets: routes, authentication, bodies, envelopes and error modes.
+//
+// The order of refusals is that of the published server: unknown path 404, method 405, key 401, size 413, memory 111,
+// JSON 400, then the method's own codes. Threads: handle() is [any], one call per request in work. Owner: Server.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/api_keys.h"
+#include "api/body_memory.h"
+#include "api/service.h"
+
+namespace belfry::api {
+
+struct HttpOptions {
+    int64_t max_body_bytes = 32 << 20;
+    int64_t body_memory_bytes = 64 << 20;
+    bool transport_errors = false;  // the default error mode
+};
+
+// One request as the connection gives it.
+class HttpRequest {
+public:
+    virtual ~HttpRequest() = default;
+    virtual std::string_view method() const = 0;
+    virtual std::string_view target() const = 0;                         // path and query
+    virtual std::string_view header(const std::string& name) const = 0;  // empty: not given
+    // Bytes of the body, -1 if it is sent in chunks.
+    virtual int64_t content_length() const = 0;
+    // Up to n bytes of the body; 0 = end, -1 = the connection broke or was too slow. The first call lets a waiting
+    // client go on.
+    virtual int64_t read(char* into, size_t n) = 0;
+};
+
+struct HttpResponse {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;
+    bool close = false;   // the body was not read to its end
+    bool broken = false;  // nobody is there to be answered
+};
+
+struct ComponentState {
+    std::string name, detail;
+    bool ready = true;
+};
+
+// What the GET endpoints show; asked at each request.
+struct Insight {
+    std::function<std::string()> metrics;                    // Prometheus text
+    std::function<std::vector<ComponentState>()> readiness;  // not ready: 503
+    std::string version;
+};
+
+class HttpApi {
+public:
+    HttpApi(const HttpOptions& options, Service& service, const ApiKeys& keys, Insight insight);
+    HttpResponse handle(HttpRequest& request);
+    // From now on /ready answers 503, so that balancers go elsewhere.
+    void set_stopping() noexcept { stopping_ = true; }
+
+private:
+    HttpResponse serve_page(HttpRequest& request, std::string_view path);
+    HttpResponse call_method(HttpRequest& request, const Method& method, std::string_view query);
+    std::optional<HttpResponse> read_body(HttpRequest& request, bool transport_errors, BodyMemory::Share& share,
+                                          std::string& body);
+    HttpResponse ready() const;
+
+    const HttpOptions options_;
+    Service& service_;
+    const ApiKeys& keys_;
+    const Insight insight_;
+    const std::string openapi_;
+    BodyMemory memory_;
+    std::atomic<bool> stopping_{false};
+};
+
+// The answer for a fault in either error mode.
+HttpResponse answer_of(const Fault& fault, bool transport_errors);
+
+}  // namespace belfry::api

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API's methods: checked parameters in, a result or a fault out. Knows nothing of HTTP.
+//
+// Threads: call() is [any] and blocks as long as the storage or the queue does; with `parallel` a batch uses helper
+// threads. Owner: main. Not here: envelopes, error modes, authentication (http_api.h).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/app.h"
+#include "api/fault.h"
+#include "api/reader.h"
+#include "api/schema.h"
+#include "audience/devices.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "delivery/delivery.h"
+
+namespace belfry::api {
+
+class Crew;
+
+// The JSON of a result, or why there is none.
+using Answer = std::variant<std::string, Fault>;
+
+class Service {
+public:
+    Service(delivery::Delivery& delivery, audience::Devices& devices, const Clock& clock, Log& log, Metrics& metrics);
+    ~Service();
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
+    // `params` must come from text that passed json::check. A batch answers {"replies":[...]}.
+    Answer call(const App& app, const Method& method, const json::Value& params);
+
+private:
+    using Handler = Answer (Service::*)(const App&, const Checked&, std::string_view raw);
+    static Handler handler_of(MethodId id) noexcept;
+    Answer dispatch(const App& app, const Method& method, const json::Value& params);
+    void count(const Method& method, const Answer& answer, int64_t took_ns);
+
+    Answer device_register(const App& app, const Checked& params, std::string_view raw);
+    Answer device_list(const App& app, const Checked& params, std::string_view raw);
+    Answer device_remove(const App& app, const Checked& params, std::string_view raw);
+    Answer user_topic_update(const App& app, const Checked& params, std::string_view raw);
+    Answer send_push_notification(const App& app, const Checked& params, std::string_view raw);
+    Answer cancel_push(const App& app, const Checked& params, std::string_view raw);
+    Answer push_status(const App& app, const Checked& params, std::string_view raw);
+    Answer push_list(const App& app, const Checked& params, std::string_view raw);
+    Answer batch(const App& app, const Checked& params, std::string_view raw);
+
+    struct Command;
+    struct Unit;
+    void run_unit(const App& app, const std::vector<Command>& commands, const Unit& unit,
+                  std::vector<std::string>& replies);
+    void register_all(const App& app, const std::vector<Command>& commands, const Unit& unit,
+                      std::vector<std::string>& replies);
+    std::string reply_of(const Command& command, const Answer& answer);
+
+    // One per method of the table, made once: recording takes no lock.
+    struct MethodMetrics {
+        Metric* seconds = nullptr;
+        std::map<int, Metric*> by_code;
+    };
+    void make_metrics(Metrics& metrics);
+
+    delivery::Delivery& delivery_;
+    audience::Devices& devices_;
+    const Clock& clock_;
+    Logger log_;
+    std::vector<MethodMetrics> method_metrics_;
+    std::unique_ptr<Crew> crew_;
+};
+
+}  // namespace belfry::api
