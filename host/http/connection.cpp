@@ -89,9 +89,9 @@ void Connection::read() {
         const int saved_errno = errno;
         const int failure = SSL_get_error(ssl_.get(), n);
         if (failure == SSL_ERROR_WANT_READ || failure == SSL_ERROR_WANT_WRITE) return;
-        // Before its SETTINGS a peer has not looked at any request: an alert then refuses the connection, not the
-        // requests.
-        const bool unprocessed = !settings_seen_ && refused_by_alert();
+        // A peer that ends the connection in order, or by an alert, without having sent SETTINGS (which come first, RFC
+        // 9113 3.4) has not looked at any request.
+        const bool unprocessed = !settings_seen_ && (failure == SSL_ERROR_ZERO_RETURN || refused_by_alert());
         close(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno), unprocessed);
         return;
     }
@@ -449,7 +449,7 @@ void Connection::close(std::string_view why, bool unprocessed) {
     const bool was_open = open();
     state_ = State::Closed;
     arm(kNever);
-    const std::string reason(why);  // may point into what is torn down here
+    const std::string reason(why.empty() || retire_reason_.empty() ? why : retire_reason_);
     for (Stream& stream : streams_) {
         if (stream.exchange == nullptr) continue;
         Exchange& exchange = *stream.exchange;

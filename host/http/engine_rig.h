@@ -59,6 +59,12 @@ public:
         portion.owner = this;
     }
 
+    ~Batch() override {
+        if (submitted) wait();  // a failed test must not leave the engine with dangling exchanges
+    }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
     void on_exception(Portion&, Exchange&) noexcept override {
         const std::lock_guard lock(mutex_);
         ++exceptions_;
@@ -90,6 +96,7 @@ public:
     std::vector<Exchange> exchanges;
     std::vector<std::string> tokens;
     Portion portion;
+    bool submitted = false;
 
 private:
     std::mutex mutex_;
@@ -114,6 +121,18 @@ protected:
         Result<EndpointId> id = engine_->add_endpoint(config);
         EXPECT_TRUE(id.has_value()) << (id ? "" : id.error().to_string());
         return id ? *id : -1;
+    }
+    void submit(Batch& batch) { submit(*engine_, batch); }
+    static void submit(Engine& engine, Batch& batch) {
+        batch.submitted = true;
+        engine.submit(batch.portion);
+    }
+    // Opens a connection and learns the peer's SETTINGS.
+    void warm_up(const Plan& plan) {
+        Batch batch(plan, 1, "warm");
+        submit(batch);
+        EXPECT_TRUE(batch.wait());
+        EXPECT_EQ(batch.count(Transport::Answered), 1u);
     }
     // POST /push/<token> with {"to":"<token>"}.
     static Plan plan_for(EndpointId endpoint) {

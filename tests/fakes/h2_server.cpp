@@ -5,10 +5,12 @@
 #include <nghttp2/nghttp2.h>
 #include <openssl/err.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <deque>
@@ -43,7 +45,7 @@ struct H2Server::Impl {
         UniqueFd fd;
         Ssl ssl;
         Session session;
-        bool handshaken = false, frozen = false, dead = false;
+        bool handshaken = false, frozen = false, leaving = false, dead = false;
         int32_t last_stream = INT32_MAX;  // later ones are ignored
         std::map<int32_t, SeenRequest> requests;
         std::map<int32_t, std::pair<std::string, size_t>> bodies;  // of answers, and how much of each was sent
@@ -131,6 +133,13 @@ struct H2Server::Impl {
             const std::lock_guard lock(peer.server->mutex);
             ++peer.server->pings;
         }
+        Impl& server = *peer.server;
+        if (frame->hd.type == NGHTTP2_HEADERS && server.script.early_status != 0) {
+            Reply reply;
+            reply.status = server.script.early_status;
+            server.later.push_back({0, peer.number, frame->hd.stream_id, reply});
+            return 0;
+        }
         const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) && end)
             peer.server->complete(peer, frame->hd.stream_id);
@@ -208,8 +217,23 @@ struct H2Server::Impl {
         nghttp2_submit_settings(raw, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
     }
 
+    // Ends the connection in order: says so, and reads until the other side has, because closing at once would reset
+    // it.
+    static void leave(Peer& peer) {
+        if (peer.leaving) return;
+        peer.leaving = true;
+        SSL_shutdown(peer.ssl.get());
+        shutdown(peer.fd.get(), SHUT_WR);
+    }
+
     void read(Peer& peer) {
         if (!script.handshake) return;
+        if (peer.leaving) {
+            char unwanted[4096];
+            const ssize_t n = recv(peer.fd.get(), unwanted, sizeof unwanted, 0);
+            peer.dead = n == 0 || (n < 0 && errno != EAGAIN);
+            return;
+        }
         ERR_clear_error();
         if (!peer.handshaken) {
             const int code = SSL_accept(peer.ssl.get());
@@ -219,9 +243,12 @@ struct H2Server::Impl {
                 return;
             }
             peer.handshaken = true;
+            {
+                const std::lock_guard lock(mutex);
+                ++handshakes;
+            }
             if (script.close_after_handshake) {
-                SSL_shutdown(peer.ssl.get());
-                peer.dead = true;
+                leave(peer);
                 return;
             }
             if (script.settings) start_session(peer);
@@ -237,7 +264,7 @@ struct H2Server::Impl {
     }
 
     void write(Peer& peer) {
-        if (!peer.session || peer.frozen || peer.dead) return;
+        if (!peer.session || peer.frozen || peer.leaving || peer.dead) return;
         const uint8_t* bytes = nullptr;
         ssize_t n = 0;
         while ((n = nghttp2_session_mem_send(peer.session.get(), &bytes)) > 0)
@@ -253,7 +280,7 @@ struct H2Server::Impl {
             peer.output.erase(peer.output.begin(), peer.output.begin() + written);
         }
         if (nghttp2_session_want_read(peer.session.get()) == 0 && nghttp2_session_want_write(peer.session.get()) == 0)
-            peer.dead = true;
+            leave(peer);
     }
 
     void accept_peers() {
@@ -357,13 +384,17 @@ struct H2Server::Impl {
     std::mutex mutex;  // of everything below
     std::vector<std::function<void()>> commands;
     std::vector<SeenRequest> journal;
-    int accepted = 0, open = 0, pings = 0;
+    int accepted = 0, handshakes = 0, open = 0, pings = 0;
     uint32_t most_streams = 0;
 };
 
 H2Server::H2Server(const TestCa& ca, ServerScript script) : impl_(std::make_unique<Impl>(ca, std::move(script))) {
     port_ = impl_->port;
     impl_->thread = std::thread([this] {
+        sigset_t broken_pipe;
+        sigemptyset(&broken_pipe);
+        sigaddset(&broken_pipe, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
         while (!impl_->done) impl_->poll_once();
     });
 }
@@ -414,6 +445,11 @@ size_t H2Server::seen() const {
 int H2Server::accepted() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->accepted;
+}
+
+int H2Server::handshakes() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->handshakes;
 }
 
 int H2Server::open_connections() const {

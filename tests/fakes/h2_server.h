@@ -51,6 +51,7 @@ struct ServerScript {
     bool settings = true;        // false: no SETTINGS frame is ever sent, nothing is read
     bool require_client_certificate = false;
     bool close_after_handshake = false;
+    int early_status = 0;  // if set: answered as soon as the head is there, whatever follows
     std::string names = "DNS:localhost,IP:127.0.0.1";  // of its certificate
     int certificate_days = 2;
     // Called for every complete request.
@@ -80,6 +81,7 @@ public:
     std::vector<SeenRequest> journal() const;
     size_t seen() const;   // complete requests
     int accepted() const;  // connections
+    int handshakes() const;         // completed
     int open_connections() const;
     uint32_t most_streams() const;  // that were ever open at once on one connection
     int pings() const;

@@ -68,13 +68,13 @@ std::string Leaf::key_pem() const {
 }
 
 TestCa::TestCa() : key_(make_key()) {
-    certificate_ = make_certificate(key_.get(), "Belfry test CA", -kDay, kDay * 3);
+    std::string name = "/tmp/belfry-test-ca-XXXXXX";
+    const int fd = mkstemp(name.data());
+    certificate_ = make_certificate(key_.get(), name.c_str(), -kDay, kDay * 3);  // no two authorities share a name
     X509_set_issuer_name(certificate_.get(), X509_get_subject_name(certificate_.get()));
     add_extension(certificate_.get(), certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
     add_extension(certificate_.get(), certificate_.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
     BELFRY_ASSERT(X509_sign(certificate_.get(), key_.get(), EVP_sha256()) > 0);
-    std::string name = "/tmp/belfry-test-ca-XXXXXX";
-    const int fd = mkstemp(name.data());
     BELFRY_ASSERT(fd >= 0);
     std::FILE* file = fdopen(fd, "w");
     BELFRY_ASSERT(file != nullptr && PEM_write_X509(file, certificate_.get()) == 1);
