@@ -79,9 +79,9 @@ public:
     void stop_listening();
 
     std::vector<SeenRequest> journal() const;
-    size_t seen() const;   // complete requests
-    int accepted() const;  // connections
-    int handshakes() const;         // completed
+    size_t seen() const;     // complete requests
+    int accepted() const;    // connections
+    int handshakes() const;  // completed
     int open_connections() const;
     uint32_t most_streams() const;  // that were ever open at once on one connection
     int pings() const;
