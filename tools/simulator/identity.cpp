@@ -87,9 +87,6 @@ Account read_service_account(const std::string& path) {
 }  // namespace
 
 Identity prepare_identity(const std::string& folder, const std::vector<std::string>& projects) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error) throw std::runtime_error("cannot create the folder " + folder + ": " + error.message());
     Identity identity;
     identity.ca_file = folder + "/ca.pem";
     identity.certificate_file = folder + "/server.pem";

@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // belfry-simulator: start, wait for SIGTERM or SIGINT, stop.
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
 
 #include "options.h"
 #include "simulator.h"
+
+namespace {
+
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
     using namespace belfry::simulator;
@@ -21,6 +34,7 @@ int main(int argc, char** argv) {
         return 0;
     }
     std::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     sigset_t stop_signals;
     sigemptyset(&stop_signals);
     sigaddset(&stop_signals, SIGTERM);

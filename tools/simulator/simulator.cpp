@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <ctime>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -54,8 +53,9 @@ std::int64_t thread_cpu_us(const std::thread& thread) {
 
 Simulator::Simulator(const Options& options)
     : options_(options),
+      folder_(options.dir),
       world_(clock_, sizes_of(options), static_cast<std::uint64_t>(options.seed)),
-      identity_(prepare_identity(std::filesystem::absolute(options.dir).string(), options.projects)),
+      identity_(prepare_identity(folder_.path(), options.projects)),
       tls_(make_tls_context(identity_.certificate_file, identity_.key_file)),
       fcm_(world_, static_cast<std::uint64_t>(options.seed)),
       control_(world_, *this) {
@@ -66,6 +66,8 @@ Simulator::Simulator(const Options& options)
     const std::string token_url = data_url_ + "/token";
     publish_token_uri(identity_, token_url);
     world_.oauth.set_accounts(std::move(identity_.accounts), token_url);
+    // Connections wait in the backlog until the threads run.
+    write_description();
     for (auto& lane : lanes_) {
         lane->server->start();
         lane->thread = std::thread([&loop = lane->loop] { loop.run(); });
@@ -76,7 +78,6 @@ Simulator::Simulator(const Options& options)
     }
     control_lane_.server->start();
     control_lane_.thread = std::thread([this] { control_lane_.loop.run(); });
-    write_description();
 }
 
 Simulator::~Simulator() {
@@ -86,8 +87,6 @@ Simulator::~Simulator() {
     for (auto& lane : sink_lanes_) lane->loop.stop();
     for (auto& lane : lanes_) lane->thread.join();
     for (auto& lane : sink_lanes_) lane->thread.join();
-    std::error_code ignored;
-    std::filesystem::remove(std::filesystem::absolute(options_.dir) / "simulator.json", ignored);
 }
 
 void Simulator::listen(const Options& options) {
@@ -123,7 +122,7 @@ void Simulator::write_description() const {
         {"ca_file", identity_.ca_file},
         {"service_account", identity_.service_account_files.front()},
     };
-    write_private_file((std::filesystem::absolute(options_.dir) / "simulator.json").string(), json.dump(2) + '\n');
+    write_private_file(folder_.description_file(), json.dump(2) + '\n');
 }
 
 std::string Simulator::announcement() const {

@@ -16,6 +16,7 @@
 #include "net/tls.h"
 #include "options.h"
 #include "state/world.h"
+#include "work_folder.h"
 
 namespace belfry::simulator {
 
@@ -52,6 +53,7 @@ private:
     void write_description() const;
 
     Options options_;
+    WorkFolder folder_;
     SystemClock clock_;
     World world_;
     Identity identity_;

@@ -79,7 +79,7 @@ public:
     explicit Checker(bool refuse_duplicate_keys) : refuse_duplicate_keys_(refuse_duplicate_keys) {}
 
     void check_message(const JsonTree& value, const MessageSchema& schema, const std::string& path) {
-        std::set<const FieldSchema*> seen;
+        std::uint64_t seen = 0;  // a bit for each field: no message has 64
         std::string_view target_set;
         for (const JsonMember& member : value.members) {
             const FieldSchema* field = find_field(schema, member.name);
@@ -87,7 +87,9 @@ public:
                 unknown_name(member.name, path, "Cannot find field.");
                 continue;
             }
-            if (!seen.insert(field).second && refuse_duplicate_keys_) {
+            const std::uint64_t bit = std::uint64_t{1} << (field - schema.fields.data());
+            const bool again = (std::exchange(seen, seen | bit) & bit) != 0;
+            if (again && refuse_duplicate_keys_) {
                 unknown_name(member.name, path, "Field is set more than once.");
                 continue;
             }
@@ -184,7 +186,7 @@ private:
     }
 
     void check_duplicates(const JsonTree& object, const std::string& path) {
-        if (!refuse_duplicate_keys_) return;
+        if (!refuse_duplicate_keys_ || object.members.size() < 2) return;
         std::set<std::string_view> seen;
         for (const JsonMember& member : object.members) {
             if (!seen.insert(member.name).second) unknown_name(member.name, path, "Key is set more than once.");

@@ -60,7 +60,7 @@ struct Plan {
     Reply reply;
     WireAction action = WireAction::Answer;
     std::uint32_t error_code = 0;  // of RST_STREAM and GOAWAY, RFC 9113 section 7
-    std::string debug;             // GOAWAY debug data
+    std::string debug{};           // GOAWAY debug data
     LastStream last_stream = LastStream::This;
     std::int32_t last_stream_id = 0;  // with LastStream::Absolute
     bool close_after_goaway = false;

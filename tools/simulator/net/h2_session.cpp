@@ -171,8 +171,7 @@ bool H2Session::finished() const {
 void H2Session::retire(const std::string& debug) {
     if (retired_ || broken_) return;
     retired_ = true;
-    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last_stream_, NGHTTP2_NO_ERROR,
-                          reinterpret_cast<const std::uint8_t*>(debug.data()), debug.size());
+    submit_goaway(last_stream_, NGHTTP2_NO_ERROR, debug);
 }
 
 H2Session::Stream* H2Session::find(std::int32_t id) {
@@ -181,7 +180,7 @@ H2Session::Stream* H2Session::find(std::int32_t id) {
 }
 
 int H2Session::begin_stream(std::int32_t id) {
-    if (broken_) return 0;
+    if (broken_ || id > last_allowed_) return 0;
     Backend& backend = host_.backend();
     const auto open = static_cast<std::uint32_t>(streams_.size()) + 1;
     backend.on_streams_open(host_.id(), open);
@@ -192,7 +191,7 @@ int H2Session::begin_stream(std::int32_t id) {
     if (!unacknowledged_limits_.empty() && open > unacknowledged_limits_.back()) {
         // The client has not seen this limit yet: RFC 9113 section 5.1.2 leaves it to the server to refuse.
         backend.on_connection_event(host_.id(), ConnectionEvent::StreamRefused);
-        nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+        submit_rst(id, NGHTTP2_REFUSED_STREAM);
         return 0;
     }
     last_stream_ = id;
@@ -207,11 +206,10 @@ int H2Session::begin_stream(std::int32_t id) {
 void H2Session::violate(std::int32_t id) {
     host_.backend().on_connection_event(host_.id(), ConnectionEvent::StreamLimitViolated);
     if (host_.backend().wire_settings().refuse_excess_streams) {
-        nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+        submit_rst(id, NGHTTP2_REFUSED_STREAM);
         return;
     }
-    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last_stream_, NGHTTP2_PROTOCOL_ERROR,
-                          reinterpret_cast<const std::uint8_t*>(kViolationDebug.data()), kViolationDebug.size());
+    submit_goaway(last_stream_, NGHTTP2_PROTOCOL_ERROR, kViolationDebug);
     broken_ = true;
 }
 
@@ -232,20 +230,23 @@ void H2Session::add_header(Stream& stream, std::string_view name, std::string_vi
 }
 
 void H2Session::request_complete(std::int32_t id, Stream& stream) {
-    if (broken_) return;
+    if (broken_ || id > last_allowed_) return;
     if (stream.too_large) {
         Plan plan;
         plan.reply.status = 413;
         execute(id, stream, std::move(plan));
         return;
     }
-    execute(id, stream, host_.backend().handle(std::move(stream.request)));
+    Plan plan = host_.backend().handle(std::move(stream.request));
+    const bool disowned = plan.action == WireAction::Goaway && plan.last_stream == LastStream::Before;
+    if (!disowned) highest_processed_ = std::max(highest_processed_, id);
+    execute(id, stream, std::move(plan));
 }
 
 void H2Session::execute(std::int32_t id, Stream& stream, Plan plan) {
     switch (plan.action) {
         case WireAction::ResetStream:
-            nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, plan.error_code);
+            submit_rst(id, plan.error_code);
             return;
         case WireAction::ResetTcp:
             broken_ = true;
@@ -276,19 +277,33 @@ void H2Session::execute(std::int32_t id, Stream& stream, Plan plan) {
     });
 }
 
+// What this connection has processed is never disowned, unless the rule names an id of its own: a client may send
+// everything above the last id again, and the journal would show it twice.
 void H2Session::send_goaway(std::int32_t trigger, const Plan& plan) {
     if (plan.last_stream == LastStream::Max) {
         nghttp2_submit_shutdown_notice(session_);
         host_.later(kShutdownNotice, [debug = plan.debug](Session& session) { session.retire(debug); });
         return;
     }
-    std::int32_t last = plan.last_stream_id;
-    if (plan.last_stream == LastStream::This) last = trigger;
-    if (plan.last_stream == LastStream::Before) last = std::max(0, trigger - 2);
     retired_ = true;
-    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, plan.error_code,
-                          reinterpret_cast<const std::uint8_t*>(plan.debug.data()), plan.debug.size());
+    std::int32_t last = plan.last_stream_id;
+    if (plan.last_stream == LastStream::This) last = std::max(trigger, highest_processed_);
+    if (plan.last_stream == LastStream::Before) {
+        last = std::max(trigger - 2, highest_processed_);
+        if (last > trigger) submit_rst(trigger, NGHTTP2_REFUSED_STREAM);
+    }
+    submit_goaway(std::max(0, last), plan.error_code, plan.debug);
     if (plan.close_after_goaway) broken_ = true;
+}
+
+void H2Session::submit_goaway(std::int32_t last, std::uint32_t code, std::string_view debug) {
+    last_allowed_ = last;
+    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, code, reinterpret_cast<const std::uint8_t*>(debug.data()),
+                          debug.size());
+}
+
+void H2Session::submit_rst(std::int32_t id, std::uint32_t code) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, code);
 }
 
 void H2Session::send_reply(std::int32_t id, Stream& stream) {

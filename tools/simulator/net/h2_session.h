@@ -49,6 +49,8 @@ private:
     void request_complete(std::int32_t id, Stream& stream);
     void execute(std::int32_t id, Stream& stream, Plan plan);
     void send_goaway(std::int32_t trigger, const Plan& plan);
+    void submit_goaway(std::int32_t last, std::uint32_t code, std::string_view debug);
+    void submit_rst(std::int32_t id, std::uint32_t code);
     void send_reply(std::int32_t id, Stream& stream);
     void announce_limit(bool first);
     void acknowledged();
@@ -61,8 +63,10 @@ private:
     std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
     std::deque<std::uint32_t> unacknowledged_limits_;
     std::uint32_t acknowledged_limit_ = 0xffffffffU;
-    std::int32_t last_stream_ = 0;
-    bool broken_ = false;  // read nothing more
+    std::int32_t last_stream_ = 0;            // that was begun
+    std::int32_t highest_processed_ = 0;      // that the backend has seen
+    std::int32_t last_allowed_ = 0x7fffffff;  // named by our GOAWAY: later ones must not be processed
+    bool broken_ = false;                     // read nothing more
     bool retired_ = false;
 };
 
