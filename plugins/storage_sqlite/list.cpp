@@ -17,8 +17,11 @@ using sqlite::Failure;
 
 namespace {
 
-// Candidates looked at together in a list page.
+// Candidates looked at together in a list page: enough for the page and the look ahead, if all of them match.
 constexpr uint32_t kCandidates = 256;
+uint32_t portion_for(const belfry_paging& paging) {
+    return std::clamp(paging.limit, 15U, kCandidates - 1) + 1;
+}
 
 [[noreturn]] void refuse_cursor() {
     throw Failure(BELFRY_BAD_REQUEST, "not a cursor of this list; start without one", "cursor");
@@ -127,7 +130,7 @@ void Reader::list_devices(std::string_view app, const belfry_selection& which, c
     batch_.start(emit, ctx, paging.fields);
     uint32_t listed = 0;
     int64_t last = -1;
-    walk(app, which, key_cursor(view(paging.cursor)), kCandidates,
+    walk(app, which, key_cursor(view(paging.cursor)), portion_for(paging),
          [&](const Selection&, int64_t key, DeviceView& device, const ReadRow& read) {
              if (listed == paging.limit) {
                  put_cursor(encode_key(last), end);
@@ -152,7 +155,7 @@ void Reader::list_device_topics(std::string_view app, const belfry_selection& wh
     PairCursor last;
     // The device of the cursor may have topics left.
     const int64_t after = std::max<int64_t>(start.owner, 0) - 1;
-    walk(app, which, after, kCandidates,
+    walk(app, which, after, portion_for(paging),
          [&](const Selection& selection, int64_t key, DeviceView& device, const ReadRow& read) {
              if (!read()) return true;
              const std::vector<std::string_view>& names = names_of(device.topics);

@@ -77,7 +77,9 @@ std::unique_ptr<Database> Database::open_reader(const std::string& path, const R
 }
 
 // The connection closes with its last statement, a member, and before the lock opens.
-Database::~Database() { sqlite3_close_v2(connection_); }
+Database::~Database() {
+    sqlite3_close_v2(connection_);
+}
 
 void Database::set_up_writer(const WriterOptions& options) {
     execute("PRAGMA page_size=" + std::to_string(options.page_bytes));

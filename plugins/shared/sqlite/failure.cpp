@@ -14,6 +14,24 @@ bool is_space_errno(int system_errno) noexcept {
     return system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG;
 }
 
+// Why the last write failed: sqlite3_system_errno is errno at a later moment, so the files are asked themselves.
+int errno_of_write(sqlite3* connection) noexcept {
+    int reason = 0;
+    sqlite3_file* wal = nullptr;
+    sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (wal != nullptr && wal->pMethods != nullptr) wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &reason);
+    if (is_space_errno(reason)) return reason;
+    sqlite3_file_control(connection, "main", SQLITE_FCNTL_LAST_ERRNO, &reason);
+    return is_space_errno(reason) ? reason : sqlite3_system_errno(connection);
+}
+
+int errno_of(sqlite3* connection, int sqlite_code) noexcept {
+    if (connection == nullptr) return 0;
+    const bool writing =
+        sqlite_code == SQLITE_IOERR_WRITE || sqlite_code == SQLITE_IOERR_FSYNC || sqlite_code == SQLITE_IOERR_TRUNCATE;
+    return writing ? errno_of_write(connection) : sqlite3_system_errno(connection);
+}
+
 std::string_view advice(belfry_code code) noexcept {
     switch (BELFRY_CODE_CLASS(code)) {
         case BELFRY_STORE_FULL:
@@ -65,8 +83,7 @@ belfry_code code_of(int sqlite_code, int system_errno) noexcept {
 }
 
 void fail(sqlite3* connection, int sqlite_code, std::string_view doing) {
-    const int system_errno = connection != nullptr ? sqlite3_system_errno(connection) : 0;
-    const belfry_code code = code_of(sqlite_code, system_errno);
+    const belfry_code code = code_of(sqlite_code, errno_of(connection, sqlite_code));
     std::string text = "cannot ";
     text += doing;
     const char* path = connection != nullptr ? sqlite3_db_filename(connection, "main") : nullptr;

@@ -23,7 +23,8 @@ void Statement::finish(int code) {
     sqlite3* connection = sqlite3_db_handle(statement_);
     const std::string_view sql = sqlite3_sql(statement_);
     try {
-        fail(connection, code, sqlite3_stmt_readonly(statement_) != 0 ? "read" : "write");
+        fail(connection, code,
+             sqlite3_column_count(statement_) > 0 && sqlite3_stmt_readonly(statement_) != 0 ? "read" : "write");
     } catch (const Failure& failure) {
         sqlite3_reset(statement_);
         if (BELFRY_CODE_CLASS(failure.code()) != BELFRY_INTERNAL &&

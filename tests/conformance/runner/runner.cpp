@@ -295,6 +295,44 @@ std::string shown(int64_t value) {
     return std::to_string(value);
 }
 
+void run_together(size_t n, const std::function<void(size_t)>& work) {
+    std::vector<std::exception_ptr> errors(n);
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < n; ++i) {
+        threads.emplace_back([&, i] {
+            try {
+                work(i);
+            } catch (...) {
+                errors[i] = std::current_exception();
+            }
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    for (const auto& error : errors) {
+        if (error) std::rethrow_exception(error);
+    }
+}
+
+Background::Background(std::function<void(const std::atomic<bool>&)> work)
+    : thread_([this, work = std::move(work)] {
+          try {
+              work(stop_);
+          } catch (...) {
+              error_ = std::current_exception();
+          }
+      }) {}
+
+Background::~Background() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+}
+
+void Background::finish() {
+    stop_ = true;
+    thread_.join();
+    if (error_) std::rethrow_exception(error_);
+}
+
 namespace {
 
 void drain(int in, std::vector<int64_t>* reported) {

@@ -9,13 +9,17 @@
 // Not here: the host that a plugin sees (plugin.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace belfry::conformance {
@@ -70,19 +74,40 @@ void require(bool holds, std::string_view expected, int line = __builtin_LINE(),
 
 std::string shown(std::string_view value);
 std::string shown(int64_t value);
+// Compares texts, or numbers of any kind, and shows both.
 template <class A, class B>
 void require_equal(const A& found, const B& wanted, std::string_view what, int line = __builtin_LINE(),
                    const char* file = __builtin_FILE()) {
-    if (found == wanted) return;
-    const auto text = [](const auto& v) {
+    const auto plain = [](const auto& v) {
         if constexpr (std::is_convertible_v<decltype(v), std::string_view>) {
-            return shown(std::string_view(v));
+            return std::string_view(v);
         } else {
-            return shown(static_cast<int64_t>(v));
+            return static_cast<int64_t>(v);
         }
     };
-    require(false, std::string(what) + ": found " + text(found) + ", wanted " + text(wanted), line, file);
+    if (plain(found) == plain(wanted)) return;
+    require(false, std::string(what) + ": found " + shown(plain(found)) + ", wanted " + shown(plain(wanted)), line,
+            file);
 }
+
+// Runs work(0) … work(n - 1) at once, each in a thread, and waits for all; what one of them threw is thrown here.
+void run_together(size_t n, const std::function<void(size_t)>& work);
+
+// Runs work(stop) beside the case until finish or the end of the scope, which set `stop`.
+class Background {
+public:
+    explicit Background(std::function<void(const std::atomic<bool>& stop)> work);
+    ~Background();
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+    // Stops and waits; throws what the work threw.
+    void finish();
+
+private:
+    std::atomic<bool> stop_{false};
+    std::exception_ptr error_;
+    std::thread thread_;
+};
 
 // Runs `work` in a forked process that is killed with SIGKILL as soon as `now` answers true (asked about every 0.2 ms);
 // true if the kill came before `work` ended by itself. `report` in the child sends 8-byte numbers that `now` receives

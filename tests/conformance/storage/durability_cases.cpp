@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// What survives: kill -9, restarts, backups, a full disk.
+#include <belfry/abi.hpp>
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <set>
+
+#include "conformance/storage/cases.h"
+#include "conformance/storage/world.h"
+
+namespace belfry::conformance {
+
+namespace {
+
+// Devices, subscriptions and every way to a device must tell the same story.
+void require_consistent(World& world) {
+    const std::vector<Row> rows = world.list();
+    std::map<std::string, std::vector<int64_t>> members;
+    std::set<std::string> tokens;
+    for (const Row& row : rows) {
+        require(tokens.insert(row.provider + "/" + row.token).second, "no token on two devices");
+        for (const auto& topic : row.topics) members[topic].push_back(row.key);
+        const auto found = world.fetch_identities({identity_hash(row.provider, row.token)});
+        require(found.size() == 1 && found[0].key == row.key, "a device is found by its token");
+    }
+    for (const auto& [topic, keys] : members) {
+        const std::vector<Row> scanned = world.scan_all(topic);
+        require(keys_of(scanned) == keys, "members of " + topic + " are the devices that have it");
+        for (const Row& row : scanned) require_equal(row.token, world.at(row.key).token, "token in a topic");
+    }
+}
+
+Phone numbered(int64_t i, uint64_t round) {
+    Phone phone;
+    phone.token = "t" + std::to_string(i);
+    phone.prefix = static_cast<uint32_t>(i % 256);
+    phone.user = "u" + std::to_string(i % 50);
+    phone.topics = {"all", "topic" + std::to_string(i % 5), "round" + std::to_string(round % 3)};
+    return phone;
+}
+
+void survives_kills(Context& context) {
+    std::set<std::string> answered;
+    int killed = 0;
+    for (uint64_t round = 0; round < 12; ++round) {
+        const uint64_t seed = context.random();
+        const size_t kill_after = context.below(60) + 5;
+        std::vector<int64_t> reported;
+        const bool was_killed = run_and_kill(
+            [&](const std::function<void(int64_t)>& report) {
+                World world(context);
+                std::mt19937_64 random(seed);
+                for (int batch = 0; batch < 400; ++batch) {
+                    std::vector<Phone> phones;
+                    std::vector<int64_t> numbers;
+                    for (int i = 0; i < 20; ++i) {
+                        numbers.push_back(static_cast<int64_t>(random() % 2000));
+                        phones.push_back(numbers.back() % 10 == 0 ? numbered(numbers.back() + 5000, round)
+                                                                  : numbered(numbers.back(), round));
+                    }
+                    world.register_all(phones);
+                    for (const Phone& phone : phones) report(std::stoll(phone.token.substr(1)));
+                    if (batch % 7 == 0)
+                        world.bind(batch % 2 == 0 ? BELFRY_TOPICS_ADD : BELFRY_TOPICS_REMOVE, "u1", {"bound"});
+                }
+            },
+            [&](const std::vector<int64_t>& seen) { return seen.size() >= kill_after * 20; }, &reported);
+        killed += was_killed ? 1 : 0;
+        for (const int64_t number : reported) answered.insert("t" + std::to_string(number));
+        World world(context);
+        std::set<std::string> stored;
+        for (const Row& row : world.list({}, BELFRY_FIELD_TOKEN)) stored.insert(row.token);
+        require(std::includes(stored.begin(), stored.end(), answered.begin(), answered.end()),
+                "every answered registration is there");
+        require_consistent(world);
+        const auto bound = world.device_topics({.users = {"u1"}, .topics = {"bound"}}).size();
+        require(bound == 0 || bound == world.list({.users = {"u1"}}).size(),
+                "a binding reached all of a user's devices or none");
+    }
+    require(killed >= 10, "kills fell into the work: " + std::to_string(killed));
+}
+
+void survives_a_restart(Context& context) {
+    std::vector<int64_t> keys;
+    {
+        World world(context);
+        std::vector<Phone> phones = some_phones(2000, "t", {"x"});
+        for (auto& phone : phones) phone.timezone = "Europe/Paris";
+        keys = world.register_all(phones);
+        world.bind(BELFRY_TOPICS_ADD, "ann", {"bound"});
+    }
+    World world(context);
+    require(world.scan_keys("x") == sorted(keys), "members after a restart");
+    require_equal(world.scan_all("x").at(7).timezone, "Europe/Paris", "timezone after a restart");
+    require_equal(world.user_topics().size(), 1U, "bound topics after a restart");
+    const std::set<int64_t> before(keys.begin(), keys.end());
+    for (const int64_t key : world.register_all(some_phones(100, "later"))) {
+        require(!before.contains(key), "a key is not given a second time after a restart");
+    }
+}
+
+void backs_up(Context& context) {
+    const std::string restored = context.directory + "/restored";
+    std::vector<Row> rows;
+    {
+        World world(context);
+        world.need(BELFRY_STORAGE_BACKUP, "BACKUP");
+        world.register_all(some_phones(20000, "t", {"x"}));
+        world.bind(BELFRY_TOPICS_ADD, "ann", {"bound"});
+        rows = world.list();
+        std::filesystem::create_directories(restored);
+        // Where a storage of this configuration would look, below another directory.
+        const std::string path = restored + "/storage.db";
+        if (context.config.find("storage.db") == std::string::npos)
+            skip("the configuration names no file storage.db to restore to");
+        belfry_why why{};
+        const belfry_code code = world.table.backup(world.instance.get(), str(std::string_view(path)), &why);
+        require(code == BELFRY_OK, "backup answered " + said(code, why));
+        require(world.table.backup(world.instance.get(), str(std::string_view(path)), &why) != BELFRY_OK,
+                "an existing file is not overwritten");
+        world.register_all(some_phones(100, "later"));
+    }
+    std::string config = context.config;
+    const size_t at = config.find(context.directory);
+    if (at == std::string::npos) skip("the configuration does not depend on a directory");
+    World copy(context, config.replace(at, context.directory.size(), restored));
+    const std::vector<Row> back = copy.list();
+    require_equal(back.size(), rows.size(), "devices of the copy");
+    for (size_t i = 0; i < rows.size(); ++i) {
+        require(back[i].key == rows[i].key && back[i].token == rows[i].token && back[i].topics == rows[i].topics &&
+                    back[i].registered == rows[i].registered,
+                "a device of the copy");
+    }
+    require_equal(copy.scan_keys("x").size(), 20000U, "members in the copy");
+    require_equal(copy.user_topics().size(), 1U, "bound topics of the copy");
+}
+
+void limit_files_to(rlim_t bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = std::min(bytes, limit.rlim_max);
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+void full_disk(Context& context) {
+    World world(context);
+    const std::vector<int64_t> keys = world.register_all(some_phones(1000, "t", {"x"}));
+    limit_files_to(3 << 20);
+    belfry_code code = BELFRY_OK;
+    belfry_why why{};
+    size_t stored = keys.size();
+    for (int i = 0; code == BELFRY_OK && i < 300; ++i) {
+        belfry_registration row = sized<belfry_registration>();
+        const std::string token = "filler" + std::to_string(i);
+        const std::string meta(16000, 'm');
+        std::vector<belfry_registration> rows;
+        std::vector<std::string> tokens;
+        for (int k = 0; k < 20; ++k) tokens.push_back(token + "-" + std::to_string(k));
+        for (const auto& one : tokens) {
+            row.key = -1;
+            row.provider = belfry_str{"fcm", 3};
+            row.token = str(std::string_view(one));
+            row.meta = str(std::string_view(meta));
+            const Hash16 hash = identity_hash("fcm", one);
+            std::memcpy(row.identity_hash, hash.bytes, sizeof hash.bytes);
+            rows.push_back(row);
+        }
+        size_t done = 0;
+        code = collect<belfry_registered>(
+            [&](belfry_emit emit, void* ctx) {
+                return world.table.register_devices(world.instance.get(), str(std::string_view(world.app)),
+                                                    list_of(rows), emit, ctx, &why);
+            },
+            [&](const belfry_registered& result) { done += result.code == BELFRY_OK ? 1 : 0; });
+        stored += done;
+    }
+    if (code == BELFRY_OK) skip("the storage keeps nothing in files of this process");
+    require_equal(code, BELFRY_STORE_FULL, "code when no more can be written: " + said(code, why));
+    require(why.text[0] != '\0', "a reason that says so");
+    require_equal(world.list({}, 0).size(), stored, "what was answered is there, what was refused is not");
+    require(world.scan_keys("x") == sorted(keys), "reads go on");
+    limit_files_to(RLIM_INFINITY);
+    world.register_all(some_phones(100, "after"));
+    require_equal(world.list({}, 0).size(), stored + 100, "writes go on as soon as there is room");
+    require_consistent(world);
+}
+
+constexpr std::array kCases{
+    Case{"S24", "after kill -9 every answered registration is there and subscriptions fit their devices", 240,
+         survives_kills},
+    Case{"S30", "everything is there after a restart, and no key is given twice", 60, survives_a_restart},
+    Case{"S31", "a backup made while in use holds the same devices, keys and topics", 120, backs_up},
+    Case{"S40", "a full disk is STORE_FULL with a reason, loses nothing and passes", 120, full_disk},
+};
+
+}  // namespace
+
+std::span<const Case> durability_cases() {
+    return kCases;
+}
+
+}  // namespace belfry::conformance
