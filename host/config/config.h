@@ -69,7 +69,8 @@ struct ComponentConfig {
 };
 
 struct Config {
-    std::string file;  // the file that was read; empty = none: embedded mode
+    std::string file;    // the file that was read; empty = none: embedded mode
+    std::string folder;  // where relative paths of the file, plugins' sections included, start; absolute
     std::string data_dir = "./belfry-data";
     std::vector<std::string> plugin_dirs = {"/usr/lib/belfry/plugins"};
     bool dev = false;

@@ -267,6 +267,7 @@ Result<Config> load(const LoadArgs& args) {
         root = std::move(*read);
         reading.folder = std::filesystem::absolute(config.file, ignored).parent_path().string();
     }
+    config.folder = config.file.empty() ? reading.current : reading.folder;
     overlay_environment(root, args);
     overlay_sets(root, args, reading);
     Loader(args, config, reading).read(root);

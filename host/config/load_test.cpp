@@ -85,6 +85,7 @@ url = "http://x"
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(config->data_dir, folder_ / "data");
     EXPECT_EQ(config->plugin_dirs, (std::vector<std::string>{folder_ / "plugins", "/opt/p"}));
+    EXPECT_EQ(config->folder + "/", folder_ / "");
     EXPECT_TRUE(config->dev);
     EXPECT_EQ(config->http.listen, "0.0.0.0:9000");
     EXPECT_EQ(config->http.max_body_bytes, 1'000'000);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client connection on Poco's HTTP session: reads a request, has it handled, writes the answer.
+//
+// Life: Front makes it; it is idle (in the epoll set) or busy (one worker serves it); Front destroys it.
+// Threads: serve() on one worker at a time; deadline_mono_ns() and cut() are [any].
+#pragma once
+
+#include <Poco/Net/HTTPServerParams.h>
+#include <Poco/Net/HTTPServerSession.h>
+#include <Poco/Net/StreamSocket.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "api/http_api.h"
+#include "base/clock.h"
+
+namespace belfry::api {
+
+struct ConnectionLimits {
+    std::chrono::seconds request_timeout{30};  // for a whole request to arrive, and for a whole answer to leave
+};
+
+class Connection {
+public:
+    Connection(const Poco::Net::StreamSocket& socket, const ConnectionLimits& limits, const Clock& clock);
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    enum class Next : uint8_t {
+        Again,  // more is already in the session's buffer
+        Wait,   // keep alive, nothing there yet
+        Close
+    };
+    // Serves one request that has begun to arrive. With `last` the client is told that the connection ends.
+    Next serve(HttpApi& api, bool last);
+
+    int fd() const noexcept { return fd_; }
+    // When the request that is being read or answered is over its time; 0 = nothing runs against a clock.
+    int64_t deadline_mono_ns() const noexcept { return deadline_.load(std::memory_order_relaxed); }
+    // Ends whatever a worker waits for on this socket.
+    void cut() noexcept;
+
+    // Front's bookkeeping, under its lock.
+    bool busy = false;
+    int64_t idle_since_mono_ns = 0;
+
+private:
+    // Poco keeps what it has read ahead to itself.
+    class Session final : public Poco::Net::HTTPServerSession {
+    public:
+        using HTTPServerSession::HTTPServerSession;
+        using HTTPSession::buffered;
+    };
+    Next exchange(HttpApi& api, bool last);
+    void drain() noexcept;
+    void start_clock() noexcept;
+    void stop_clock() noexcept { deadline_.store(0, std::memory_order_relaxed); }
+
+    const ConnectionLimits limits_;
+    const Clock& clock_;
+    const int fd_;
+    Poco::Net::HTTPServerParams::Ptr params_;
+    Session session_;
+    std::atomic<int64_t> deadline_{0};
+    bool refused_unread_ = false;  // the answer went out before the request was read to its end
+};
+
+}  // namespace belfry::api

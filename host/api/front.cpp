@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/front.h"
+
+#include <Poco/Net/StreamSocketImpl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+namespace belfry::api {
+namespace {
+
+constexpr int kSweepMs = 250;  // how often deadlines are looked at
+constexpr int kEventsMax = 256;
+
+// A connection is reported once and then silent until it is armed again.
+void arm(int epoll, int fd, int operation) {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+    event.data.fd = fd;
+    ::epoll_ctl(epoll, operation, fd, &event);
+}
+
+bool readable_within(int fd, int ms) {
+    pollfd wanted{fd, POLLIN, 0};
+    return ::poll(&wanted, 1, ms) > 0;
+}
+
+}  // namespace
+
+Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listener, HttpApi& api, const Clock& clock,
+             Log& log, Metrics& metrics)
+    : options_(options),
+      listener_(listener),
+      api_(api),
+      clock_(clock),
+      log_(log, "api"),
+      connections_gauge_(metrics.gauge("http_connections", "Open client connections")),
+      busy_gauge_(metrics.gauge("http_requests_in_work", "Client connections that a thread serves")),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    BELFRY_ASSERT(epoll_ && wake_);
+    listener_.setBlocking(false);
+    epoll_event wake{};
+    wake.events = EPOLLIN;
+    wake.data.fd = wake_.get();
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake);
+    listen_for_clients(true);
+    poller_ = std::thread([this] { poll_loop(); });
+}
+
+Front::~Front() {
+    stop(0);
+}
+
+void Front::listen_for_clients(bool on) {
+    if (listening_ == on) return;
+    listening_ = on;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = listener_.impl()->sockfd();
+    ::epoll_ctl(epoll_.get(), on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, event.data.fd, &event);
+}
+
+void Front::poll_loop() {
+    const int listener = listener_.impl()->sockfd();
+    std::array<epoll_event, kEventsMax> events{};
+    int64_t swept = clock_.mono_ns();
+    while (true) {
+        const int n = ::epoll_wait(epoll_.get(), events.data(), kEventsMax, kSweepMs);
+        {
+            const std::lock_guard lock(mutex_);
+            if (stopping_) return;
+        }
+        for (int i = 0; i < n; ++i) {
+            const int fd = events[static_cast<size_t>(i)].data.fd;
+            if (fd == listener)
+                accept_all();
+            else if (fd != wake_.get())
+                take_ready(fd);
+        }
+        if (clock_.mono_ns() - swept >= kSweepMs * kNsPerMs) {
+            sweep();
+            swept = clock_.mono_ns();
+        }
+    }
+}
+
+void Front::accept_all() {
+    while (true) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (connections_.size() >= kConnectionsMax) return listen_for_clients(false);
+        }
+        const int fd = ::accept4(listener_.impl()->sockfd(), nullptr, nullptr, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            add(fd);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            log_.error("cannot accept a client; raise the limit of open files", {{"why", std::strerror(errno)}});
+            return listen_for_clients(false);  // until the next sweep
+        }
+        // A client that has already gone is no reason to stop; everything else is, EAGAIN above all.
+        if (errno != ECONNABORTED && errno != EINTR) return;
+    }
+}
+
+void Front::add(int fd) {
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails harmlessly on unix sockets
+    // StreamSocket takes over the implementation object, which owns fd.
+    auto connection = std::make_unique<Connection>(Poco::Net::StreamSocket(new Poco::Net::StreamSocketImpl(fd)),
+                                                   options_.limits, clock_);
+    connection->idle_since_mono_ns = clock_.mono_ns();
+    {
+        const std::lock_guard lock(mutex_);
+        connections_[fd] = std::move(connection);
+        connections_gauge_.set(static_cast<double>(connections_.size()));
+    }
+    arm(epoll_.get(), fd, EPOLL_CTL_ADD);
+}
+
+void Front::take_ready(int fd) {
+    const std::lock_guard lock(mutex_);
+    const auto it = connections_.find(fd);
+    if (it == connections_.end() || it->second->busy) return;
+    it->second->busy = true;
+    queue_.push_back(it->second.get());
+    if (idle_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
+        workers_.emplace_back([this] { work(); });
+    }
+    ready_.notify_one();
+}
+
+void Front::sweep() {
+    const int64_t now = clock_.mono_ns();
+    const int64_t idle_max = std::chrono::nanoseconds(options_.idle_timeout).count();
+    const std::lock_guard lock(mutex_);
+    for (auto it = connections_.begin(); it != connections_.end();) {
+        Connection& connection = *it->second;
+        const int64_t deadline = connection.deadline_mono_ns();
+        if (connection.busy && deadline != 0 && now > deadline) connection.cut();
+        if (!connection.busy && now - connection.idle_since_mono_ns > idle_max) {
+            it = connections_.erase(it);
+        } else {
+            ++it;
+        }
+    }
+    connections_gauge_.set(static_cast<double>(connections_.size()));
+    if (connections_.size() < kConnectionsMax) listen_for_clients(true);
+}
+
+void Front::work() {
+    while (true) {
+        Connection* connection = nullptr;
+        {
+            std::unique_lock lock(mutex_);
+            ++idle_workers_;
+            ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+            --idle_workers_;
+            if (queue_.empty()) return;
+            connection = queue_.front();
+            queue_.pop_front();
+            busy_gauge_.set(static_cast<double>(++busy_));
+        }
+        serve(*connection);
+    }
+}
+
+void Front::serve(Connection& connection) {
+    while (true) {
+        bool last = false;
+        {
+            const std::lock_guard lock(mutex_);
+            last = stopping_;
+        }
+        const Connection::Next next = connection.serve(api_, last);
+        if (next == Connection::Next::Close) return drop(connection);
+        if (next == Connection::Next::Again) continue;
+        if (!worth_lingering() || !readable_within(connection.fd(), kLingerMs)) return park(connection);
+    }
+}
+
+bool Front::worth_lingering() {
+    const std::lock_guard lock(mutex_);
+    return queue_.empty() && !stopping_;
+}
+
+void Front::park(Connection& connection) {
+    const std::lock_guard lock(mutex_);
+    busy_gauge_.set(static_cast<double>(--busy_));
+    if (stopping_) {
+        connections_.erase(connection.fd());
+        changed_.notify_all();
+        return;
+    }
+    connection.busy = false;
+    connection.idle_since_mono_ns = clock_.mono_ns();
+    arm(epoll_.get(), connection.fd(), EPOLL_CTL_MOD);
+}
+
+void Front::drop(Connection& connection) {
+    const std::lock_guard lock(mutex_);
+    busy_gauge_.set(static_cast<double>(--busy_));
+    connections_.erase(connection.fd());
+    connections_gauge_.set(static_cast<double>(connections_.size()));
+    changed_.notify_all();
+}
+
+void Front::stop(int64_t deadline_mono_ns) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return;
+        stopping_ = true;
+    }
+    const uint64_t one = 1;
+    const ssize_t woken = ::write(wake_.get(), &one, sizeof one);
+    BELFRY_ASSERT(woken == sizeof one);
+    poller_.join();
+    listener_.close();
+    std::unique_lock lock(mutex_);
+    std::erase_if(connections_, [](const auto& entry) { return !entry.second->busy; });
+    ready_.notify_all();
+    const auto left = std::chrono::nanoseconds(std::max<int64_t>(0, deadline_mono_ns - clock_.mono_ns()));
+    changed_.wait_for(lock, left, [this] { return connections_.empty(); });
+    for (const auto& [fd, connection] : connections_) connection->cut();
+    lock.unlock();
+    for (std::thread& worker : workers_) worker.join();
+    connections_.clear();
+}
+
+}  // namespace belfry::api

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accepts connections and has them served: idle ones wait in one epoll set and cost a file descriptor only; a
+// connection takes a worker while a request is read and answered. So idle keep-alive clients, however many, never keep
+// others waiting.
+//
+//     accept -> idle (epoll, one shot) -> queue -> worker: serve() ... -> idle again, or closed
+//
+// The poller also ends connections that idle too long, and cuts those whose request or answer is over its time, which
+// wakes their worker. Threads: one poller, up to threads_max workers. Owner: Server. Ends: stop().
+#pragma once
+
+#include <Poco/Net/ServerSocket.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "api/connection.h"
+#include "api/http_api.h"
+#include "base/clock.h"
+#include "base/handles.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace belfry::api {
+
+inline constexpr size_t kConnectionsMax = 10'000;  // further ones wait in the kernel's backlog
+inline constexpr int kListenBacklog = 1024;
+// A worker waits so long for the next request of the same client before it gives the connection back; only while nobody
+// else waits.
+inline constexpr int kLingerMs = 2;
+
+struct FrontOptions {
+    size_t threads_max = 256;
+    std::chrono::seconds idle_timeout{75};
+    ConnectionLimits limits;
+};
+
+class Front {
+public:
+    // `listener` is bound and listening.
+    Front(const FrontOptions& options, const Poco::Net::ServerSocket& listener, HttpApi& api, const Clock& clock,
+          Log& log, Metrics& metrics);
+    ~Front();
+    Front(const Front&) = delete;
+    Front& operator=(const Front&) = delete;
+
+    // Accepts nobody any more, closes idle connections, lets requests in work finish until the deadline, then cuts
+    // them.
+    void stop(int64_t deadline_mono_ns);
+
+private:
+    void poll_loop();
+    void accept_all();
+    void add(int fd);
+    void take_ready(int fd);
+    void sweep();
+    void work();
+    void serve(Connection& connection);
+    bool worth_lingering();
+    void park(Connection& connection);
+    void drop(Connection& connection);
+    void listen_for_clients(bool on);
+
+    const FrontOptions options_;
+    Poco::Net::ServerSocket listener_;
+    HttpApi& api_;
+    const Clock& clock_;
+    Logger log_;
+    Metric& connections_gauge_;
+    Metric& busy_gauge_;
+    UniqueFd epoll_, wake_;
+
+    std::mutex mutex_;
+    std::condition_variable ready_, changed_;
+    std::unordered_map<int, std::unique_ptr<Connection>> connections_;  // by fd
+    std::deque<Connection*> queue_;                                     // ready to be served; bounded by connections_
+    std::vector<std::thread> workers_;
+    size_t idle_workers_ = 0;
+    size_t busy_ = 0;
+    bool stopping_ = false, listening_ = false;
+    std::thread poller_;
+};
+
+}  // namespace belfry::api

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/server.h"
+
+#include <Poco/Exception.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/SocketAddress.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "api/front.h"
+#include "api/service.h"
+
+namespace belfry::api {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+
+Error unusable(const std::string& listen, const std::string& why) {
+    return error(ErrorCode::Misconfigured,
+                 "cannot serve on " + listen + " (" + why + "); use host:port or unix:/path in http.listen",
+                 "http.listen");
+}
+
+// A socket file that a dead server left behind; one that answers is somebody's.
+bool is_left_over(const std::string& path) {
+    struct stat facts {};
+    if (::lstat(path.c_str(), &facts) != 0 || !S_ISSOCK(facts.st_mode)) return false;
+    try {
+        Poco::Net::StreamSocket probe;
+        probe.connect(Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, path));
+        return false;
+    } catch (const Poco::Exception&) {
+        return true;
+    }
+}
+
+Result<Poco::Net::ServerSocket> listening_on(const std::string& listen) {
+    try {
+        Poco::Net::ServerSocket socket;
+        if (listen.rfind(kUnix, 0) == 0) {
+            const std::string path = listen.substr(kUnix.size());
+            if (is_left_over(path)) ::unlink(path.c_str());
+            socket.bind(Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, path));
+        } else {
+            if (listen.find(':') == std::string::npos) return unusable(listen, "no port");
+            // Address only: two servers on one port would share its clients.
+            socket.bind(Poco::Net::SocketAddress(listen), true, false);
+        }
+        socket.listen(kListenBacklog);
+        return socket;
+    } catch (const Poco::Exception& fault) {
+        return unusable(listen, fault.displayText());
+    }
+}
+
+}  // namespace
+
+struct Server::Impl {
+    Impl(const ServerOptions& options, delivery::Delivery& delivery, audience::Devices& devices, Insight insight,
+         const Clock& clock, Log& log, Metrics& metrics)
+        : service(delivery, devices, clock, log, metrics), http(options.http, service, keys, std::move(insight)) {}
+
+    ApiKeys keys;
+    Service service;
+    HttpApi http;
+    std::string address, socket_file;
+    std::unique_ptr<Front> front;
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+    stop(0);
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, delivery::Delivery& delivery,
+                                              audience::Devices& devices, Insight insight, const Clock& clock, Log& log,
+                                              Metrics& metrics) {
+    // A client that closes early must not end the process.
+    std::signal(SIGPIPE, SIG_IGN);
+    Result<Poco::Net::ServerSocket> socket = listening_on(options.listen);
+    if (!socket) return socket.error();
+    auto impl = std::make_unique<Impl>(options, delivery, devices, std::move(insight), clock, log, metrics);
+    impl->keys.set(options.keys);
+    const bool local = options.listen.rfind(kUnix, 0) == 0;
+    impl->address = local ? options.listen : socket->address().toString();
+    if (local) impl->socket_file = options.listen.substr(kUnix.size());
+    FrontOptions front;
+    front.threads_max = static_cast<size_t>(options.threads_max);
+    front.idle_timeout = std::chrono::seconds(options.idle_timeout_s);
+    front.limits.request_timeout = std::chrono::seconds(options.request_timeout_s);
+    impl->front = std::make_unique<Front>(front, *socket, impl->http, clock, log, metrics);
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+const std::string& Server::address() const noexcept {
+    return impl_->address;
+}
+
+void Server::set_keys(const std::vector<AppKey>& keys) {
+    impl_->keys.set(keys);
+}
+
+void Server::announce_stop() noexcept {
+    impl_->http.set_stopping();
+}
+
+void Server::stop(int64_t deadline_mono_ns) {
+    impl_->http.set_stopping();
+    impl_->front->stop(deadline_mono_ns);
+    if (!impl_->socket_file.empty()) ::unlink(impl_->socket_file.c_str());
+}
+
+}  // namespace belfry::api

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server over real sockets on loopback: what clients do right, and what they do wrong.
+#include "api/server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "api/api_fakes.h"
+#include "base/handles.h"
+
+namespace belfry::api {
+namespace {
+
+// A raw client: bytes out, bytes in.
+class Peer {
+public:
+    explicit Peer(const std::string& address) {
+        if (address.rfind("unix:", 0) == 0) {
+            sockaddr_un to{};
+            to.sun_family = AF_UNIX;
+            address.copy(to.sun_path, sizeof to.sun_path - 1, 5);
+            fd_.reset(::socket(AF_UNIX, SOCK_STREAM, 0));
+            connected_ = ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+        } else {
+            sockaddr_in to{};
+            to.sin_family = AF_INET;
+            to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+            fd_.reset(::socket(AF_INET, SOCK_STREAM, 0));
+            connected_ = ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+        }
+    }
+    bool connected() const { return connected_; }
+    void send(const std::string& bytes) const {
+        EXPECT_EQ(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    }
+    // One whole answer, or what there is when the peer closes or nothing comes for `ms`.
+    std::string answer(int ms = 5000) {
+        while (true) {
+            const size_t head = in_.find("\r\n\r\n");
+            if (head != std::string::npos) {
+                const size_t at = in_.find("Content-Length: ");
+                const size_t length = at == std::string::npos || at > head ? 0 : std::stoul(in_.substr(at + 16));
+                const size_t size = head + 4 + length;
+                if (in_.size() >= size) {
+                    const std::string out = in_.substr(0, size);
+                    in_.erase(0, size);
+                    return out;
+                }
+            }
+            if (!receive(ms)) return std::exchange(in_, {});
+        }
+    }
+    bool closed_within(int ms) {
+        while (receive(ms)) {
+        }
+        return closed_;
+    }
+    void hang_up() { fd_.reset(); }
+
+private:
+    bool receive(int ms) {
+        pollfd wanted{fd_.get(), POLLIN, 0};
+        if (::poll(&wanted, 1, ms) <= 0) return false;
+        char buffer[4096];
+        const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+        closed_ = n <= 0;
+        if (n > 0) in_.append(buffer, static_cast<size_t>(n));
+        return n > 0;
+    }
+    UniqueFd fd_;
+    std::string in_;
+    bool connected_ = false, closed_ = false;
+};
+
+std::string post(const std::string& method, const std::string& body, const std::string& more = "") {
+    return "POST /api/" + method + " HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n" + more +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+const std::string kCancel = R"({"uid":"known"})";
+const std::string kDone = R"({"result":{}})";
+
+bool ends_with(const std::string& text, const std::string& end) {
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// Delivery that holds status calls until it is told to go on.
+class SlowDelivery final : public delivery::Delivery {
+public:
+    Result<delivery::Accepted> accept(delivery::PushRequest&&) override { return delivery::Accepted{"u", false}; }
+    Result<delivery::CancelResult> cancel(const std::string&, const std::string&) override {
+        return delivery::CancelResult::Cancelled;
+    }
+    Result<delivery::PushStatus> status(const std::string&, const std::string&) override {
+        std::unique_lock lock(mutex_);
+        ++inside_;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return open_; });
+        return delivery::PushStatus{};
+    }
+    Result<PushPage> list(const std::string&, const std::string&, const std::string&, uint32_t) override {
+        return PushPage{};
+    }
+    void wait_for_callers(int n) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return inside_ >= n; });
+    }
+    void open() {
+        const std::lock_guard lock(mutex_);
+        open_ = true;
+        changed_.notify_all();
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    int inside_ = 0;
+    bool open_ = false;
+};
+
+class ApiServer : public ::testing::Test {
+protected:
+    void start() {
+        options_.keys = {{"k", std::make_shared<const App>(ApiBench::app("default"))}};
+        Result<std::unique_ptr<Server>> server =
+            Server::start(options_, delivery_, devices_,
+                          Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
+                          clock_, log_, metrics_);
+        ASSERT_TRUE(server) << server.error().to_string();
+        server_ = std::move(*server);
+    }
+    static ServerOptions small_server() {
+        ServerOptions options;
+        options.listen = "127.0.0.1:0";
+        options.threads_max = 8;
+        return options;
+    }
+    ServerOptions options_ = small_server();
+    SlowDelivery delivery_;
+    FakeDevices devices_;
+    ManualClock clock_;
+    fakes::QuietLog log_;
+    fakes::MemoryMetrics metrics_;
+    std::unique_ptr<Server> server_;
+};
+
+TEST_F(ApiServer, AnswersOnOneConnectionAgainAndAgain) {
+    start();
+    Peer peer(server_->address());
+    for (int i = 0; i < 20; ++i) {
+        peer.send(post("cancel_push", kCancel));
+        const std::string answer = peer.answer();
+        EXPECT_EQ(answer.rfind("HTTP/1.1 200 OK\r\n", 0), 0u) << answer;
+        EXPECT_NE(answer.find("Content-Type: application/json\r\n"), std::string::npos);
+        EXPECT_TRUE(ends_with(answer, kDone));
+        if (i == 10) std::this_thread::sleep_for(std::chrono::milliseconds(20));  // through the epoll set and back
+    }
+}
+
+TEST_F(ApiServer, AnswersPipelinedRequestsInOrder) {
+    start();
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel) + post("device_list", "{}") + post("cancel_push", "x"));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    EXPECT_TRUE(ends_with(peer.answer(), R"({"result":{"items":[]}})"));
+    EXPECT_TRUE(ends_with(peer.answer(), "Bad Request\n"));
+}
+
+TEST_F(ApiServer, ReadsChunkedBodiesAndContinuesOnRequest) {
+    start();
+    Peer peer(server_->address());
+    peer.send("POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nTransfer-Encoding: chunked\r\n\r\n");
+    peer.send("5\r\n{\"uid\r\n");
+    peer.send("a\r\n\":\"known\"}\r\n0\r\n\r\n");
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    peer.send(
+        "POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nExpect: 100-continue\r\nContent-Length: "
+        "15\r\n\r\n");
+    EXPECT_EQ(peer.answer().rfind("HTTP/1.1 100 Continue\r\n", 0), 0u);
+    peer.send(kCancel);
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+}
+
+TEST_F(ApiServer, RefusesLongBodiesBeforeTheyAreSent) {
+    options_.http.max_body_bytes = 1000;
+    start();
+    Peer peer(server_->address());
+    peer.send(
+        "POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nExpect: 100-continue\r\nContent-Length: "
+        "99999999999\r\n\r\n");
+    const std::string answer = peer.answer();
+    EXPECT_EQ(answer.rfind("HTTP/1.1 413 ", 0), 0u) << answer;
+    EXPECT_NE(answer.find("Connection: Close"), std::string::npos) << answer;
+}
+
+TEST_F(ApiServer, LetsARefusedClientReadItsAnswer) {
+    start();
+    for (int i = 0; i < 20; ++i) {
+        Peer peer(server_->address());
+        const std::string body(300'000, ' ');
+        peer.send("POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+                  "\r\n\r\n" + body);
+        EXPECT_EQ(peer.answer().rfind("HTTP/1.1 401 ", 0), 0u);
+    }
+}
+
+TEST_F(ApiServer, RefusesWhatIsNotHttpOrContradictsItself) {
+    start();
+    const std::string head = "POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n";
+    const std::string cases[] = {
+        "GET\r\n\r\n",
+        std::string("\x16\x03\x01\x02\x00\x01", 6) + "\r\n\r\n",
+        "POST /api/cancel_push HTTP/9.9\r\nX-API-Key: k\r\nContent-Length: 2\r\n\r\n{}",
+        head + "Content-Length: 15\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        head + "Content-Length: 15\r\nContent-Length: 16\r\n\r\n" + kCancel,
+        head + "Content-Length: -1\r\n\r\n",
+        head + "Content-Length: 15x\r\n\r\n" + kCancel,
+        head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        head + "X: " + std::string(100'000, 'a') + "\r\n\r\n",
+        head + "Content-Length: 0\r\n\r\n",
+    };
+    for (const std::string& bytes : cases) {
+        Peer peer(server_->address());
+        peer.send(bytes);
+        const std::string answer = peer.answer();
+        EXPECT_EQ(answer.find(" 200 "), std::string::npos) << bytes.substr(0, 120) << "\n" << answer;
+        EXPECT_TRUE(answer.empty() || answer.rfind("HTTP/1.1 400 ", 0) == 0 || answer.rfind("HTTP/1.0 400", 0) == 0)
+            << answer;
+    }
+    Peer other(server_->address());
+    other.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(other.answer(), kDone));
+}
+
+TEST_F(ApiServer, ServesPagesWithoutABodyForHead) {
+    start();
+    Peer peer(server_->address());
+    peer.send("HEAD /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(peer.closed_within(5000));
+    Peer old(server_->address());
+    old.send("GET /health HTTP/1.0\r\n\r\n");
+    EXPECT_TRUE(ends_with(old.answer(), "{\"status\":\"ok\"}"));
+    EXPECT_TRUE(old.closed_within(5000));
+}
+
+TEST_F(ApiServer, IsNotStarvedByIdleClients) {
+    options_.threads_max = 4;
+    start();
+    std::vector<std::unique_ptr<Peer>> idle;
+    for (int i = 0; i < 100; ++i) {
+        idle.push_back(std::make_unique<Peer>(server_->address()));
+        ASSERT_TRUE(idle.back()->connected());
+        if (i % 2 == 0) {
+            idle.back()->send(post("cancel_push", kCancel));
+            EXPECT_TRUE(ends_with(idle.back()->answer(), kDone));
+        }
+    }
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    for (const auto& one : idle) {
+        one->send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+    }
+}
+
+TEST_F(ApiServer, CutsRequestsThatArriveTooSlowly) {
+    options_.request_timeout_s = 30;
+    start();
+    Peer slow_head(server_->address()), slow_body(server_->address());
+    slow_head.send("POST /api/cancel_push HTTP/1.1\r\nHo");
+    slow_body.send("POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: 100\r\n\r\n{");
+    const auto served = [this] { return metrics_.value("http_requests_in_work"); };
+    while (served() < 2) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // both clocks run now
+    clock_.advance(std::chrono::seconds(31));
+    EXPECT_TRUE(slow_head.closed_within(5000));
+    EXPECT_TRUE(slow_body.closed_within(5000));
+}
+
+TEST_F(ApiServer, GivesTheMethodItsTimeOnceTheRequestHasArrived) {
+    start();
+    Peer peer(server_->address());
+    peer.send(post("push_status", kCancel));
+    delivery_.wait_for_callers(1);
+    clock_.advance(std::chrono::seconds(300));
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));  // two sweeps
+    delivery_.open();
+    EXPECT_EQ(peer.answer().rfind("HTTP/1.1 200 ", 0), 0u);
+}
+
+TEST_F(ApiServer, ClosesConnectionsThatIdleTooLong) {
+    options_.idle_timeout_s = 10;
+    start();
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    EXPECT_FALSE(peer.closed_within(50));
+    clock_.advance(std::chrono::seconds(11));
+    EXPECT_TRUE(peer.closed_within(5000));
+}
+
+TEST_F(ApiServer, SurvivesClientsThatHangUp) {
+    start();
+    for (int i = 0; i < 50; ++i) {
+        Peer peer(server_->address());
+        peer.send(post("cancel_push", kCancel).substr(0, static_cast<size_t>(i) * 3));
+        peer.hang_up();
+    }
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+}
+
+TEST_F(ApiServer, FinishesRequestsInWorkWhenItStops) {
+    start();
+    Peer working(server_->address()), idle(server_->address());
+    working.send(post("push_status", kCancel));
+    delivery_.wait_for_callers(1);
+    std::thread stopper([this] { server_->stop(clock_.mono_ns() + 10 * kNsPerSecond); });
+    EXPECT_TRUE(idle.closed_within(5000));
+    EXPECT_FALSE(Peer(server_->address()).connected());
+    delivery_.open();
+    const std::string answer = working.answer();
+    EXPECT_EQ(answer.rfind("HTTP/1.1 200 ", 0), 0u) << answer;
+    stopper.join();
+    EXPECT_TRUE(working.closed_within(5000));
+}
+
+TEST_F(ApiServer, ListensOnUnixSocketsAndCleansUp) {
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("belfry-api-" + std::to_string(::getpid()) + ".sock")).string();
+    options_.listen = "unix:" + path;
+    start();
+    EXPECT_EQ(server_->address(), "unix:" + path);
+    Peer peer(server_->address());
+    ASSERT_TRUE(peer.connected());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    // A second server does not take the socket of a living one.
+    Result<std::unique_ptr<Server>> second =
+        Server::start(options_, delivery_, devices_,
+                      Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"}, clock_,
+                      log_, metrics_);
+    EXPECT_FALSE(second);
+    server_->stop(0);
+    EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(ApiServer, SaysWhyAnAddressCannotBeUsed) {
+    start();
+    for (const std::string& listen : {server_->address(), std::string("nonsense"), std::string("127.0.0.1:99999"),
+                                      std::string("unix:/no/such/folder/x.sock")}) {
+        ServerOptions options;
+        options.listen = listen;
+        Result<std::unique_ptr<Server>> server =
+            Server::start(options, delivery_, devices_,
+                          Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
+                          clock_, log_, metrics_);
+        ASSERT_FALSE(server) << listen;
+        EXPECT_EQ(server.error().code, ErrorCode::Misconfigured);
+        EXPECT_NE(server.error().message.find(listen), std::string::npos) << server.error().message;
+    }
+}
+
+}  // namespace
+}  // namespace belfry::api
