@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/core.h"
+
+#include <span>
+
+#include "delivery/accept.h"
+#include "delivery/gates.h"
+#include "delivery/page_pool.h"
+#include "delivery/prepared_push.h"
+#include "delivery/scheduler.h"
+#include "delivery/settler.h"
+#include "delivery/status.h"
+#include "delivery/stopped_pushes.h"
+#include "delivery/store_clock.h"
+#include "delivery/upkeep.h"
+#include "http/engine.h"
+
+namespace belfry::delivery {
+
+namespace {
+
+class EngineSender final : public Sender {
+public:
+    explicit EngineSender(http::Engine& engine) : engine_(engine) {}
+    void submit(http::Portion& portion) override { engine_.submit(portion); }
+    void recall(http::Portion& portion) override { engine_.recall(portion); }
+    uint32_t credit(http::EndpointId endpoint) const override { return engine_.credit(endpoint); }
+    void retire(http::EndpointId endpoint) override { engine_.retire(endpoint); }
+    std::string last_connect_error(http::EndpointId endpoint) const override {
+        return engine_.last_connect_error(endpoint);
+    }
+    void stop(int64_t deadline_mono_ns) override { engine_.stop(deadline_mono_ns); }
+
+private:
+    http::Engine& engine_;
+};
+
+class CoreImpl final : public Core {
+public:
+    CoreImpl(const Options& options, plugins::Storage& storage, plugins::Queue& queue,
+             std::unique_ptr<audience::NameNumbers> numbers, std::vector<std::unique_ptr<Gate>> gates, Sender& sender,
+             const Clock& clock, Log& log, Metrics& metrics)
+        : options_(options),
+          queue_(queue),
+          clock_(clock),
+          log_(log),
+          sender_(sender),
+          numbers_(std::move(numbers)),
+          gates_(*numbers_, std::move(gates)),
+          store_clock_(clock),
+          stored_(queue, options.blob_cache_bytes),
+          prepared_(options.prepared_cache_max),
+          batcher_(options_, queue, node_, wakeup_),
+          acceptor_(storage, queue, gates_, batcher_, clock, metrics),
+          settler_(queue, storage, node_, clock, size_t{options.page_slots} + options.straggler_pages_max, log,
+                   metrics),
+          pages_({options_, storage, sender, store_clock_, gates_, stored_, prepared_, stopped_, progress_, settler_,
+                  wakeup_},
+                 log, metrics),
+          scheduler_(options_, queue, node_, gates_, store_clock_, wakeup_, log, metrics),
+          upkeep_(options_, queue, node_, store_clock_, stopped_, wakeup_, log) {}
+    ~CoreImpl() override { stop(); }
+
+    Status start() override;
+    void stop() override;
+    Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner) override;
+    std::vector<ProviderStatus> providers() const override;
+    Result<Accepted> accept(PushRequest&& request) override { return acceptor_.accept(std::move(request)); }
+    Result<CancelResult> cancel(const std::string& app, const std::string& uid) override;
+    Result<bool> pause(const std::string& app, const std::string& uid) override;
+    Result<bool> resume(const std::string& app, const std::string& uid) override;
+    Result<PushStatus> status(const std::string& app, const std::string& uid) override;
+    Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor,
+                          uint32_t limit) override;
+
+private:
+    Result<belfry_steered> steer(const std::string& app, const std::string& uid, belfry_steer verb);
+    std::shared_ptr<Generation> make_generation(const std::string& name, plugins::Provider& provider,
+                                                std::shared_ptr<void> owner);
+
+    const Options options_;
+    plugins::Queue& queue_;
+    const Clock& clock_;
+    Log& log_;
+    Sender& sender_;
+    Node node_;
+    Wakeup wakeup_;  // the scheduler's
+    const std::unique_ptr<audience::NameNumbers> numbers_;
+    Gates gates_;
+    StoreClock store_clock_;
+    StoppedPushes stopped_;
+    Progress progress_;
+    StoredPushes stored_;
+    PreparedCache prepared_;
+    Batcher batcher_;
+    Acceptor acceptor_;
+    Settler settler_;
+    PagePool pages_;
+    Scheduler scheduler_;
+    Upkeep upkeep_;
+    std::atomic<uint64_t> generations_{0};
+    bool running_ = false;
+};
+
+Status CoreImpl::start() {
+    if (const Status first_beat = upkeep_.start(pages_); !first_beat) return first_beat;
+    scheduler_.start(pages_);
+    running_ = true;
+    return {};
+}
+
+void CoreImpl::stop() {
+    if (!std::exchange(running_, false)) return;
+    const int64_t deadline = clock_.mono_ns() + options_.stop_total_ms * kNsPerMs;
+    batcher_.stop();
+    scheduler_.stop_claiming();
+    pages_.begin_stop();
+    pages_.wait_idle(clock_.mono_ns() + options_.stop_answers_ms * kNsPerMs);
+    // Now the engine finishes whatever is still unanswered; its pages settle with that.
+    sender_.stop(clock_.mono_ns());
+    pages_.wait_idle(deadline);
+    scheduler_.end();
+    upkeep_.stop();
+    settler_.stop(deadline);
+    pages_.stop();
+    prepared_.clear();
+    for (const std::unique_ptr<Gate>& gate : gates_.all()) gate->switch_to(nullptr);
+}
+
+std::shared_ptr<Generation> CoreImpl::make_generation(const std::string& name, plugins::Provider& provider,
+                                                      std::shared_ptr<void> owner) {
+    auto generation = std::make_shared<Generation>();
+    generation->number = generations_.fetch_add(1) + 1;
+    generation->provider = &provider;
+    generation->instance = std::move(owner);
+    generation->authorizer = std::make_unique<Authorizer>(provider, name, clock_, log_, [this] { wakeup_.ring(); });
+    generation->authorizer->slot(0);  // so that trouble with it is known before the first push
+    return generation;
+}
+
+Status CoreImpl::switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner) {
+    Gate* gate = gates_.by_name(name);
+    if (gate == nullptr) return error(ErrorCode::NotFound, "there is no provider \"" + name + "\"");
+    gate->switch_to(make_generation(name, provider, std::move(owner)));
+    wakeup_.ring();
+    return {};
+}
+
+std::vector<ProviderStatus> CoreImpl::providers() const {
+    std::vector<ProviderStatus> all;
+    for (const std::unique_ptr<Gate>& gate : gates_.all()) all.push_back(gate->status());
+    return all;
+}
+
+Result<belfry_steered> CoreImpl::steer(const std::string& app, const std::string& uid, belfry_steer verb) {
+    belfry_steered answer{};
+    const belfry_str value = str(std::string_view(uid));
+    const Status done = queue_.steer(app, std::span(&value, 1), verb, [&](const belfry_steered& row) { answer = row; });
+    if (!done) return done.error();
+    if (BELFRY_CODE_CLASS(answer.code) == BELFRY_INTERNAL)
+        return error(ErrorCode::Internal, "the queue gave no answer");
+    return answer;
+}
+
+Result<CancelResult> CoreImpl::cancel(const std::string& app, const std::string& uid) {
+    const Result<belfry_steered> steered = steer(app, uid, BELFRY_STEER_CANCEL);
+    if (!steered) return steered.error();
+    switch (BELFRY_CODE_CLASS(steered->code)) {
+        case BELFRY_OK:
+            upkeep_.heard(app, uid, BELFRY_PUSH_CANCELLED);
+            return CancelResult::Cancelled;
+        case BELFRY_NOT_FOUND:
+            return CancelResult::Unknown;
+        default:
+            return steered->state == BELFRY_PUSH_CANCELLED ? CancelResult::Cancelled : CancelResult::AlreadyDone;
+    }
+}
+
+Result<bool> CoreImpl::pause(const std::string& app, const std::string& uid) {
+    const Result<belfry_steered> steered = steer(app, uid, BELFRY_STEER_PAUSE);
+    if (!steered) return steered.error();
+    if (BELFRY_CODE_CLASS(steered->code) == BELFRY_NOT_FOUND) return error(ErrorCode::NotFound, "unknown uid", "uid");
+    if (steered->code != BELFRY_OK) return false;
+    upkeep_.heard(app, uid, BELFRY_PUSH_PAUSED);
+    return true;
+}
+
+Result<bool> CoreImpl::resume(const std::string& app, const std::string& uid) {
+    const Result<belfry_steered> steered = steer(app, uid, BELFRY_STEER_RESUME);
+    if (!steered) return steered.error();
+    if (BELFRY_CODE_CLASS(steered->code) == BELFRY_NOT_FOUND) return error(ErrorCode::NotFound, "unknown uid", "uid");
+    if (steered->code != BELFRY_OK) return false;
+    upkeep_.heard(app, uid, BELFRY_PUSH_RUNNING);
+    wakeup_.ring();
+    return true;
+}
+
+Result<PushStatus> CoreImpl::status(const std::string& app, const std::string& uid) {
+    std::optional<PushStatus> found;
+    const belfry_str value = str(std::string_view(uid));
+    const Status done = queue_.lookup(app, std::span(&value, 1), [&](const belfry_push_row& row) {
+        found = status_of(row, gates_, progress_, clock_);
+    });
+    if (!done) return done.error();
+    if (!found) return error(ErrorCode::NotFound, "unknown uid", "uid");
+    return std::move(*found);
+}
+
+Result<Delivery::PushPage> CoreImpl::list(const std::string& app, const std::string& state, const std::string& cursor,
+                                          uint32_t limit) {
+    const int32_t wanted = state.empty() ? 0 : state_of_word(state);
+    if (!state.empty() && wanted == 0)
+        return error(ErrorCode::InvalidArgument, "there is no state \"" + state + "\"", "state");
+    PushPage page;
+    const Result<std::string> next = queue_.list(app, wanted, cursor, limit, [&](const belfry_push_row& row) {
+        page.pushes.push_back(status_of(row, gates_, progress_, clock_));
+    });
+    if (!next) return next.error();
+    page.next_cursor = *next;
+    return page;
+}
+
+}  // namespace
+
+std::unique_ptr<Sender> engine_sender(http::Engine& engine) {
+    return std::make_unique<EngineSender>(engine);
+}
+
+Result<std::unique_ptr<Core>> make(const Options& options, plugins::Storage& storage, plugins::Queue& queue,
+                                   std::vector<ProviderInstance> providers, Sender& sender, const Clock& clock,
+                                   Log& log, Metrics& metrics) {
+    Result<std::unique_ptr<audience::NameNumbers>> numbers =
+        audience::NameNumbers::open(storage, audience::kGateNumbers, audience::kGatesMax);
+    if (!numbers) return numbers.error();
+    std::vector<std::unique_ptr<Gate>> gates;
+    for (const ProviderInstance& instance : providers) {
+        const Result<uint32_t> number = (*numbers)->number(instance.name);
+        if (!number) return number.error();
+        const uint64_t rate = instance.per_minute > 0 ? instance.per_minute : instance.provider->per_minute_default();
+        gates.push_back(std::make_unique<Gate>(instance.name, *number, rate, sender, clock, log, metrics));
+    }
+    auto core = std::make_unique<CoreImpl>(options, storage, queue, std::move(*numbers), std::move(gates), sender,
+                                           clock, log, metrics);
+    for (ProviderInstance& instance : providers) {
+        if (const Status switched = core->switch_provider(instance.name, *instance.provider, std::move(instance.owner));
+            !switched) {
+            return switched.error();
+        }
+    }
+    return std::unique_ptr<Core>(std::move(core));
+}
+
+}  // namespace belfry::delivery

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delivery put together: everything between the API's door (delivery.h) and the plugins.
+//
+// Stop order: no more accepts (batcher empties) -> no claims -> unsent requests come back, no attempt -> up to 5 s for
+// answers -> last checkpoints -> threads end. 15 s in all. Threads: [any]. Owner: main.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "delivery/delivery.h"
+#include "delivery/gate.h"
+#include "delivery/options.h"
+#include "delivery/sender.h"
+#include "plugins/queue.h"
+#include "plugins/storage.h"
+
+namespace belfry::delivery {
+
+// A configured provider instance and its first generation.
+struct ProviderInstance {
+    std::string name;
+    uint64_t per_minute = 0;  // 0: what the plugin says
+    plugins::Provider* provider = nullptr;
+    std::shared_ptr<void> owner;  // keeps *provider alive
+};
+
+class Core : public Delivery {
+public:
+    // Starts to deliver: what is queued from before is claimed at once.
+    virtual Status start() = 0;
+    // Blocks; see above. After it nothing of the plugins is in use any more.
+    virtual void stop() = 0;
+    // A new generation of an instance takes over; pages in flight finish with the old one. NotFound: no such instance.
+    virtual Status switch_provider(const std::string& name, plugins::Provider& provider,
+                                   std::shared_ptr<void> owner) = 0;
+    virtual std::vector<ProviderStatus> providers() const = 0;
+    // NotFound: no such uid. False: it was so already, or is final.
+    virtual Result<bool> pause(const std::string& app, const std::string& uid) = 0;
+    virtual Result<bool> resume(const std::string& app, const std::string& uid) = 0;
+};
+
+// All arguments live longer than the core. Reads and writes gate numbers in the storage.
+Result<std::unique_ptr<Core>> make(const Options& options, plugins::Storage& storage, plugins::Queue& queue,
+                                   std::vector<ProviderInstance> providers, Sender& sender, const Clock& clock,
+                                   Log& log, Metrics& metrics);
+
+// The engine as a Sender.
+std::unique_ptr<Sender> engine_sender(http::Engine& engine);
+
+}  // namespace belfry::delivery

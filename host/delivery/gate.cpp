@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/gate.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "delivery/verdict_action.h"
+#include "policy/backoff.h"
+
+namespace belfry::delivery {
+
+namespace {
+
+constexpr int64_t kRampNs = 10 * kNsPerSecond;
+constexpr int64_t kRetireEveryNs = kNsPerSecond;
+constexpr uint32_t kStreamsUnknown = 200;  // before the first plan names an endpoint
+constexpr uint32_t kStragglersMin = 16;
+constexpr uint64_t kWindowSlack = 2'000;  // deliveries on their way to and from the loops
+
+}  // namespace
+
+std::string_view name_of(GateState state) {
+    switch (state) {
+        case GateState::Open:
+            return "open";
+        case GateState::NoCredential:
+            return "no_credential";
+        case GateState::Throttled:
+            return "throttled";
+        case GateState::Refused:
+            return "refused";
+        case GateState::Unreachable:
+            return "unreachable";
+    }
+    return "open";
+}
+
+Gate::Gate(std::string name, uint32_t number, uint64_t per_minute, Sender& sender, const Clock& clock, Log& log,
+           Metrics& metrics)
+    : name_(std::move(name)),
+      number_(number),
+      sender_(sender),
+      clock_(clock),
+      log_(log, "delivery"),
+      pacer_(per_minute),
+      attempts_(metrics.counter("attempts_total", "Requests answered or timed out", {{"provider", name_}})),
+      gate_open_(metrics.gauge("provider_open", "1 while work for the provider is claimed", {{"provider", name_}})) {
+    for (uint32_t outcome = 1; outcome < kOutcomes; ++outcome) {
+        const std::string word(word_of_outcome(static_cast<int32_t>(outcome)));
+        outcomes_[outcome] = &metrics.counter("deliveries_total", "Deliveries that ended, by outcome",
+                                              {{"provider", name_}, {"outcome", word}});
+    }
+    gate_open_.set(1);
+}
+
+std::shared_ptr<Generation> Gate::generation() const {
+    const std::lock_guard lock(mutex_);
+    return generation_;
+}
+
+void Gate::switch_to(std::shared_ptr<Generation> next) {
+    {
+        const std::lock_guard lock(mutex_);
+        generation_.swap(next);
+        reason_.clear();
+        failures_ = 0;
+    }
+    block_ = Block::None;
+    blocked_until_ = 0;
+    breaker_.reset();
+    pacer_.resume();
+    gate_open_.set(1);
+}
+
+void Gate::uses(http::EndpointId endpoint) {
+    const std::lock_guard lock(mutex_);
+    if (std::find(endpoints_.begin(), endpoints_.end(), endpoint) == endpoints_.end()) endpoints_.push_back(endpoint);
+}
+
+uint32_t Gate::free_streams() const {
+    const std::lock_guard lock(mutex_);
+    if (endpoints_.empty()) return kStreamsUnknown;
+    uint64_t sum = 0;
+    for (const http::EndpointId endpoint : endpoints_) sum += sender_.credit(endpoint);
+    return static_cast<uint32_t>(std::min<uint64_t>(sum, std::numeric_limits<uint32_t>::max()));
+}
+
+// Deliveries that may be under way at once: enough to keep every stream busy, at most a second of the rate.
+uint32_t Gate::window() const {
+    const uint64_t streams = std::max(free_streams(), streams_.load(std::memory_order_relaxed));
+    streams_.store(static_cast<uint32_t>(streams), std::memory_order_relaxed);
+    uint64_t most = streams * 3 + kWindowSlack;
+    if (const uint64_t per_minute = pacer_.per_minute(); per_minute > 0) most = std::min(most, per_minute / 60);
+    return static_cast<uint32_t>(std::max<uint64_t>(most, 1));
+}
+
+bool Gate::closed() const {
+    if (clock_.mono_ns() < blocked_until_.load(std::memory_order_relaxed)) return true;
+    const std::shared_ptr<Generation> current = generation();
+    return current == nullptr || (current->authorizer != nullptr && !current->authorizer->ready());
+}
+
+bool Gate::open(bool high) const {
+    if (closed()) return false;
+    const uint32_t in_flight = in_flight_.load(std::memory_order_relaxed);
+    if (probing()) return in_flight < kProbePage;
+    if (in_flight == 0) return true;
+    const uint32_t room = window();
+    return in_flight < (high ? room * 2 : room);
+}
+
+uint32_t Gate::page_rows(uint32_t rows_max) const {
+    if (probing()) return std::min(rows_max, kProbePage);
+    return std::clamp<uint32_t>(window(), 1, rows_max);
+}
+
+bool Gate::take_stragglers(uint32_t n) {
+    const uint32_t most = std::max(kStragglersMin, streams_.load(std::memory_order_relaxed) / 4);
+    uint32_t now = stragglers_.load(std::memory_order_relaxed);
+    do {
+        if (now + n > most) return false;
+    } while (!stragglers_.compare_exchange_weak(now, now + n, std::memory_order_relaxed));
+    return true;
+}
+
+void Gate::note_success() {
+    if (!probing() || clock_.mono_ns() < blocked_until_.load(std::memory_order_relaxed)) return;
+    {
+        const std::lock_guard lock(mutex_);
+        failures_ = 0;
+        reason_.clear();
+    }
+    block_ = Block::None;
+    gate_open_.set(1);
+    log_.info("provider works again", {{"provider", name_}});
+}
+
+void Gate::block(Block why, std::string reason, int64_t pause_ms) {
+    const int64_t until = clock_.mono_ns() + pause_ms * kNsPerMs;
+    reason_ = std::move(reason);
+    block_ = why;
+    if (until > blocked_until_) blocked_until_ = until;
+    pacer_.pause_until(blocked_until_, kRampNs);
+    gate_open_.set(0);
+}
+
+void Gate::note_throttled(int64_t pause_ms) {
+    const std::lock_guard lock(mutex_);
+    const bool news = clock_.mono_ns() >= blocked_until_;
+    block(Block::Throttled, "the provider asks to slow down", pause_ms);
+    if (news) log_.warning("provider throttles, paused", {{"provider", name_}, {"pause_ms", pause_ms}});
+}
+
+void Gate::note_refused(std::string_view reason) {
+    const std::lock_guard lock(mutex_);
+    // Requests that were under way when it was refused first are the same failure.
+    if (block_ == Block::Refused && clock_.mono_ns() < blocked_until_) return;
+    failures_ = block_ == Block::Refused ? failures_ + 1 : 1;
+    const int64_t pause_ms = policy::refused_credential_delay_ms(failures_);
+    block(Block::Refused, std::string(reason), pause_ms);
+    log_.error("provider refuses our credential or settings; deliveries wait, an operator must act",
+               {{"provider", name_}, {"reason", reason}, {"next_try_ms", pause_ms}});
+}
+
+void Gate::note_unreachable() {
+    const std::lock_guard lock(mutex_);
+    if (clock_.mono_ns() < blocked_until_ || block_ == Block::Refused) return;
+    failures_ = block_ == Block::Unreachable ? failures_ + 1 : 1;
+    std::string reason;
+    for (const http::EndpointId endpoint : endpoints_) {
+        if (reason.empty()) reason = sender_.last_connect_error(endpoint);
+    }
+    if (reason.empty()) reason = "requests could not be sent in time";
+    const int64_t pause_ms = policy::trouble_delay_ms(failures_);
+    log_.warning("provider cannot be reached, deliveries wait",
+                 {{"provider", name_}, {"reason", reason}, {"next_try_ms", pause_ms}});
+    block(Block::Unreachable, std::move(reason), pause_ms);
+}
+
+void Gate::pause_platform(uint32_t platform_hash, int64_t until_unix_ms) {
+    const std::lock_guard lock(mutex_);
+    Pause* slot = &pauses_[0];
+    for (Pause& pause : pauses_) {
+        if (pause.platform == platform_hash) {
+            slot = &pause;
+            break;
+        }
+        if (pause.until_unix_ms < slot->until_unix_ms) slot = &pause;
+    }
+    *slot = Pause{platform_hash, std::max(until_unix_ms, slot->platform == platform_hash ? slot->until_unix_ms : 0)};
+    paused_platforms_.fetch_add(1, std::memory_order_relaxed);
+}
+
+int64_t Gate::platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms) const {
+    if (paused_platforms_.load(std::memory_order_relaxed) == 0) return 0;
+    const std::lock_guard lock(mutex_);
+    for (const Pause& pause : pauses_) {
+        if (pause.platform == platform_hash && pause.until_unix_ms > now_unix_ms) return pause.until_unix_ms;
+    }
+    return 0;
+}
+
+void Gate::retire_connections(http::EndpointId endpoint) {
+    const int64_t now = clock_.mono_ns();
+    int64_t last = retired_at_.load(std::memory_order_relaxed);
+    if (last != 0 && now < last + kRetireEveryNs) return;
+    if (retired_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) sender_.retire(endpoint);
+}
+
+ProviderStatus Gate::status() const {
+    ProviderStatus status;
+    status.name = name_;
+    status.deletions_stopped = breaker_.open();
+    status.per_minute = pacer_.per_minute();
+    status.in_flight = in_flight_;
+    status.stragglers = stragglers_;
+    status.free_streams = free_streams();
+    const int64_t now = clock_.mono_ns();
+    const std::shared_ptr<Generation> current = generation();
+    if (current != nullptr && current->authorizer != nullptr) {
+        const CredentialStatus credential = current->authorizer->status();
+        if (credential.needed)
+            status.credential_valid_ms = std::max<int64_t>(0, credential.valid_until_mono_ns - now) / kNsPerMs;
+        status.operator_must_act = credential.operator_must_act;
+        if (!credential.ready) {
+            status.state = GateState::NoCredential;
+            status.reason = credential.reason;
+            status.closed_ms = std::max<int64_t>(0, credential.next_try_mono_ns - now) / kNsPerMs;
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    if (block_ != Block::None && status.state == GateState::Open) {
+        status.state = block_ == Block::Throttled ? GateState::Throttled
+                       : block_ == Block::Refused ? GateState::Refused
+                                                  : GateState::Unreachable;
+        status.reason = reason_;
+        status.closed_ms = std::max<int64_t>(0, blocked_until_ - now) / kNsPerMs;
+    }
+    status.operator_must_act = status.operator_must_act || block_ == Block::Refused || status.deletions_stopped;
+    return status;
+}
+
+}  // namespace belfry::delivery

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// A provider instance as delivery sees it: whether work for it may be claimed now, how much, and what it has done
+// lately.
+//
+//   Open -> Throttled (Retry-After) -> Open, ramping up
+//        -> Refused (credential or settings wrong) -> probed with a handful after 1, 2, 5, 10 min -> Open by the first
+//        success
+//        -> Unreachable (whole pages came back unsent) -> probed after 1 s .. 30 s -> Open by the first answer
+//   and closed as long as a credential it needs is missing.
+//
+// While closed its items are not claimed, nothing is sent (the pacer holds what was submitted) and nothing is lost.
+// Threads: [any]. Owner: Gates. The state belongs to the instance's name and outlives generations; a new generation
+// lifts it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "delivery/authorizer.h"
+#include "delivery/sender.h"
+#include "http/pacer.h"
+#include "plugins/provider.h"
+#include "policy/breaker.h"
+
+namespace belfry::delivery {
+
+constexpr uint32_t kProbePage = 8;  // deliveries of a page that only asks whether a gate may open again
+constexpr uint32_t kOutcomes = 12;  // belfry_final values, 0 unused
+constexpr uint32_t kPausedPlatformsMax = 16;
+
+// One started instance of a provider. Requests in flight and prepared pushes keep it; it ends with the last of them.
+struct Generation {
+    uint64_t number = 0;
+    plugins::Provider* provider = nullptr;
+    std::shared_ptr<void> instance;          // what owns *provider
+    std::unique_ptr<Authorizer> authorizer;  // destroyed first
+};
+
+enum class GateState : uint8_t { Open, NoCredential, Throttled, Refused, Unreachable };
+std::string_view name_of(GateState state);
+
+// For /health and `belfry providers`.
+struct ProviderStatus {
+    std::string name;
+    GateState state = GateState::Open;
+    std::string reason;     // why it is not open
+    int64_t closed_ms = 0;  // for how long still; 0 = open, or until somebody acts
+    bool operator_must_act = false;
+    bool deletions_stopped = false;
+    uint64_t per_minute = 0;  // 0 = no limit
+    uint32_t in_flight = 0, stragglers = 0, free_streams = 0;
+    int64_t credential_valid_ms = -1;  // -1: needs none
+};
+
+class Gate {
+public:
+    Gate(std::string name, uint32_t number, uint64_t per_minute, Sender& sender, const Clock& clock, Log& log,
+         Metrics& metrics);
+
+    const std::string& name() const noexcept { return name_; }
+    uint32_t number() const noexcept { return number_; }
+    http::Pacer& pacer() noexcept { return pacer_; }
+    policy::DeletionBreaker& breaker() noexcept { return breaker_; }
+
+    std::shared_ptr<Generation> generation() const;
+    void switch_to(std::shared_ptr<Generation> next);
+    // Endpoints its plans name: their free streams are its credit.
+    void uses(http::EndpointId endpoint);
+
+    // Whether items may be claimed for it now. `high` is not held back by work of other lanes.
+    bool open(bool high) const;
+    // Closed for a reason that time, a credential or an operator must lift: rows for it wait as lists.
+    bool closed() const;
+    // Rows that a page for it should have now: bounded by pace, streams and probing; at least 1.
+    uint32_t page_rows(uint32_t rows_max) const;
+
+    void took(uint32_t deliveries) noexcept { in_flight_.fetch_add(deliveries, std::memory_order_relaxed); }
+    void gave_back(uint32_t deliveries) noexcept { in_flight_.fetch_sub(deliveries, std::memory_order_relaxed); }
+    // Room for `n` more deliveries that are left behind by settled pages; taken if true.
+    bool take_stragglers(uint32_t n);
+    void straggler_done(uint32_t n) noexcept { stragglers_.fetch_sub(n, std::memory_order_relaxed); }
+
+    void note_success();
+    void note_throttled(int64_t pause_ms);
+    void note_refused(std::string_view reason);
+    void note_unreachable();
+    // A part of the instance (FCM's APNs side) waits; rows of that platform are deferred. Unix ms, 0 = not paused.
+    void pause_platform(uint32_t platform_hash, int64_t until_unix_ms);
+    int64_t platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms) const;
+    // Open connections of the endpoint are retired, at most once a second.
+    void retire_connections(http::EndpointId endpoint);
+
+    void count(int32_t outcome, uint32_t n) { outcomes_[static_cast<size_t>(outcome)]->add(n); }
+    void count_attempts(uint32_t n) { attempts_.add(n); }
+    ProviderStatus status() const;
+
+private:
+    enum class Block : uint8_t { None, Throttled, Refused, Unreachable };
+    struct Pause {
+        uint32_t platform = 0;
+        int64_t until_unix_ms = 0;
+    };
+    void block(Block why, std::string reason, int64_t pause_ms);
+    bool probing() const noexcept { return block_.load(std::memory_order_relaxed) != Block::None; }
+    uint32_t free_streams() const;
+    uint32_t window() const;
+
+    const std::string name_;
+    const uint32_t number_;
+    Sender& sender_;
+    const Clock& clock_;
+    const Logger log_;
+    http::Pacer pacer_;
+    policy::DeletionBreaker breaker_;
+
+    std::atomic<Block> block_{Block::None};
+    std::atomic<int64_t> blocked_until_{0};  // mono ns; block_ stays until a success after it
+    std::atomic<uint32_t> in_flight_{0}, stragglers_{0};
+    mutable std::atomic<uint32_t> streams_{0};  // the most that were ever free at once
+    std::atomic<int64_t> retired_at_{0};
+    std::atomic<uint32_t> paused_platforms_{0};
+
+    mutable std::mutex mutex_;  // all below
+    std::shared_ptr<Generation> generation_;
+    std::vector<http::EndpointId> endpoints_;
+    std::string reason_;
+    uint32_t failures_ = 0;
+    std::array<Pause, kPausedPlatformsMax> pauses_{};
+
+    std::array<Metric*, kOutcomes> outcomes_{};
+    Metric& attempts_;
+    Metric& gate_open_;
+};
+
+}  // namespace belfry::delivery

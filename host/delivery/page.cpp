@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/page.h"
+
+#include <algorithm>
+
+namespace belfry::delivery {
+
+namespace {
+
+constexpr int64_t kRecheckNs = 50 * kNsPerMs;
+
+}  // namespace
+
+Page::Page(PageWorld& world) : world_(world) {}
+
+Page::~Page() {
+    for (Block* block : blocks_) world_.blocks.give_back(block);
+}
+
+void Page::start(uint32_t lane) {
+    BELFRY_ASSERT(state_ == PageState::Free);
+    lane_ = lane;
+    state_ = PageState::Reading;
+    post(kStart);
+}
+
+void Page::post(uint32_t events) {
+    const uint32_t before = events_.fetch_or(events | kScheduled, std::memory_order_acq_rel);
+    if ((before & kScheduled) == 0) world_.host.runnable(*this);
+}
+
+void Page::tick(int64_t now_mono_ns) {
+    if (now_mono_ns < next_tick_.load(std::memory_order_relaxed)) return;
+    next_tick_.store(kNever, std::memory_order_relaxed);
+    post(kTick);
+}
+
+void Page::run() {
+    for (;;) {
+        const uint32_t events = events_.exchange(kScheduled, std::memory_order_acq_rel) & ~kScheduled;
+        process(events);
+        uint32_t expected = kScheduled;
+        if (events_.compare_exchange_strong(expected, 0, std::memory_order_acq_rel)) return;
+    }
+}
+
+void Page::on_exception(http::Portion& portion, http::Exchange& exchange) noexcept {
+    Block& block = *static_cast<Block::Tied&>(portion).block;
+    block.raised[exchange.index / 64].fetch_or(uint64_t{1} << (exchange.index % 64), std::memory_order_release);
+    post(kException);
+}
+
+void Page::on_complete(http::Portion& portion) noexcept {
+    static_cast<Block::Tied&>(portion).block->complete.store(true, std::memory_order_release);
+    post(kComplete);
+}
+
+void Page::process(uint32_t events) {
+    switch (state_) {
+        case PageState::Free:
+            return;  // a late ring
+        case PageState::Reading:
+            if ((events & kStart) != 0) begin();
+            return;
+        case PageState::Sending:
+            harvest(false);
+            if ((events & kRecall) != 0 || stopped_version_ != world_.stopped.version()) recall_stopped();
+            sending();
+            return;
+        case PageState::Settling:
+            harvest(false);
+            if ((events & kSettled) != 0) after_settled();
+            return;
+        case PageState::Trailing:
+            harvest(false);
+            trail();
+            return;
+        case PageState::TailSettling:
+            if ((events & kSettled) != 0) finish_tail();
+            return;
+    }
+}
+
+void Page::begin() {
+    started_mono_ns_ = world_.clock.mono_ns();
+    read_unix_ms_ = world_.clock.unix_ms();
+    cursor_ = item_.row.after;
+    kept_to_ = item_.row.after;
+    stopped_version_ = world_.stopped.version();
+    if (read() == Read::Failed) discard_read();
+    if (only_deferred()) discard_read();
+    submit_all();
+    sent_mono_ns_ = world_.clock.mono_ns();
+    state_ = PageState::Sending;
+    sending();
+}
+
+void Page::sending() {
+    if (!may_settle()) {
+        const int64_t first = sent_mono_ns_ + world_.options.straggler_after_ms * kNsPerMs;
+        next_tick_.store(std::max(first, world_.clock.mono_ns() + kRecheckNs), std::memory_order_relaxed);
+        return;
+    }
+    settle_now();
+}
+
+bool Page::may_settle() {
+    const uint32_t left = unfinished();
+    if (left == 0) return true;
+    const int64_t waited = world_.clock.mono_ns() - sent_mono_ns_;
+    if (waited < world_.options.straggler_after_ms * kNsPerMs) return false;
+    if (left * 100 > submitted_ * world_.options.straggler_percent || !world_.host.may_trail()) return false;
+    return leave_stragglers();
+}
+
+void Page::settle_now() {
+    next_tick_.store(kNever, std::memory_order_relaxed);
+    report_to_gates();
+    build_checkpoint();
+    settling_ = &ledgers_[0];
+    tail_ = true;
+    ledgers_[1].clear(groups_.size());
+    state_ = PageState::Settling;
+    release_harvested_blocks();
+    world_.host.settle(*this);
+}
+
+void Page::settled(size_t checkpoint, const belfry_paged& answer) {
+    code_ = answer.code;
+    live_items_ = answer.live_items;
+    if (state_ == PageState::TailSettling) return;
+    BELFRY_ASSERT(checkpoint == 0);
+    for (size_t i = 0; i < answer.mine.n; ++i) {
+        const auto& ref = Rows<belfry_ref>(answer.mine)[i];
+        if (ref.owed >= owed_rows_.size()) continue;
+        for (Group& group : groups_) {
+            const belfry_owed& owed = owed_rows_[ref.owed];
+            if (group.stragglers > 0 && group.gate_number == owed.gate &&
+                sections_[group.section].member == owed.member) {
+                group.mine = ref;
+            }
+        }
+    }
+}
+
+void Page::after_settled() {
+    world_.host.slot_free(*this);
+    state_ = PageState::Trailing;
+    trail();
+}
+
+void Page::trail() {
+    release_harvested_blocks();
+    if (!blocks_.empty()) return;
+    if (stragglers_ > 0) {
+        report_to_gates();
+        build_tail();
+        if (!checkpoints_.empty()) {
+            settling_ = &ledgers_[1];
+            state_ = PageState::TailSettling;
+            world_.host.settle(*this);
+            return;
+        }
+    }
+    recycle();
+}
+
+void Page::finish_tail() {
+    recycle();
+}
+
+void Page::recycle() {
+    for (Block* block : blocks_) world_.blocks.give_back(block);
+    blocks_.clear();
+    sections_.clear();
+    groups_.clear();
+    filling_.clear();
+    returned_.clear();
+    checkpoints_.clear();
+    last_group_ = 0;
+    end_ = full_ = untouched_ = tail_ = false;
+    regate_ = submitted_ = deferred_ = stragglers_ = not_planned_ = 0;
+    resends_ = nullptr;
+    recalled_.store(false, std::memory_order_relaxed);
+    next_tick_.store(kNever, std::memory_order_relaxed);
+    state_ = PageState::Free;
+    world_.host.free(*this);
+}
+
+void Page::release_harvested_blocks() {
+    const auto gone = std::remove_if(blocks_.begin(), blocks_.end(), [&](Block* block) {
+        if (!block->harvested) return false;
+        world_.blocks.give_back(block);
+        return true;
+    });
+    blocks_.erase(gone, blocks_.end());
+}
+
+// A push of this page was stopped, or the process stops: what is not yet written comes back.
+void Page::recall_stopped() {
+    stopped_version_ = world_.stopped.version();
+    bool any = world_.host.stopping();
+    for (Section& section : sections_) any = any || world_.stopped.state(section.seed) != 0;
+    if (!any) return;
+    for (Block* block : blocks_) {
+        if (block->portion && !block->complete.load(std::memory_order_acquire)) world_.sender.recall(*block->portion);
+    }
+}
+
+int64_t Page::hard_stop() const noexcept {
+    return started_mono_ns_ + world_.options.hard_stop_ms * kNsPerMs;
+}
+
+}  // namespace belfry::delivery

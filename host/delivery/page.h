@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker processes of one work item between two checkpoints: rows read, requests sent, answers turned into
+// verdicts, one checkpoint. A state machine in recycled memory, not a thread: dozens are in flight, a few workers move
+// them.
+//
+//             start                 submitted                 every delivery judged,               committed
+//   Free ------------> Reading ------------------> Sending ------------------------> Settling -------------------> Free
+//                         |                           |  or 95 % after 500 ms           |  stragglers left
+//                         |  nothing to send          v                                v
+//                         +----------------------> Settling                        Trailing ---> TailSettling ---> Free
+//                                                                                     late answers  committed
+//
+// Stragglers leave in the page's checkpoint as lists born claimed by this node; the page trails without a slot until
+// the engine, which answers everything by its deadline, has finished them, then finishes those lists with a second
+// checkpoint.
+//
+// Events (bits) reach it from any thread; whoever sets the first bit hands the page to the workers, one of which runs
+// it at a time. After a portion's on_complete a late event may still ring at a page that is free again: it is ignored.
+// Threads: run [work], one at a time; start by the scheduler; settled by the settler; on_exception, on_complete [loop].
+// Owner: PagePool; pages live as long as the process delivers.
+// Not here: which item (scheduler), what a verdict means (verdict_action), writing it (settler).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audience/hashes.h"
+#include "audience/row_filter.h"
+#include "base/log.h"
+#include "delivery/gates.h"
+#include "delivery/ledger.h"
+#include "delivery/options.h"
+#include "delivery/page_block.h"
+#include "delivery/prepared_push.h"
+#include "delivery/progress.h"
+#include "delivery/sender.h"
+#include "delivery/stopped_pushes.h"
+#include "delivery/store_clock.h"
+#include "delivery/stored_push.h"
+#include "delivery/token_blob.h"
+#include "delivery/verdict_action.h"
+#include "delivery/work_item.h"
+#include "plugins/storage.h"
+
+namespace belfry::delivery {
+
+class Page;
+
+// Where pages report to. Threads: [work].
+class PageHost {
+public:
+    virtual ~PageHost() = default;
+    virtual void runnable(Page& page) = 0;   // hand it to a worker
+    virtual void settle(Page& page) = 0;     // commit its checkpoints, then call settled and post
+    virtual void slot_free(Page& page) = 0;  // it holds no page slot any more; it may trail still
+    virtual void free(Page& page) = 0;       // ready for another item
+    virtual void storage_trouble(const Error& why) = 0;
+    virtual bool may_trail() const = 0;  // room for one more page that waits for stragglers
+    virtual bool stopping() const = 0;   // do not wait for what is unsent
+};
+
+// What all pages share. Lives longer than they.
+struct PageWorld {
+    const Options& options;
+    plugins::Storage& storage;
+    Sender& sender;
+    StoreClock& clock;
+    Gates& gates;
+    StoredPushes& stored;
+    PreparedCache& prepared;
+    StoppedPushes& stopped;
+    Progress& progress;
+    BlockPool& blocks;
+    PageHost& host;
+    Logger log;
+    std::atomic<uint64_t> requests{1};  // belfry_checkpoint.request
+};
+
+enum class PageState : uint8_t { Free, Reading, Sending, Settling, Trailing, TailSettling };
+
+class Page final : public http::PortionOwner {
+public:
+    enum Event : uint32_t { kStart = 1, kException = 2, kComplete = 4, kTick = 8, kSettled = 16, kRecall = 32 };
+
+    explicit Page(PageWorld& world);
+    ~Page() override;
+    Page(const Page&) = delete;
+    Page& operator=(const Page&) = delete;
+
+    // [scheduler] The item to fill in before start; only while the page is free.
+    WorkItem& item() noexcept { return item_; }
+    uint32_t lane() const noexcept { return lane_; }  // 0 high, 1 normal, 2 low
+    void start(uint32_t lane);
+    // [any]
+    void post(uint32_t events);
+    // [scheduler] Rings the page if it asked for that.
+    void tick(int64_t now_mono_ns);
+    // [work]
+    void run();
+
+    // [settler] Between PageHost::settle and post(kSettled).
+    std::span<const belfry_checkpoint> checkpoints() const noexcept { return checkpoints_; }
+    void settled(size_t checkpoint, const belfry_paged& answer);
+    Ledger& settling() noexcept { return *settling_; }
+    Gate* gate_of(uint16_t group) const noexcept { return groups_[group].gate; }
+    const std::string& app_of(uint16_t group) const noexcept { return *sections_[groups_[group].section].app; }
+
+    void on_exception(http::Portion&, http::Exchange&) noexcept override;
+    void on_complete(http::Portion&) noexcept override;
+
+    Page* next_runnable = nullptr;  // of the workers' list
+
+private:
+    // One push of the page: a slice or list has one, a bundle one per member.
+    struct Section {
+        uint32_t member = 0;
+        const std::string* app = nullptr;
+        const std::string* uid = nullptr;
+        std::shared_ptr<const StoredPush> push;
+        audience::Hash16 seed{};  // of (app, uid): delivery ids, stopped pushes
+        int64_t expires_unix_ms = 0;
+        uint32_t attempt = 1;
+        bool initial = true;   // its entries are not in `planned` yet
+        int32_t stopped = 0;   // final outcome of all its entries, 0 = runs
+        uint32_t planned = 0;  // entries found by this page, if initial
+        std::shared_ptr<const std::string> blob_bytes;
+        TokenBlob blob;
+    };
+    // What becomes of the entries of a push at one gate.
+    enum class Way : uint8_t { Send, Defer, Final };
+    struct Group {
+        uint16_t section = 0;
+        uint32_t gate_number = 0;
+        Gate* gate = nullptr;
+        std::string provider;
+        Way way = Way::Final;
+        int32_t outcome = 0;   // Final
+        int64_t defer_ms = 0;  // Defer: due so long from now
+        std::string reason;
+        std::shared_ptr<PreparedPush> prepared;
+        uint32_t returned = 0;                            // entries that came back unsent
+        uint32_t accepted = 0, suspects = 0, others = 0;  // answers, for the breaker
+        uint32_t stragglers = 0;                          // entries left behind unanswered
+        belfry_ref mine{};                                // the list its stragglers became
+    };
+    struct Filling {
+        Gate* gate = nullptr;
+        Generation* generation = nullptr;
+        Block* block = nullptr;
+    };
+    // An entry that came back unsent without an attempt; for a slice the cursor may go back before it.
+    struct Returned {
+        uint16_t group = 0;
+        int64_t ref = 0, due_unix_ms = 0;
+        uint32_t attempt = 1;
+    };
+    struct Judged {
+        int32_t outcome = 0, scope = 0;
+        uint32_t flags = 0, variant = 0;
+        int64_t retry_after_ms = 0, gone_unix_ms = 0;
+        uint32_t reason_at = 0, reason_n = 0;
+    };
+    enum class Read : uint8_t { Done, Failed };
+
+    // page.cpp: states
+    void process(uint32_t events);
+    void begin();
+    void sending();
+    bool may_settle();
+    void settle_now();
+    void after_settled();
+    void trail();
+    void finish_tail();
+    void recycle();
+    void release_harvested_blocks();
+    void recall_stopped();
+    bool slice() const noexcept { return item_.row.kind == BELFRY_WORK_SLICE; }
+    bool picks(const Section& section) const noexcept {
+        return section.push && section.push->body.audience >= Audience::Tokens;
+    }
+
+    // page_fill.cpp: rows become entries
+    Read read();
+    bool open_sections();
+    bool open_section(Section& section);
+    void drop_section(Section& section, const Error& why);
+    Read read_slice();
+    Read scan_one(const Section& section, const std::string& topic, bool all);
+    Read scan_merged(const Section& section);
+    Read read_entries();
+    Read read_keys();
+    void read_picks(uint16_t section, const std::vector<uint32_t>& picks);
+    void end_without_sending();
+    uint32_t rows_wanted() const;
+    uint32_t fields_of(const Section& section) const;
+    // False: no room, and the caller may stop here (the row was not taken).
+    bool take_row(uint16_t section, int64_t ref, const belfry_device& row, bool may_stop);
+    void settle_row(Group& group, uint16_t number, int64_t ref);
+    bool send_row(Group& group, uint16_t number, int64_t ref, std::string_view token, uint32_t variant,
+                  uint32_t platform);
+    uint16_t group_for(uint16_t section, std::string_view provider);
+    void open_group(Group& group);
+    void prepare(Group& group, const std::string& payload);
+    Block* block_for(Group& group, uint16_t number, size_t token_bytes);
+    void add_exchange(Block& block, uint32_t entry, uint32_t resent);
+    bool only_deferred() const;
+    void discard_read();
+    void submit_all();
+    void submit(Block& block);
+
+    // page_harvest.cpp: answers become actions
+    void harvest(bool everything);
+    void harvest_block(Block& block, uint64_t low, uint64_t high);
+    void decode(Block& block, std::span<const uint8_t> exchanges);
+    void judge(Block& block, uint32_t entry, const http::Exchange& exchange, const Judged& judged);
+    void judge_unanswered(Block& block, uint32_t entry, const http::Exchange& exchange);
+    void perform(Block& block, uint32_t entry, const http::Exchange& exchange, const Action& action,
+                 std::string_view reason);
+    void widen(Group& group, const Entry& entry, const http::Exchange& exchange, const Action& action,
+               std::string_view reason);
+    void bury_device(Group& group, uint16_t number, const Entry& entry, const http::Exchange& exchange,
+                     const Action& action);
+    void resend(Block& block, uint32_t entry, const Action& action);
+    void close(Block& block, uint32_t entry);
+    // The cursor of a slice may not go back before `ref` any more.
+    void keep(int64_t ref) noexcept {
+        if (slice() && ref > kept_to_) kept_to_ = ref;
+    }
+    void owe(uint16_t group, uint32_t flags, uint32_t attempt, int64_t due_unix_ms, int64_t ref,
+             std::string_view note = {});
+    AttemptState attempt_state(const Group& group, const Entry& entry, const http::Exchange& exchange);
+    void add_sample(uint16_t group, int32_t outcome, int64_t ref, int status, std::string_view reason);
+    uint32_t unfinished() const;
+
+    // page_checkpoint.cpp: what is written
+    void build_checkpoint();
+    void build_tail();
+    bool leave_stragglers();
+    int64_t rewind_returned();
+    void decide_next(belfry_checkpoint& checkpoint, int64_t cursor);
+    void split(belfry_checkpoint& checkpoint, int64_t cursor) const;
+    void count_progress(belfry_checkpoint& checkpoint, int64_t cursor);
+    void add_rows(Ledger& ledger, int only_group);
+    belfry_checkpoint blank(uint64_t item, uint32_t epoch);
+    void report_to_gates();
+    uint32_t planned() const;
+
+    Ledger& ledger() noexcept { return ledgers_[tail_ ? 1 : 0]; }
+    int64_t hard_stop() const noexcept;
+
+    PageWorld& world_;
+    std::atomic<uint32_t> events_{0};
+    std::atomic<int64_t> next_tick_{kNever};
+    std::atomic<bool> recalled_{false};
+    static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+    static constexpr uint32_t kScheduled = 1u << 31;
+
+    PageState state_ = PageState::Free;
+    uint32_t lane_ = 1;
+    WorkItem item_;
+    std::vector<Section> sections_;
+    std::vector<Group> groups_;
+    std::vector<Filling> filling_;
+    std::vector<Block*> blocks_;
+    std::vector<Returned> returned_;
+    uint16_t last_group_ = 0;
+
+    int64_t started_mono_ns_ = 0, sent_mono_ns_ = 0, read_unix_ms_ = 0;
+    int64_t cursor_ = -1;     // rows up to here are in the page
+    int64_t kept_to_ = -1;    // highest key that ended otherwise than returned
+    bool end_ = false;        // nothing is left of the slice
+    bool full_ = false;       // the page ended for lack of room
+    bool untouched_ = false;  // nothing was read: the item goes back as it was
+    uint32_t regate_ = 0;     // the rest of the slice waits behind this gate
+    uint32_t submitted_ = 0, deferred_ = 0, stragglers_ = 0, not_planned_ = 0;
+    uint64_t stopped_version_ = 0;
+    bool tail_ = false;  // answers are the stragglers' from now on
+
+    Ledger ledgers_[2];
+    Ledger* settling_ = &ledgers_[0];
+    std::vector<Judged> judged_;
+    std::string reasons_;
+    Block* resends_ = nullptr;
+
+    std::vector<belfry_checkpoint> checkpoints_;
+    std::vector<belfry_owed> owed_rows_;
+    std::vector<belfry_tally> tally_rows_, planned_rows_;
+    std::vector<belfry_sample> sample_rows_;
+    belfry_code code_ = BELFRY_OK;  // of the checkpoint that was settled
+    uint32_t live_items_ = 0;
+};
+
+}  // namespace belfry::delivery

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/page_block.h"
+
+#include <cstring>
+
+namespace belfry::delivery {
+
+Entry& Block::add(std::string_view token) noexcept {
+    char* const at = text + text_n;
+    std::memcpy(at, token.data(), token.size());
+    text_n += static_cast<uint32_t>(token.size());
+    tokens[entries_n] = {at, token.size()};
+    Entry& entry = entries[entries_n++];
+    entry = Entry{};
+    ++open_n;
+    return entry;
+}
+
+http::Exchange& Block::add_exchange(uint32_t first, uint32_t n) noexcept {
+    sent[exchanges_n] = Sent{static_cast<uint8_t>(first), static_cast<uint8_t>(n), false};
+    // Default-initialised: the inline answer's bytes need no zeroes.
+    auto* exchange = new (raw_exchanges + exchanges_n * sizeof(http::Exchange)) http::Exchange;
+    exchange->index = exchanges_n++;
+    return *exchange;
+}
+
+void Block::clear() noexcept {
+    for (http::Exchange& exchange : exchanges()) exchange.~Exchange();
+    portion.reset();
+    for (std::atomic<uint64_t>& bits : raised) bits.store(0, std::memory_order_relaxed);
+    complete.store(false, std::memory_order_relaxed);
+    harvested = false;
+    entries_n = exchanges_n = open_n = text_n = 0;
+    group = 0;
+    page = nullptr;
+    outbox.reset();
+    encoded.clear();
+}
+
+Block* BlockPool::take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) {
+        if (all_.size() >= blocks_max_) return nullptr;
+        all_.push_back(std::make_unique<Block>());
+        return all_.back().get();
+    }
+    Block* block = free_.back();
+    free_.pop_back();
+    return block;
+}
+
+void BlockPool::give_back(Block* block) {
+    block->clear();
+    const std::lock_guard lock(mutex_);
+    free_.push_back(block);
+}
+
+}  // namespace belfry::delivery

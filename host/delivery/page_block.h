@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// A page's arena comes in blocks of 64 KiB: up to 128 deliveries with their exchanges and tokens, posted to a loop as
+// one portion.
+//
+// Blocks, not pages, are what a late answer keeps alive: a settled page with one straggler gives nine tenths of its
+// memory back. Threads: filled and read by the page's worker; exchanges belong to a loop between submit and done().
+// Owner: a Page; recycled by BlockPool.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "http/plan.h"
+
+namespace belfry::delivery {
+
+class Page;
+
+constexpr size_t kBlockBytes = 64 * 1024;
+constexpr uint32_t kBlockEntries = 128;
+constexpr uint32_t kPageBlocks = 10;  // 640 KiB
+
+// One delivery of a page.
+struct Entry {
+    int64_t ref = 0;  // device key, or pick
+    uint32_t variant = 0;
+    uint32_t platform = 0;  // hash of its name, for scopes narrower than the instance
+    uint16_t group = 0;
+    uint8_t resent = 0;
+    bool open = true;  // has no verdict yet
+};
+
+// A request of the block and the entries it carries: [first, first + n).
+struct Sent {
+    uint8_t first = 0, n = 0;
+    bool judged = false;
+};
+
+class Block {
+public:
+    struct Tied : http::Portion {
+        Block* block = nullptr;
+    };
+
+    Block() = default;
+    ~Block() { clear(); }
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+
+    // Room for one more entry with a token of `token_bytes`.
+    bool has_room(size_t token_bytes) const noexcept {
+        return entries_n < kBlockEntries && sizeof text - text_n >= token_bytes;
+    }
+    Entry& add(std::string_view token) noexcept;
+    std::string_view token(uint32_t entry) const noexcept { return tokens[entry]; }
+    // The next exchange of the portion, to be filled by the caller.
+    http::Exchange& add_exchange(uint32_t first, uint32_t n) noexcept;
+    std::span<http::Exchange> exchanges() noexcept {
+        return {std::launder(reinterpret_cast<http::Exchange*>(raw_exchanges)), exchanges_n};
+    }
+    void clear() noexcept;
+
+    Page* page = nullptr;
+    std::optional<Tied> portion;                            // engaged once submitted
+    std::atomic<uint64_t> raised[kBlockEntries / 64] = {};  // exchanges that finished with an exception, by bit
+    std::atomic<bool> complete{false};
+    bool harvested = false;  // complete and every entry judged
+    uint32_t entries_n = 0, exchanges_n = 0, open_n = 0;
+    uint16_t group = 0;  // of its first entry; all entries share its gate
+    uint32_t text_n = 0;
+    std::unique_ptr<char[]> outbox;  // requests that encode wrote; empty for plans
+    std::vector<http::EncodedRequest> encoded;
+
+    std::array<Entry, kBlockEntries> entries;
+    std::array<Sent, kBlockEntries> sent;
+    std::array<std::string_view, kBlockEntries> tokens;
+    alignas(http::Exchange) std::byte raw_exchanges[kBlockEntries * sizeof(http::Exchange)];
+
+private:
+    static constexpr size_t kFixedBytes =
+        kBlockEntries * (sizeof(Entry) + sizeof(Sent) + sizeof(std::string_view) + sizeof(http::Exchange)) + 256;
+
+public:
+    char text[kBlockBytes - kFixedBytes];
+};
+static_assert(sizeof(Block) <= kBlockBytes);
+
+// Threads: [any].
+class BlockPool {
+public:
+    explicit BlockPool(size_t blocks_max) : blocks_max_(blocks_max) {}
+    // Null: all blocks are in use.
+    Block* take();
+    void give_back(Block* block);
+
+private:
+    const size_t blocks_max_;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Block>> all_;
+    std::vector<Block*> free_;
+};
+
+}  // namespace belfry::delivery

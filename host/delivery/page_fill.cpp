@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reading half of a page: the rows of its item become entries in blocks, or outcomes and owed lists where nothing
+// is to be sent.
+#include <belfry/abi.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include "delivery/page.h"
+
+namespace belfry::delivery {
+
+namespace {
+
+constexpr uint32_t kRowsLookedAtMax = 20'000;  // stored rows per scan, for filters that match few
+constexpr int64_t kReadNs = 200 * kNsPerMs;    // a page looks no longer for more rows
+constexpr int64_t kReadDeadlineNs = 5 * kNsPerSecond;
+constexpr int64_t kNotPreparedMs = 5'000;  // a provider that cannot prepare now is asked again after this
+constexpr int64_t kNoGateMs = 60'000;      // a provider whose number cannot be had now
+constexpr uint32_t kMixedRowsMin = 32;     // of a page for several providers, however slow one of them is
+constexpr uint32_t kTopicsPerRead = 32;    // rows read per topic at least, when several are merged
+
+uint64_t mix(uint64_t value) noexcept {  // splitmix64's finaliser
+    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+    return value ^ (value >> 31);
+}
+
+uint64_t hash_text(std::string_view text) noexcept {  // FNV-1a
+    uint64_t hash = 0xcbf29ce484222325ULL;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    return hash;
+}
+
+// A UUID (version 8: made by our own rule) of (push, device): the same on every retry, on every node.
+std::array<uint8_t, 16> delivery_id(const audience::Hash16& seed, uint64_t device) noexcept {
+    uint64_t halves[2];
+    std::memcpy(halves, seed.data(), sizeof halves);
+    halves[0] = mix(halves[0] ^ mix(device + 0x9e3779b97f4a7c15ULL));
+    halves[1] = mix(halves[1] + mix(device ^ 0xc2b2ae3d27d4eb4fULL));
+    std::array<uint8_t, 16> id{};
+    std::memcpy(id.data(), halves, sizeof halves);
+    id[6] = static_cast<uint8_t>((id[6] & 0x0f) | 0x80);
+    id[8] = static_cast<uint8_t>((id[8] & 0x3f) | 0x80);
+    return id;
+}
+
+int32_t stopped_outcome(int32_t state) noexcept {
+    return state == BELFRY_PUSH_EXPIRED ? BELFRY_FINAL_EXPIRED : BELFRY_FINAL_CANCELLED;
+}
+
+}  // namespace
+
+// ---- sections: the pushes of the item ----
+
+bool Page::open_sections() {
+    if (item_.row.kind != BELFRY_WORK_BUNDLE) {
+        Section& section = sections_.emplace_back();
+        section.app = &item_.app;
+        section.uid = &item_.uid;
+        section.expires_unix_ms = item_.row.expires_unix_ms;
+        section.attempt = std::max(1u, item_.row.attempt);
+        section.initial = item_.initial();
+        if (item_.stopped()) section.stopped = stopped_outcome(item_.row.state);
+        return open_section(section);
+    }
+    for (const WorkMember& member : item_.members) {
+        Section& section = sections_.emplace_back();
+        section.member = member.index;
+        section.app = &member.app;
+        section.uid = &member.uid;
+        section.expires_unix_ms = member.expires_unix_ms;
+        section.attempt = std::max(1u, member.attempt);
+        if ((member.flags & BELFRY_MEMBER_STOPPED) != 0) section.stopped = BELFRY_FINAL_CANCELLED;
+        Result<std::shared_ptr<const StoredPush>> push = open_push(member.body);
+        if (push) section.push = std::move(*push);
+        open_section(section);
+    }
+    return true;
+}
+
+// False: the item cannot be read now.
+bool Page::open_section(Section& section) {
+    section.seed = audience::hash_of({*section.app, *section.uid});
+    const int64_t expires = section.expires_unix_ms;
+    if (expires != 0 && world_.clock.unix_ms() >= expires) section.stopped = BELFRY_FINAL_EXPIRED;
+    const bool bundle = item_.row.kind == BELFRY_WORK_BUNDLE;
+    if (const int32_t state = section.stopped == 0 ? world_.stopped.state(section.seed) : 0; state != 0) {
+        // A paused item goes back and is parked by the queue; a member of a bundle is too small to be taken out.
+        if (state == BELFRY_PUSH_PAUSED && !bundle) return false;
+        if (state != BELFRY_PUSH_PAUSED) section.stopped = stopped_outcome(state);
+    }
+    if (section.stopped != 0) return true;
+    if (!bundle) {
+        Result<std::shared_ptr<const StoredPush>> push = world_.stored.body(item_.row.body);
+        if (push) section.push = std::move(*push);
+        if (!push && push.error().code != ErrorCode::Corrupt && push.error().code != ErrorCode::NotFound) {
+            world_.host.storage_trouble(push.error());
+            return false;
+        }
+        if (!push) drop_section(section, push.error());
+    } else if (section.push == nullptr) {
+        drop_section(section, error(ErrorCode::Corrupt, "the body of a bundled push is damaged"));
+    }
+    return true;
+}
+
+// A push whose body cannot be understood ends as internal, entry by entry; retrying would never help.
+void Page::drop_section(Section& section, const Error& why) {
+    world_.log.error("push cannot be read from the queue", {{"uid", *section.uid}, {"reason", why.to_string()}});
+    section.stopped = BELFRY_FINAL_INTERNAL;
+}
+
+// ---- groups: a push at one gate ----
+
+uint16_t Page::group_for(uint16_t section, std::string_view provider) {
+    if (last_group_ < groups_.size() && groups_[last_group_].section == section &&
+        groups_[last_group_].provider == provider) {
+        return last_group_;
+    }
+    for (size_t i = 0; i < groups_.size(); ++i) {
+        if (groups_[i].section == section && groups_[i].provider == provider)
+            return last_group_ = static_cast<uint16_t>(i);
+    }
+    Group& group = groups_.emplace_back();
+    group.section = section;
+    group.provider = provider;
+    ledgers_[0].add_group();
+    open_group(group);
+    return last_group_ = static_cast<uint16_t>(groups_.size() - 1);
+}
+
+void Page::open_group(Group& group) {
+    const Section& section = sections_[group.section];
+    group.gate = group.provider.empty() ? nullptr : world_.gates.by_name(group.provider);
+    group.gate_number = group.gate != nullptr ? group.gate->number() : item_.row.gate;
+    if (section.stopped != 0) {
+        group.outcome = section.stopped;
+        return;
+    }
+    const std::string* payload = section.push->body.payload_of(group.provider);
+    if (payload == nullptr) {
+        group.outcome = BELFRY_FINAL_SKIPPED_NO_PAYLOAD;
+        return;
+    }
+    if (group.gate == nullptr) {
+        // Its instance left the configuration: the deliveries wait behind its number.
+        group.gate_number = world_.gates.number_of(group.provider);
+        group.way = Way::Defer;
+        group.defer_ms = group.gate_number == 0 ? kNoGateMs : 0;
+        return;
+    }
+    if (section.push->body.dry_run == DryRun::Host) {
+        group.outcome = BELFRY_FINAL_ACCEPTED;
+        return;
+    }
+    prepare(group, *payload);
+}
+
+void Page::prepare(Group& group, const std::string& payload) {
+    const Section& section = sections_[group.section];
+    const PushBody& body = section.push->body;
+    group.way = Way::Defer;
+    const std::shared_ptr<Generation> generation = group.gate->generation();
+    if (generation == nullptr || group.gate->closed()) return;
+    PreparedPush::Content content;
+    content.kind = body.audience == Audience::Topic       ? BELFRY_CONTENT_TOPIC
+                   : body.audience == Audience::Condition ? BELFRY_CONTENT_CONDITION
+                                                          : BELFRY_CONTENT_TOKENS;
+    Result<BlobEntry> target = error(ErrorCode::NotFound, "");
+    if (content.kind != BELFRY_CONTENT_TOKENS) {
+        target = section.blob.at(0);
+        if (target) content.target = target->token;
+    }
+    content.dry_run = body.dry_run == DryRun::Provider;
+    content.expires_unix_ms = section.expires_unix_ms;
+    Result<std::shared_ptr<PreparedPush>> prepared =
+        world_.prepared.get(section.push, payload, *group.gate, generation, content);
+    if (!prepared) {
+        const ErrorCode code = prepared.error().code;
+        const bool refused = code == ErrorCode::InvalidArgument || code == ErrorCode::TooLarge;
+        const bool passes =
+            code == ErrorCode::Unavailable || code == ErrorCode::Busy || code == ErrorCode::DeadlineExceeded;
+        group.reason = prepared.error().to_string();
+        group.defer_ms = kNotPreparedMs;
+        if (passes) return;
+        group.way = Way::Final;
+        group.outcome = refused                          ? BELFRY_FINAL_REFUSED
+                        : code == ErrorCode::Unsupported ? BELFRY_FINAL_UNSUPPORTED
+                                                         : BELFRY_FINAL_INTERNAL;
+        return;
+    }
+    if ((*prepared)->refused()) {
+        group.way = Way::Final;
+        group.outcome = BELFRY_FINAL_REFUSED;
+        group.reason = (*prepared)->refusal();
+        return;
+    }
+    // Its plan may have named a credential for the first time.
+    if (group.gate->closed()) return;
+    group.prepared = std::move(*prepared);
+    group.way = Way::Send;
+}
+
+// ---- rows ----
+
+uint32_t Page::rows_wanted() const {
+    uint32_t rows = std::min(world_.options.page_rows, kBlobEntriesMax);
+    if (Gate* gate = world_.gates.by_number(item_.row.gate)) return gate->page_rows(rows);
+    for (const auto& [provider, payload] : sections_[0].push->body.payloads) {
+        Gate* gate = world_.gates.by_name(provider);
+        if (gate != nullptr && !gate->closed()) rows = std::min(rows, std::max(kMixedRowsMin, gate->page_rows(rows)));
+    }
+    return rows;
+}
+
+uint32_t Page::fields_of(const Section& section) const {
+    const PushBody& body = section.push->body;
+    const audience::RowFilter filter{body.users, body.topics, body.providers, body.platforms};
+    return BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_PLATFORM | filter.fields();
+}
+
+bool Page::take_row(uint16_t section_at, int64_t ref, const belfry_device& row, bool may_stop) {
+    Section& section = sections_[section_at];
+    if (section.initial) {
+        const PushBody& body = section.push->body;
+        // A Topics audience was selected by its topics already.
+        static const std::vector<std::string> kNone;
+        const audience::RowFilter filter{body.users, body.audience == Audience::Topics ? kNone : body.topics,
+                                         body.providers, body.platforms};
+        if (!filter.matches(row)) return true;
+    }
+    const uint16_t number = group_for(section_at, view(row.provider));
+    Group& group = groups_[number];
+    if (group.way == Way::Send) {
+        const auto platform = static_cast<uint32_t>(hash_text(view(row.platform)));
+        if (!send_row(group, number, ref, view(row.token), row.variant, platform)) {
+            if (may_stop) return false;
+            owe(number, 0, section.attempt, world_.clock.unix_ms(), ref);
+            ++deferred_;
+        }
+    } else {
+        settle_row(group, number, ref);
+    }
+    if (group.way != Way::Send) keep(ref);
+    ++section.planned;
+    return true;
+}
+
+// A row that is not sent now.
+void Page::settle_row(Group& group, uint16_t number, int64_t ref) {
+    if (group.way == Way::Defer) {
+        owe(number, 0, sections_[group.section].attempt, world_.clock.unix_ms() + group.defer_ms, ref);
+        ++deferred_;
+        return;
+    }
+    ledger().count(number, group.outcome);
+    const bool error = group.outcome == BELFRY_FINAL_REFUSED || group.outcome == BELFRY_FINAL_UNSUPPORTED ||
+                       group.outcome == BELFRY_FINAL_INTERNAL;
+    if (error) add_sample(number, group.outcome, ref, 0, group.reason);
+}
+
+// False: no room left in the page.
+bool Page::send_row(Group& group, uint16_t number, int64_t ref, std::string_view token, uint32_t variant,
+                    uint32_t platform) {
+    const int64_t now = world_.clock.unix_ms();
+    if (const int64_t until = group.gate->platform_paused_until(platform, now); until != 0) {
+        owe(number, 0, sections_[group.section].attempt, policy::round_due_ms(until, now), ref);
+        ++deferred_;
+        return true;
+    }
+    Block* block = block_for(group, number, token.size());
+    if (block == nullptr) {
+        full_ = true;
+        return false;
+    }
+    Entry& entry = block->add(token);
+    entry.ref = ref;
+    entry.variant = variant;
+    entry.platform = platform;
+    entry.group = number;
+    add_exchange(*block, block->entries_n - 1, 0);
+    ++submitted_;
+    return true;
+}
+
+Block* Page::block_for(Group& group, uint16_t number, size_t token_bytes) {
+    Generation* const generation = &group.prepared->generation();
+    Filling* filling = nullptr;
+    for (Filling& other : filling_) {
+        if (other.gate == group.gate && other.generation == generation) filling = &other;
+    }
+    if (filling != nullptr && filling->block->has_room(token_bytes)) return filling->block;
+    if (blocks_.size() >= kPageBlocks) return nullptr;
+    Block* block = world_.blocks.take();
+    if (block == nullptr || !block->has_room(token_bytes)) {
+        if (block != nullptr) world_.blocks.give_back(block);
+        return nullptr;
+    }
+    block->page = this;
+    block->group = number;
+    blocks_.push_back(block);
+    if (filling != nullptr) {
+        filling->block = block;
+    } else {
+        filling_.push_back({group.gate, generation, block});
+    }
+    return block;
+}
+
+void Page::add_exchange(Block& block, uint32_t at, uint32_t resent) {
+    Entry& entry = block.entries[at];
+    entry.resent = static_cast<uint8_t>(resent);
+    const Group& group = groups_[entry.group];
+    const Section& section = sections_[group.section];
+    const CompiledPlan& plan = group.prepared->plan(entry.variant);
+    http::Exchange& exchange = block.add_exchange(at, 1);
+    exchange.plan = &plan.plan;
+    exchange.endpoint = plan.plan.endpoint;
+    exchange.token = block.token(at);
+    exchange.payload = group.prepared->payload();
+    exchange.expires_unix_ms = section.expires_unix_ms;
+    if (plan.wants_delivery_id) {
+        const uint64_t device = picks(section) ? hash_text(exchange.token) : static_cast<uint64_t>(entry.ref);
+        exchange.delivery_id = delivery_id(section.seed, device);
+    }
+}
+
+// ---- reading by kind of item ----
+
+Page::Read Page::read() {
+    ledgers_[0].clear(0);
+    ledgers_[1].clear(0);
+    if (!open_sections()) return Read::Failed;
+    if (!slice()) return read_entries();
+    if (sections_[0].stopped != 0) {  // what it would still have found was never planned
+        end_ = true;
+        return Read::Done;
+    }
+    return read_slice();
+}
+
+Page::Read Page::read_slice() {
+    const Section& section = sections_[0];
+    const PushBody& body = section.push->body;
+    if (body.audience == Audience::Topics && body.topics.size() > 1) return scan_merged(section);
+    static const std::string kNone;
+    const bool all = body.audience == Audience::All;
+    return scan_one(section, all || body.topics.empty() ? kNone : body.topics[0], all);
+}
+
+Page::Read Page::scan_one(const Section& section, const std::string& topic, bool all) {
+    const uint32_t wanted = rows_wanted();
+    const int64_t until = world_.clock.mono_ns() + kReadNs;
+    belfry_scan scan = sized<belfry_scan>();
+    scan.fields = fields_of(section);
+    scan.by = all ? BELFRY_BY_ALL : BELFRY_BY_TOPIC;
+    scan.budget_rows = kRowsLookedAtMax;
+    scan.app = str(std::string_view(*section.app));
+    scan.value = str(std::string_view(topic));
+    scan.hi = item_.row.hi;
+    scan.deadline_mono_ns = world_.clock.mono_ns() + kReadDeadlineNs;
+    while (!end_ && !full_ && sections_[0].planned < wanted) {
+        scan.after = cursor_;
+        scan.want = wanted - sections_[0].planned;
+        int64_t last = cursor_;
+        const Result<plugins::ScanEnd> end = world_.storage.scan(scan, [&](const belfry_device& row) {
+            if (!take_row(0, row.key, row, true)) return false;
+            last = row.key;
+            return true;
+        });
+        if (!end) {
+            world_.host.storage_trouble(end.error());
+            return Read::Failed;
+        }
+        cursor_ = full_ ? last : end->cursor;
+        end_ = !full_ && end->end;
+        if (world_.clock.mono_ns() > until) break;
+    }
+    full_ = full_ || sections_[0].planned >= wanted;
+    return Read::Done;
+}
+
+// Several topics: their keys are merged in key order, each device once, and then fetched.
+Page::Read Page::scan_merged(const Section& section) {
+    const std::vector<std::string>& topics = section.push->body.topics;
+    const uint32_t wanted = rows_wanted();
+    belfry_scan scan = sized<belfry_scan>();
+    scan.by = BELFRY_BY_TOPIC;
+    scan.want = std::max(kTopicsPerRead, 2 * wanted / static_cast<uint32_t>(topics.size()));
+    scan.budget_rows = kRowsLookedAtMax;
+    scan.app = str(std::string_view(*section.app));
+    scan.after = cursor_;
+    scan.hi = item_.row.hi;
+    scan.deadline_mono_ns = world_.clock.mono_ns() + kReadDeadlineNs;
+    std::vector<int64_t> keys;
+    int64_t safe = item_.row.hi - 1;  // every topic was read up to here
+    bool end = true;
+    for (const std::string& topic : topics) {
+        scan.value = str(std::string_view(topic));
+        const Result<plugins::ScanEnd> read =
+            world_.storage.scan(scan, [&](const belfry_device& row) { keys.push_back(row.key); });
+        if (!read) {
+            world_.host.storage_trouble(read.error());
+            return Read::Failed;
+        }
+        if (!read->end) {
+            safe = std::min(safe, read->cursor);
+            end = false;
+        }
+    }
+    std::sort(keys.begin(), keys.end());
+    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+    keys.erase(std::upper_bound(keys.begin(), keys.end(), safe), keys.end());
+    if (keys.size() > wanted) {
+        keys.resize(wanted);
+        safe = keys.back();
+        end = false;
+    }
+    const Status fetched =
+        world_.storage.fetch_keys(*section.app, keys, 1, fields_of(section), scan.deadline_mono_ns,
+                                  [&](const belfry_device& row) { take_row(0, row.key, row, false); });
+    if (!fetched) {
+        world_.host.storage_trouble(fetched.error());
+        return Read::Failed;
+    }
+    cursor_ = safe;
+    end_ = end;
+    full_ = keys.size() >= wanted;
+    return Read::Done;
+}
+
+Page::Read Page::read_entries() {
+    end_ = true;
+    end_without_sending();
+    for (size_t i = 0; i < sections_.size(); ++i) {
+        Section& section = sections_[i];
+        const bool bundle = item_.row.kind == BELFRY_WORK_BUNDLE;
+        const std::vector<uint32_t>& chosen = bundle ? item_.members[i].picks : item_.picks;
+        if (section.stopped != 0 || !picks(section)) continue;
+        if (bundle) {
+            section.blob_bytes = std::make_shared<const std::string>(item_.members[i].blob);
+        } else {
+            Result<std::shared_ptr<const std::string>> bytes = world_.stored.blob(item_.row.blob);
+            if (!bytes && bytes.error().code != ErrorCode::NotFound && bytes.error().code != ErrorCode::Corrupt) {
+                world_.host.storage_trouble(bytes.error());
+                return Read::Failed;
+            }
+            section.blob_bytes = bytes ? *bytes : std::make_shared<const std::string>();
+        }
+        if (Result<TokenBlob> blob = TokenBlob::open(*section.blob_bytes)) section.blob = *blob;
+        read_picks(static_cast<uint16_t>(i), chosen);
+    }
+    return read_keys();
+}
+
+// Entries of stopped pushes: counted, not sent.
+void Page::end_without_sending() {
+    for (size_t i = 0; i < sections_.size(); ++i) {
+        Section& section = sections_[i];
+        if (section.stopped == 0) continue;
+        const bool bundle = item_.row.kind == BELFRY_WORK_BUNDLE;
+        const auto& keys = bundle ? item_.members[i].keys : item_.keys;
+        const auto& chosen = bundle ? item_.members[i].picks : item_.picks;
+        const auto n = static_cast<uint32_t>(keys.size() + chosen.size());
+        if (n == 0) continue;
+        const uint16_t group = group_for(static_cast<uint16_t>(i), {});
+        ledger().count(group, section.stopped, n);
+        section.planned += n;
+        if (section.stopped == BELFRY_FINAL_INTERNAL)
+            add_sample(group, section.stopped, -1, 0, "the stored push is damaged");
+    }
+}
+
+void Page::read_picks(uint16_t section_at, const std::vector<uint32_t>& chosen) {
+    Section& section = sections_[section_at];
+    const uint16_t number = group_for(section_at, section.push->body.provider);
+    const bool native = section.push->body.audience != Audience::Tokens;
+    for (const uint32_t pick : chosen) {
+        Group& group = groups_[number];
+        ++section.planned;
+        const Result<BlobEntry> entry = section.blob.at(pick);
+        if (!entry) {
+            ledger().count(number, BELFRY_FINAL_INTERNAL);
+            add_sample(number, BELFRY_FINAL_INTERNAL, -1, 0, entry.error().message);
+        } else if (entry->refused) {
+            ledger().count(number, BELFRY_FINAL_REFUSED);
+            add_sample(number, BELFRY_FINAL_REFUSED, -1, 0, entry->data);
+        } else if (group.way != Way::Send) {
+            settle_row(group, number, pick);
+        } else if (!send_row(group, number, pick, native ? std::string_view() : entry->token, entry->variant, 0)) {
+            owe(number, 0, section.attempt, world_.clock.unix_ms(), pick);
+            ++deferred_;
+        }
+    }
+}
+
+// Device keys of a list, or of all members of a bundle, with one call per app.
+Page::Read Page::read_keys() {
+    struct Wanted {
+        uint16_t section;
+        bool found;
+    };
+    std::vector<int64_t> keys;
+    std::vector<Wanted> wanted;
+    std::vector<bool> done(sections_.size(), false);
+    for (size_t first = 0; first < sections_.size(); ++first) {
+        if (done[first]) continue;
+        keys.clear();
+        wanted.clear();
+        uint32_t fields = 0;
+        const std::string& app = *sections_[first].app;
+        for (size_t i = first; i < sections_.size(); ++i) {
+            if (*sections_[i].app != app) continue;
+            done[i] = true;
+            if (sections_[i].stopped != 0) continue;
+            const auto& own = item_.row.kind == BELFRY_WORK_BUNDLE ? item_.members[i].keys : item_.keys;
+            keys.insert(keys.end(), own.begin(), own.end());
+            wanted.resize(keys.size(), Wanted{static_cast<uint16_t>(i), false});
+            fields |= fields_of(sections_[i]);
+        }
+        if (keys.empty()) continue;
+        const int64_t deadline = world_.clock.mono_ns() + kReadDeadlineNs;
+        const Status fetched = world_.storage.fetch_keys(app, keys, 1, fields, deadline, [&](const belfry_device& row) {
+            if (wanted[row.index].found) return;
+            wanted[row.index].found = true;
+            take_row(wanted[row.index].section, row.key, row, false);
+        });
+        if (!fetched) {
+            world_.host.storage_trouble(fetched.error());
+            return Read::Failed;
+        }
+        for (size_t i = 0; i < wanted.size(); ++i) {
+            // A device that was removed meanwhile was never planned, unless an earlier page has.
+            if (wanted[i].found || sections_[wanted[i].section].initial) continue;
+            ledger().count(group_for(wanted[i].section, {}), BELFRY_FINAL_GONE);
+        }
+    }
+    return Read::Done;
+}
+
+// ---- when nothing can be sent ----
+
+// Everything that was read waits for closed gates: better the item waits than a copy of it in lists.
+bool Page::only_deferred() const {
+    return submitted_ == 0 && deferred_ > 0 && !untouched_ && (slice() || ledgers_[0].counted() == 0);
+}
+
+// Forgets what was read; the item goes back as it was, behind the gate it waits for.
+void Page::discard_read() {
+    uint32_t gate = 0;
+    int64_t defer_ms = 0;
+    bool one_gate = true;
+    for (const Group& group : groups_) {
+        if (group.way != Way::Defer) continue;
+        one_gate = one_gate && (gate == 0 || gate == group.gate_number);
+        gate = group.gate_number;
+        defer_ms = std::max(defer_ms, group.defer_ms);
+    }
+    const bool by_gate = deferred_ > 0 && one_gate && gate != 0 && defer_ms == 0;
+    // Deferred for other reasons, or to several gates: the lists are right after all.
+    if (deferred_ > 0 && !by_gate) return;
+    if (item_.row.kind == BELFRY_WORK_BUNDLE && deferred_ > 0) return;
+    if (!slice() && deferred_ > 0 && item_.row.gate != gate) return;
+    for (Block* block : blocks_) world_.blocks.give_back(block);
+    blocks_.clear();
+    filling_.clear();
+    ledgers_[0].clear(groups_.size());
+    for (Section& section : sections_) section.planned = 0;
+    cursor_ = kept_to_ = item_.row.after;
+    submitted_ = deferred_ = 0;
+    end_ = full_ = false;
+    untouched_ = true;
+    if (by_gate && item_.row.gate != gate) regate_ = gate;
+}
+
+// ---- sending ----
+
+void Page::submit_all() {
+    for (Block* block : blocks_) submit(*block);
+    filling_.clear();
+}
+
+void Page::submit(Block& block) {
+    Gate& gate = *groups_[block.group].gate;
+    Block::Tied& portion = block.portion.emplace();
+    portion.block = &block;
+    portion.exchanges = block.exchanges();
+    portion.owner = this;
+    portion.pacer = &gate.pacer();
+    portion.high = lane_ == 0;
+    const int64_t now = world_.clock.mono_ns();
+    portion.unsent_until_mono_ns = now + world_.options.unsent_ms * kNsPerMs;
+    portion.answer_timeout_ns = world_.options.answer_ms * kNsPerMs;
+    gate.took(block.exchanges_n);
+    world_.sender.submit(portion);
+}
+
+}  // namespace belfry::delivery

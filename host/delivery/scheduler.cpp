@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/scheduler.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace belfry::delivery {
+
+namespace {
+
+constexpr uint32_t kItemsPerClaim = 16;
+constexpr int64_t kQuietAfterErrorNs = 200 * kNsPerMs;
+constexpr const char* kLaneNames[policy::kLanes] = {"high", "normal", "low"};
+
+}  // namespace
+
+Scheduler::Scheduler(const Options& options, plugins::Queue& queue, Node& node, Gates& gates, StoreClock& clock,
+                     Wakeup& wakeup, Log& log, Metrics& metrics)
+    : options_(options),
+      queue_(queue),
+      node_(node),
+      gates_(gates),
+      clock_(clock),
+      wakeup_(wakeup),
+      log_(log, "delivery") {
+    for (uint32_t lane = 0; lane < policy::kLanes; ++lane) {
+        lag_[lane] =
+            &metrics.gauge("lag_seconds", "How long the item claimed last had waited", {{"lane", kLaneNames[lane]}});
+        claims_[lane] = &metrics.counter("items_claimed_total", "Work items claimed", {{"lane", kLaneNames[lane]}});
+    }
+}
+
+Scheduler::~Scheduler() {
+    end();
+}
+
+void Scheduler::start(PagePool& pages) {
+    pages_ = &pages;
+    thread_ = std::thread([this] { run(); });
+}
+
+void Scheduler::end() {
+    ended_ = true;
+    wakeup_.ring();
+    if (thread_.joinable()) thread_.join();
+}
+
+void Scheduler::run() {
+    while (!ended_) {
+        const int64_t now = clock_.mono_ns();
+        pages_->tick(now);
+        const bool quiet = now < quiet_until_ || now < pages_->trouble_until();
+        if (claiming_ && !quiet && claim_round()) continue;
+        wakeup_.wait(std::chrono::milliseconds(options_.idle_claim_ms));
+    }
+}
+
+bool Scheduler::claim_round() {
+    for (const uint32_t lane : shares_.order()) {
+        const uint32_t slots = policy::free_slots(lane, options_.page_slots, pages_->held());
+        const uint32_t n = std::min({slots, pages_->free_pages(), kItemsPerClaim});
+        if (n == 0) continue;
+        const uint32_t claimed = claim(lane, n);
+        if (claimed == 0) {
+            shares_.idle(lane);
+            continue;
+        }
+        shares_.took(lane, claimed);
+        claims_[lane]->add(claimed);
+        return true;
+    }
+    return false;
+}
+
+uint32_t Scheduler::claim(uint32_t lane, uint32_t n) {
+    gates_.open_gates(lane == 0, open_gates_);
+    uint32_t claimed = 0;
+    int64_t oldest = 0;
+    const auto number = static_cast<int32_t>(lane + 1);  // belfry_lane
+    const Status done = queue_.claim(node_.id(), number, open_gates_, n, 0, [&](const belfry_claimed& row) {
+        Page* page = claimed < n ? pages_->take(lane) : nullptr;
+        BELFRY_ASSERT(page != nullptr);
+        page->item().assign(row);
+        page->start(lane);
+        if (oldest == 0 || row.ready_unix_ms < oldest) oldest = row.ready_unix_ms;
+        ++claimed;
+    });
+    if (!done) {
+        quiet_until_ = clock_.mono_ns() + kQuietAfterErrorNs;
+        log_.warning("work cannot be claimed, trying again",
+                     {{"lane", kLaneNames[lane]}, {"reason", done.error().to_string()}});
+    }
+    lag_[lane]->set(claimed == 0 || oldest == 0 ? 0 : static_cast<double>(clock_.unix_ms() - oldest) / 1000.0);
+    return claimed;
+}
+
+}  // namespace belfry::delivery

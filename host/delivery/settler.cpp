@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/settler.h"
+
+#include <belfry/abi.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+namespace belfry::delivery {
+
+namespace {
+
+constexpr size_t kPagesPerCommit = 64;
+constexpr auto kFirstWait = std::chrono::milliseconds(50);
+constexpr auto kLongestWait = std::chrono::milliseconds(2'000);
+
+bool is_answer(belfry_code code) {
+    const belfry_code kind = BELFRY_CODE_CLASS(code);
+    return code == BELFRY_OK || kind == BELFRY_FENCED || kind == BELFRY_STOPPED || kind == BELFRY_PAUSED;
+}
+
+}  // namespace
+
+Settler::Settler(plugins::Queue& queue, plugins::Storage& storage, Node& node, const Clock& clock, size_t pages_max,
+                 Log& log, Metrics& metrics)
+    : queue_(queue),
+      storage_(storage),
+      node_(node),
+      clock_(clock),
+      log_(log, "delivery"),
+      pages_(metrics.counter("pages_total", "Pages committed to the queue")),
+      removed_(metrics.counter("devices_removed_total", "Devices removed because their token is dead")),
+      waiting_(pages_max),
+      give_up_at_(std::numeric_limits<int64_t>::max()),
+      thread_([this] { run(); }) {}
+
+Settler::~Settler() {
+    stop(0);
+}
+
+void Settler::settle(Page& page) {
+    Page* waiting = &page;
+    const bool pushed = waiting_.push(std::move(waiting));
+    BELFRY_ASSERT(pushed);
+}
+
+void Settler::stop(int64_t deadline_mono_ns) {
+    give_up_at_ = deadline_mono_ns;
+    waiting_.close();
+    if (thread_.joinable()) thread_.join();
+}
+
+void Settler::run() {
+    for (;;) {
+        const std::vector<Page*> pages = waiting_.pop_all(kPagesPerCommit);
+        if (pages.empty()) return;
+        commit(pages);
+        report_devices(pages);
+        for (Page* page : pages) page->post(Page::kSettled);
+    }
+}
+
+void Settler::commit(const std::vector<Page*>& pages) {
+    std::vector<Part> parts;
+    std::vector<belfry_checkpoint> rows;
+    for (Page* page : pages) {
+        const std::span<const belfry_checkpoint> checkpoints = page->checkpoints();
+        for (size_t i = 0; i < checkpoints.size(); ++i) {
+            parts.push_back({page, i});
+            rows.push_back(checkpoints[i]);
+        }
+    }
+    auto wait = kFirstWait;
+    while (!rows.empty()) {
+        const Status written = write(parts, rows);
+        if (rows.empty()) break;
+        if (clock_.mono_ns() >= give_up_at_) return give_up(parts);
+        log_.warning(
+            "progress cannot be written to the queue, trying again",
+            {{"pages", rows.size()}, {"reason", written ? std::string("refused") : written.error().to_string()}});
+        std::this_thread::sleep_for(wait);
+        wait = std::min(wait * 2, kLongestWait);
+    }
+    pages_.add(static_cast<double>(pages.size()));
+}
+
+Status Settler::write(std::vector<Part>& parts, std::vector<belfry_checkpoint>& rows) {
+    std::vector<bool> answered(rows.size(), false);
+    const Status written = queue_.page(node_.id(), rows, [&](const belfry_paged& row) {
+        if (!is_answer(row.code)) return;
+        answered[row.index] = true;
+        parts[row.index].page->settled(parts[row.index].checkpoint, row);
+    });
+    if (!written && written.error().code == ErrorCode::Cancelled) {  // the node as a whole was fenced
+        give_up(parts);
+        std::fill(answered.begin(), answered.end(), true);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < rows.size(); ++i) {
+        if (answered[i]) continue;
+        parts[kept] = parts[i];
+        rows[kept++] = rows[i];
+    }
+    parts.resize(kept);
+    rows.resize(kept);
+    return written;
+}
+
+void Settler::give_up(const std::vector<Part>& parts) {
+    belfry_paged fenced = sized<belfry_paged>();
+    fenced.code = BELFRY_FENCED;
+    for (const Part& part : parts) part.page->settled(part.checkpoint, fenced);
+}
+
+void Settler::report_devices(const std::vector<Page*>& pages) {
+    std::map<std::string, std::vector<belfry_fact>> dead, learnt;
+    const int64_t now_ms = clock_.mono_ns() / kNsPerMs;
+    for (Page* page : pages) {
+        for (const DeadToken& token : page->settling().dead) {
+            policy::DeletionBreaker& breaker = page->gate_of(token.group)->breaker();
+            const bool believed = token.suspect ? breaker.may_delete_suspects(now_ms) : breaker.may_delete_definite();
+            if (believed) dead[page->app_of(token.group)].push_back(token.fact);
+        }
+        for (const LearntVariant& variant : page->settling().learnt)
+            learnt[page->app_of(variant.group)].push_back(variant.fact);
+    }
+    for (const auto& [app, facts] : dead) invalidate(app, facts);
+    for (const auto& [app, facts] : learnt) amend(app, facts);
+}
+
+// A dead token that cannot be removed now is found dead again by the next push.
+void Settler::invalidate(const std::string& app, std::span<const belfry_fact> facts) {
+    uint32_t removed = 0;
+    const Status done =
+        storage_.invalidate(app, facts, [&](const belfry_fact_result& row) { removed += row.code == BELFRY_OK; });
+    if (!done) log_.warning("dead tokens not removed", {{"app", app}, {"reason", done.error().to_string()}});
+    removed_.add(removed);
+}
+
+void Settler::amend(const std::string& app, std::span<const belfry_fact> facts) {
+    const Status done = storage_.amend(app, facts, [](const belfry_fact_result&) {});
+    if (!done) log_.warning("learnt variants not kept", {{"app", app}, {"reason", done.error().to_string()}});
+}
+
+}  // namespace belfry::delivery

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/stopped_pushes.h"
+
+#include <belfry/queue.h>
+
+namespace belfry::delivery {
+
+void StoppedPushes::set(const audience::Hash16& push, int32_t state) {
+    const bool stopped = state == BELFRY_PUSH_CANCELLED || state == BELFRY_PUSH_EXPIRED || state == BELFRY_PUSH_PAUSED;
+    const std::lock_guard lock(mutex_);
+    if (!stopped) {
+        states_.erase(push);
+    } else if (const auto [at, fresh] = states_.insert_or_assign(push, state); fresh) {
+        order_.push_back(push);
+    }
+    while (order_.size() > kStoppedPushesMax) {
+        states_.erase(order_.front());
+        order_.pop_front();
+    }
+    size_.store(states_.size(), std::memory_order_relaxed);
+    version_.fetch_add(1, std::memory_order_release);
+}
+
+int32_t StoppedPushes::state(const audience::Hash16& push) const {
+    if (size_.load(std::memory_order_relaxed) == 0) return 0;
+    const std::lock_guard lock(mutex_);
+    const auto found = states_.find(push);
+    return found == states_.end() ? 0 : found->second;
+}
+
+}  // namespace belfry::delivery

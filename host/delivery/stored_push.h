@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Push bodies and token blobs of the queue, decoded once and kept while they are in use: a broadcast of many pages
+// reads its body once.
+//
+// Threads: [any]; a miss reads from the queue. Owner: the delivery core.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "audience/hashes.h"
+#include "base/result.h"
+#include "delivery/push_body.h"
+#include "plugins/queue.h"
+
+namespace belfry::delivery {
+
+struct StoredPush {
+    PushBody body;
+    audience::Hash16 content{};  // of the bytes: equal bodies may share what is prepared from them
+};
+
+Result<std::shared_ptr<const StoredPush>> open_push(std::string_view bytes);
+
+class StoredPushes {
+public:
+    StoredPushes(plugins::Queue& queue, size_t bytes_max) : queue_(queue), bytes_max_(bytes_max) {}
+
+    // NotFound: no such blob. Corrupt: not a body.
+    Result<std::shared_ptr<const StoredPush>> body(uint64_t blob);
+    Result<std::shared_ptr<const std::string>> blob(uint64_t blob);
+
+private:
+    struct Kept {
+        uint64_t id = 0;
+        size_t bytes = 0;
+        std::shared_ptr<const StoredPush> push;
+        std::shared_ptr<const std::string> raw;
+    };
+    Result<std::string> read(uint64_t blob);
+    const Kept* find(uint64_t blob);
+    void keep(Kept&& kept);
+
+    plugins::Queue& queue_;
+    const size_t bytes_max_;
+    std::mutex mutex_;
+    std::list<Kept> recent_;  // newest first
+    std::unordered_map<uint64_t, std::list<Kept>::iterator> by_id_;
+    size_t bytes_ = 0;
+};
+
+}  // namespace belfry::delivery

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/upkeep.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace belfry::delivery {
+
+namespace {
+
+constexpr uint32_t kUpkeepBudgetMs = 50;
+
+}  // namespace
+
+Upkeep::Upkeep(const Options& options, plugins::Queue& queue, Node& node, StoreClock& clock, StoppedPushes& stopped,
+               Wakeup& scheduler, Log& log)
+    : options_(options),
+      queue_(queue),
+      node_(node),
+      clock_(clock),
+      stopped_(stopped),
+      scheduler_(scheduler),
+      log_(log, "delivery") {}
+
+Upkeep::~Upkeep() {
+    stop();
+}
+
+Status Upkeep::start(PagePool& pages) {
+    pages_ = &pages;
+    if (const Status first = beat(); !first) return first;
+    beats_ = std::thread([this] { run_beats(); });
+    upkeep_ = std::thread([this] { run_upkeep(); });
+    return {};
+}
+
+void Upkeep::stop() {
+    ended_ = true;
+    beat_wakeup_.ring();
+    upkeep_wakeup_.ring();
+    if (beats_.joinable()) beats_.join();
+    if (upkeep_.joinable()) upkeep_.join();
+}
+
+Status Upkeep::beat() {
+    const Result<belfry_pulse> pulse = queue_.beat(node_.id());
+    if (!pulse) return pulse.error();
+    clock_.heard(pulse->store_unix_ms);
+    if (change_ == 0) change_ = pulse->changes;
+    return {};
+}
+
+void Upkeep::run_beats() {
+    while (!ended_) {
+        beat_wakeup_.wait(std::chrono::milliseconds(options_.beat_ms));
+        if (ended_) return;
+        const Status done = beat();
+        if (done) continue;
+        log_.warning("heartbeat failed", {{"reason", done.error().to_string()}});
+        // Taken for dead: what it held belongs to others, so it goes on as a new node.
+        if (done.error().code == ErrorCode::Cancelled) node_.renew();
+    }
+}
+
+void Upkeep::run_upkeep() {
+    while (!ended_) {
+        hear_changes();
+        const Result<uint32_t> next = queue_.upkeep(node_.id(), kUpkeepBudgetMs);
+        if (!next) log_.warning("queue upkeep failed", {{"reason", next.error().to_string()}});
+        scheduler_.ring();
+        const int64_t wait = next ? std::min<int64_t>(*next, options_.changes_ms) : options_.changes_ms;
+        upkeep_wakeup_.wait(std::chrono::milliseconds(std::max<int64_t>(wait, 1)));
+    }
+}
+
+void Upkeep::hear_changes() {
+    bool any = false;
+    const Status done = queue_.changes(change_, [&](const belfry_change& row) {
+        change_ = std::max(change_, row.number);
+        stopped_.set(audience::hash_of({view(row.app), view(row.uid)}), row.state);
+        any = true;
+    });
+    if (!done) log_.warning("stopped pushes cannot be heard of", {{"reason", done.error().to_string()}});
+    if (any) pages_->recall_all();
+}
+
+void Upkeep::heard(const std::string& app, const std::string& uid, int32_t state) {
+    stopped_.set(audience::hash_of({app, uid}), state);
+    if (pages_ != nullptr) pages_->recall_all();
+}
+
+}  // namespace belfry::delivery
