@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real fcm.so under the host's real services, with scripted HTTP answers.
+// The real fcm.so under the host's real services: driven call by call, plans executed as the engine would.
+// Threads: used by one at a time.
 #pragma once
 
 #include <belfry/provider.h>
@@ -66,28 +67,27 @@ struct Trouble {
     uint32_t retry_after_ms = 0;
 };
 
-class FcmBed {
+// One instance of the plugin on any host.
+class FcmInstance {
 public:
-    explicit FcmBed(std::string key = fcm_key_file(), std::string more_config = R"("endpoint":"https://fcm.test:7")")
-        : host({"fcm", "fcm", "", 0, [key](std::string_view) -> Result<std::string> { return key; }, false}) {
-        const std::string config =
-            R"({"credentials":{"$secret":"s1"})" + (more_config.empty() ? "" : "," + more_config) + "}";
+    // Creates and starts it; trouble says whether that worked.
+    FcmInstance(const belfry_host* host, const std::string& config) : plugin_(fcm_plugin(host)) {
         belfry_why why{};
-        trouble.code = main().create(host.abi(), str("fcm"), str(std::string_view(config)), &instance_, &why);
-        if (trouble.code == BELFRY_OK) trouble.code = main().start(instance_, 0, &why);
+        trouble.code = plugin_.create(host, str("fcm"), str(std::string_view(config)), &instance_, &why);
+        if (trouble.code == BELFRY_OK) trouble.code = plugin_.start(instance_, 0, &why);
         trouble.where = why.where;
         trouble.text = why.text;
-        if (instance_ != nullptr)
-            provider_ = static_cast<const belfry_provider*>(main().get_interface(instance_, str(BELFRY_PROVIDER_ID)));
+        if (instance_ == nullptr) return;
+        provider_ = static_cast<const belfry_provider*>(plugin_.get_interface(instance_, str(BELFRY_PROVIDER_ID)));
     }
-    ~FcmBed() {
+    ~FcmInstance() {
         if (prepared_ != nullptr) provider_->release(instance_, prepared_);
-        if (instance_ != nullptr) main().destroy(instance_);
+        if (instance_ != nullptr) plugin_.destroy(instance_);
     }
-    FcmBed(const FcmBed&) = delete;
-    FcmBed& operator=(const FcmBed&) = delete;
+    FcmInstance(const FcmInstance&) = delete;
+    FcmInstance& operator=(const FcmInstance&) = delete;
 
-    const belfry_plugin& main() const { return fcm_plugin(host.abi()); }
+    const belfry_plugin& main() const { return plugin_; }
     const belfry_provider& provider() const { return *provider_; }
     belfry_instance* instance() const { return instance_; }
 
@@ -153,12 +153,12 @@ public:
         int64_t valid_ms = 0, refresh_after_ms = 0, not_again_before_ms = 0;
     };
     // Asks for an access token; nothing if there is none (see trouble).
-    std::optional<Credential> authorize() {
+    std::optional<Credential> authorize(int64_t deadline_mono_ns = 1'000) {
         std::optional<Credential> credential;
         belfry_why why{};
         trouble = {};
         trouble.code = collect<belfry_credential>(
-            [&](auto emit, void* ctx) { return provider_->authorize(instance_, 0, 1'000, emit, ctx, &why); },
+            [&](auto emit, void* ctx) { return provider_->authorize(instance_, 0, deadline_mono_ns, emit, ctx, &why); },
             [&](const belfry_credential& row) {
                 credential = Credential{text(row.value), row.valid_ms, row.refresh_after_ms, row.not_again_before_ms};
             });
@@ -168,7 +168,6 @@ public:
         return credential;
     }
 
-    TestHost host;
     Trouble trouble;
 
 private:
@@ -212,9 +211,25 @@ private:
         return request;
     }
 
+    const belfry_plugin& plugin_;
     belfry_instance* instance_ = nullptr;
     const belfry_provider* provider_ = nullptr;
     belfry_prepared* prepared_ = nullptr;
+};
+
+// An instance on a host whose HTTP answers are scripted.
+struct FcmHost {
+    explicit FcmHost(const std::string& key)
+        : host({"fcm", "fcm", "", 0, [key](std::string_view) -> Result<std::string> { return key; }, false}) {}
+    TestHost host;
+};
+class FcmBed : public FcmHost, public FcmInstance {
+public:
+    explicit FcmBed(const std::string& key = fcm_key_file(),
+                    const std::string& more_config = R"("endpoint":"https://fcm.test:7")")
+        : FcmHost(key),
+          FcmInstance(host.abi(),
+                      R"({"credentials":{"$secret":"s1"})" + (more_config.empty() ? "" : "," + more_config) + "}") {}
 };
 
 }  // namespace belfry::fakes
