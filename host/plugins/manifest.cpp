@@ -17,6 +17,7 @@ namespace belfry::plugins {
 
 namespace {
 
+constexpr uint32_t kFormat = 1;
 constexpr size_t kNameBytesMax = 64;
 constexpr size_t kVersionBytesMax = 64;
 
@@ -48,13 +49,15 @@ public:
 
     Result<Manifest> read() {
         Manifest manifest;
+        if (number("belfry_plugin") != kFormat)
+            complain("\"belfry_plugin\" is not " + std::to_string(kFormat), "it names the format of the manifest");
         manifest.id = text(root_, "id", "", kNameBytesMax, true);
         if (!is_name(manifest.id))
             complain("\"id\" is not 1 to 64 of a-z, 0-9, '.', '_' and '-'", "name the plugin in it");
         manifest.version = text(root_, "version", "", kVersionBytesMax, true);
         if (manifest.version.empty()) complain("\"version\" is empty", "write the plugin's version into it");
         manifest.description = text(root_, "description", "", kManifestBytesMax, false);
-        manifest.license = text(root_, "license", "", kManifestBytesMax, false);
+        manifest.licence = text(root_, "licence", "", kManifestBytesMax, false);
         manifest.sha256 = text(root_, "sha256", "", kManifestBytesMax, false);
         if (!manifest.sha256.empty() && !is_sha256(manifest.sha256))
             complain("\"sha256\" is not 64 lower-case hexadecimal digits", "write the sum of the .so or leave it out");
@@ -119,31 +122,35 @@ private:
 
     void read_components(Manifest& manifest) {
         const json::Value components = json::member(root_, "components");
-        if (!components.is(json::Type::Object) || json::count(components) == 0)
+        const size_t n = json::count(components);
+        if (!components.is(json::Type::Array) || n == 0) {
             return complain("the manifest offers no component",
-                            "add \"components\": {\"name\": {\"kind\": ..., \"schema\": {...}}}");
-        if (json::count(components) > kComponentsMax)
-            return complain("the manifest offers too many components", "at most 16");
-        for (const json::Entry& entry : json::Entries(components))
-            read_component(manifest, json::unescape(entry.key), entry.value);
+                            "add \"components\": [{\"name\": ..., \"kind\": ..., \"config_schema\": {...}}]");
+        }
+        if (n > kComponentsMax) return complain("the manifest offers too many components", "at most 16");
+        for (const json::Entry& entry : json::Entries(components)) read_component(manifest, entry.value);
     }
 
-    void read_component(Manifest& manifest, const std::string& name, const json::Value& value) {
-        const std::string place = "component \"" + name + "\": ";
+    void read_component(Manifest& manifest, const json::Value& value) {
+        std::string place = "component " + std::to_string(manifest.components.size() + 1) + ": ";
+        if (!value.is(json::Type::Object))
+            return complain(place + "it is not an object",
+                            "write {\"name\": ..., \"kind\": ..., \"config_schema\": {...}}");
+        const std::string name = text(value, "name", place, kNameBytesMax, true);
+        place = "component \"" + name + "\": ";
         if (!is_name(name))
             return complain(place + "its name is not 1 to 64 of a-z, 0-9, '.', '_' and '-'", "rename it");
         if (manifest.find(name) != nullptr) return complain(place + "it is there twice", "remove one");
-        if (!value.is(json::Type::Object))
-            return complain(place + "it is not an object", "write {\"kind\": ..., \"schema\": {...}}");
         const std::string kind = text(value, "kind", place, kNameBytesMax, true);
         const auto* row =
             std::find_if(std::begin(kKinds), std::end(kKinds), [&](const KindRow& k) { return k.name == kind; });
         if (row == std::end(kKinds))
             return complain(place + "kind \"" + kind + "\" is unknown", "use storage, queue, provider or sink");
-        const json::Value schema = json::member(value, "schema");
-        if (!schema.is(json::Type::Object))
-            return complain(place + "it has no \"schema\"",
+        const json::Value schema = json::member(value, "config_schema");
+        if (!schema.is(json::Type::Object)) {
+            return complain(place + "it has no \"config_schema\"",
                             "add the JSON Schema of its configuration, at least {\"type\": \"object\"}");
+        }
         manifest.components.push_back(
             {name, row->kind, text(value, "description", place, kManifestBytesMax, false), std::string(schema.raw)});
     }
@@ -180,7 +187,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& file) 
         return refusal(file, "the manifest is not JSON: " + json::describe(text, check), "correct it there");
     const json::Value root = json::root(text);
     if (!root.is(json::Type::Object))
-        return refusal(file, "the manifest is not a JSON object", "write {\"id\": ..., \"components\": ...}");
+        return refusal(file, "the manifest is not a JSON object", "write {\"belfry_plugin\": 1, ...}");
     return Reader(root, file).read();
 }
 

@@ -2,24 +2,26 @@
 // The manifest, a JSON file beside every plugin (acme.so, acme.json), read before any of the plugin's code runs:
 //
 //   {
+//     "belfry_plugin": 1,               format of this file
 //     "id": "acme",                     [a-z0-9._-]+, equal to belfry_plugin.id
 //     "version": "1.2.0",               equal to belfry_plugin.version
-//     "description": "...", "license": "Apache-2.0",          optional
 //     "draft_revision": 1,              BELFRY_DRAFT_REVISION it was built with
 //     "needs_minor": 0,                 lowest BELFRY_ABI_MINOR that has all it uses
+//     "description": "...", "licence": "Apache-2.0",          optional
 //     "sha256": "...",                  optional: of the .so
-//     "components": {
-//       "acme": {                       the name create() is given; in configuration: plugin = "acme"
+//     "components": [
+//       {
+//         "name": "acme",               what create() is given; in configuration: plugin = "acme"
 //         "kind": "provider",           storage | queue | provider | sink
 //         "description": "...",         optional
-//         "schema": { ... }             JSON Schema, draft 7, of the configuration section; an object
+//         "config_schema": { ... }      JSON Schema, draft 7, of the configuration section; an object
 //       }
-//     }
+//     ]
 //   }
 //
 // In schemas "format": "secret" marks texts that reach the plugin as {"$secret": id}, and "format": "path" marks file
-// names, which reach it absolute. "examples": [{...}] of a schema is what the probe creates an instance with. Members
-// that this host does not know are left alone. Threads: [any].
+// names, which reach it absolute. "examples": [{...}] of a schema is what the probe creates an instance with.
+// Members that this host does not know are left alone. Threads: [any].
 #pragma once
 
 #include <cstdint>
@@ -47,11 +49,11 @@ struct Component {
 };
 
 struct Manifest {
-    std::string id, version, description, license;
+    std::string id, version, description, licence;
     std::string sha256;  // of the .so, lower-case hex; empty: not stated
     uint32_t draft_revision = 0;
     uint32_t needs_minor = 0;
-    std::vector<Component> components;  // by name
+    std::vector<Component> components;  // as written
 
     const Component* find(std::string_view name) const noexcept;
 };

@@ -13,11 +13,12 @@ namespace {
 // A manifest with one member replaced, or left out if the value is empty.
 std::string with(const std::string& key, const std::string& value) {
     const std::vector<std::pair<std::string, std::string>> members = {
+        {"belfry_plugin", "1"},
         {"id", "\"acme\""},
         {"version", "\"1.2.0\""},
         {"draft_revision", "1"},
         {"needs_minor", "0"},
-        {"components", R"({"acme": {"kind": "provider", "schema": {"type": "object"}}})"}};
+        {"components", R"([{"name": "acme", "kind": "provider", "config_schema": {"type": "object"}}])"}};
     std::string text = "{";
     for (const auto& [name, good] : members) {
         const std::string& used = name == key ? value : good;
@@ -33,13 +34,16 @@ std::string refused(const std::string& text) {
 
 TEST(Manifest, KeepsWhatItSays) {
     const Result<Manifest> manifest = parse_manifest(
-        R"({"id": "acme", "version": "1.2.0", "license": "MIT", "draft_revision": 1, "needs_minor": 0, "later": [1],
-            "components": {"acme": {"kind": "provider", "description": "d", "schema": {"type": "object", "required": ["a"]}},
-                           "acme-queue": {"kind": "queue", "schema": {}}}})",
+        R"({"belfry_plugin": 1, "id": "acme", "version": "1.2.0", "licence": "MIT",
+            "draft_revision": 1, "needs_minor": 0,
+            "later": [1], "components": [
+               {"name": "acme", "kind": "provider", "description": "d",
+                "config_schema": {"type": "object", "required": ["a"]}},
+               {"name": "acme-queue", "kind": "queue", "config_schema": {}}]})",
         "f");
     ASSERT_TRUE(manifest) << manifest.error().to_string();
     EXPECT_EQ(manifest->id, "acme");
-    EXPECT_EQ(manifest->license, "MIT");
+    EXPECT_EQ(manifest->licence, "MIT");
     ASSERT_EQ(manifest->components.size(), 2u);
     ASSERT_NE(manifest->find("acme-queue"), nullptr);
     EXPECT_EQ(manifest->find("acme-queue")->kind, Kind::Queue);
@@ -52,7 +56,11 @@ TEST(Manifest, SaysWhichMemberIsWrongAndWhatToDo) {
         {"{\"id\" 1}",
          "/p/acme.json: the manifest is not JSON: line 1, column 7 (byte 6): expected ':' after the key; correct it "
          "there"},
-        {"[]", "/p/acme.json: the manifest is not a JSON object; write {\"id\": ..., \"components\": ...}"},
+        {"[]", "/p/acme.json: the manifest is not a JSON object; write {\"belfry_plugin\": 1, ...}"},
+        {with("belfry_plugin", "2"), "/p/acme.json: \"belfry_plugin\" is not 1; it names the format of the manifest"},
+        {with("components", "[7]"),
+         "/p/acme.json: component 1: it is not an object; write {\"name\": ..., \"kind\": ..., \"config_schema\": "
+         "{...}}"},
         {with("id", ""), "/p/acme.json: the manifest has no \"id\"; add it; see docs/plugin-authors.md"},
         {with("id", "7"), "/p/acme.json: \"id\" of the manifest is not a text; write it as \"...\""},
         {with("id", "\"A b\""),
@@ -66,16 +74,20 @@ TEST(Manifest, SaysWhichMemberIsWrongAndWhatToDo) {
          "headers"},
         {with("needs_minor", "7"),
          "/p/acme.json: needs plugin ABI 1.7, this host has 1.0; update Belfry or take an older version of the plugin"},
-        {with("components", "{}"),
-         "/p/acme.json: the manifest offers no component; add \"components\": {\"name\": {\"kind\": ..., \"schema\": "
-         "{...}}}"},
-        {with("components", R"({"x": {"kind": "sender", "schema": {}}})"),
+        {with("components", "[]"),
+         "/p/acme.json: the manifest offers no component; add \"components\": [{\"name\": ..., \"kind\": ..., "
+         "\"config_schema\": {...}}]"},
+        {with("components", R"([{"name": "x", "kind": "sender", "config_schema": {}}])"),
          "/p/acme.json: component \"x\": kind \"sender\" is unknown; use storage, queue, provider or sink"},
-        {with("components", R"({"x": {"kind": "sink"}})"),
-         "/p/acme.json: component \"x\": it has no \"schema\"; add the JSON Schema of its configuration, at least "
+        {with("components", R"([{"name": "x", "kind": "sink"}])"),
+         "/p/acme.json: component \"x\": it has no \"config_schema\"; add the JSON Schema of its configuration, at "
+         "least "
          "{\"type\": "
          "\"object\"}"},
-        {with("components", R"({"x": {"kind": "sink", "schema": {}}, "x": {"kind": "sink", "schema": {}}})"),
+        {with(
+             "components",
+             R"([{"name": "x", "kind": "sink", "config_schema": {}},
+                 {"name": "x", "kind": "sink", "config_schema": {}}])"),
          "/p/acme.json: component \"x\": it is there twice; remove one"}};
     EXPECT_EQ(refused(with("", "")), "accepted");
     for (const auto& [text, line] : cases) EXPECT_EQ(refused(text), line) << text;

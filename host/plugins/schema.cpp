@@ -386,7 +386,9 @@ Result<std::unique_ptr<const Schema>> Schema::parse(std::string_view text) {
         valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
         parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(root), impl->compiled);
     } catch (const std::exception& e) {
-        return error(ErrorCode::Misconfigured, std::string("cannot be used: ") + e.what());
+        std::string why = e.what();
+        if (!why.empty() && why.back() == '.') why.pop_back();
+        return error(ErrorCode::Misconfigured, "cannot be used: " + why);
     }
     return std::unique_ptr<const Schema>(new Schema(std::move(impl)));
 }

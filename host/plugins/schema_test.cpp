@@ -148,7 +148,8 @@ TEST(Schema, RefusesWhatIsNoSchema) {
 
 TEST(Schema, SurvivesReferencesInACircle) {
     const auto circle = schema(R"({"type": "object", "properties": {"a": {"$ref": "#/definitions/d"}},
-                                   "definitions": {"d": {"type": "object", "properties": {"a": {"$ref": "#/definitions/d"}}}}})");
+                                   "definitions": {"d": {"type": "object",
+                                                         "properties": {"a": {"$ref": "#/definitions/d"}}}}})");
     EXPECT_TRUE(circle->check(R"({"a": {"a": {"a": {}}}})", SecretStore(), "/"));
 }
 

@@ -110,6 +110,17 @@ Result<TrustedFile> read_trusted(const std::string& path, size_t bytes_max, cons
     return file;
 }
 
+Status check_trusted_folder(const std::string& file, const std::string& folder, const TrustRules& rules,
+                            std::vector<std::string>& warnings) {
+    std::error_code failed;
+    fs::path at = fs::path(folder).lexically_normal();
+    while (!fs::exists(at, failed) && at != at.root_path()) at = at.parent_path();
+    at = fs::canonical(at, failed);
+    if (failed) return refusal(file, "cannot look at " + folder + ": " + failed.message(), "check its permissions");
+    if (auto finding = folder_finding(file, at, rules, warnings)) return *finding;
+    return {};
+}
+
 std::string sha256_hex(const void* bytes, size_t n) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned int size = 0;

@@ -28,6 +28,11 @@ struct TrustedFile {
 // `path`; NotFound if there is no such file.
 Result<TrustedFile> read_trusted(const std::string& path, size_t bytes_max, const TrustRules& rules);
 
+// A folder from which `file` may load libraries, and every folder above it; one that does not exist counts as far as it
+// does.
+Status check_trusted_folder(const std::string& file, const std::string& folder, const TrustRules& rules,
+                            std::vector<std::string>& warnings);
+
 // SHA-256 as 64 lower-case hexadecimal digits.
 std::string sha256_hex(const void* bytes, size_t n);
 
