@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/component_specs.h"
+
+#include <filesystem>
+#include <memory>
+
+#include "config/wire_names.h"
+
+namespace belfry::serve {
+
+plugins::ComponentSpec spec_of(const config::Config& config, const config::ComponentConfig& component,
+                               plugins::Kind kind) {
+    plugins::ComponentSpec spec;
+    spec.instance = component.instance;
+    spec.plugin = component.plugin;
+    spec.kind = kind;
+    spec.section = component.section;
+    for (const config::PluginSecret& secret : component.secrets) {
+        spec.secrets.emplace_back(secret.id, secret.value.reveal());
+    }
+    spec.folder = config.file.empty() ? std::filesystem::current_path().string()
+                                      : std::filesystem::absolute(config.file).parent_path().string();
+    spec.settings.per_minute = component.per_minute;
+    spec.settings.connections_max = component.max_connections;
+    spec.settings.ca_file = component.ca_file;
+    spec.settings.critical = kind == plugins::Kind::Storage || kind == plugins::Kind::Queue;
+    return spec;
+}
+
+Result<std::vector<api::AppKey>> app_keys(const config::Config& config) {
+    std::vector<api::AppKey> keys;
+    for (const config::AppConfig& configured : config.apps) {
+        Result<std::vector<config::WireName>> names = config::wire_names(config, configured);
+        if (!names) return names.error();
+        auto app = std::make_shared<api::App>();
+        app->name = configured.name;
+        for (config::WireName& name : *names) {
+            app->providers.push_back({std::move(name.wire), std::move(name.instance), name.canonical});
+        }
+        for (const config::ApiKey& key : configured.keys) keys.push_back({key.key.reveal(), app});
+    }
+    return keys;
+}
+
+}  // namespace belfry::serve

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// From configuration to what modules take: plugin instances, apps and keys. Threads: [startup] and reload.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/api_keys.h"
+#include "config/config.h"
+#include "plugins/component.h"
+
+namespace belfry::serve {
+
+plugins::ComponentSpec spec_of(const config::Config& config, const config::ComponentConfig& component,
+                               plugins::Kind kind);
+
+// Every API key with its app and what the app calls its providers.
+Result<std::vector<api::AppKey>> app_keys(const config::Config& config);
+
+}  // namespace belfry::serve

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/process.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+namespace belfry::serve {
+
+namespace {
+
+constexpr char kLockFile[] = "lock";
+constexpr char kAddressFile[] = "listening";
+
+sigset_t handled_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+}  // namespace
+
+Result<DataDir> DataDir::open(const std::filesystem::path& path) {
+    std::error_code failed;
+    const bool made = std::filesystem::create_directories(path, failed);
+    if (failed) {
+        return error(ErrorCode::Misconfigured, "cannot be made: " + failed.message() + "; choose another data_dir",
+                     path.string());
+    }
+    if (made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, failed);
+    UniqueFd lock(::open((path / kLockFile).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock) {
+        return error(ErrorCode::Misconfigured,
+                     std::string("cannot be written: ") + std::strerror(errno) + "; give it to this user",
+                     path.string());
+    }
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        return error(ErrorCode::Misconfigured,
+                     "is in use by another belfry; stop that one or set another data_dir: one process per directory",
+                     path.string());
+    }
+    return DataDir(path, std::move(lock));
+}
+
+Status DataDir::publish_address(const std::string& address) const {
+    const std::filesystem::path file = path_ / kAddressFile;
+    std::error_code failed;
+    if (address.empty()) {
+        std::filesystem::remove(file, failed);
+        return {};
+    }
+    const std::filesystem::path fresh = path_ / (std::string(kAddressFile) + ".new");
+    {
+        std::ofstream out(fresh, std::ios::trunc);
+        out << address << '\n';
+        if (!out.flush()) return error(ErrorCode::StoreFull, "cannot be written; is the disk full?", fresh.string());
+    }
+    std::filesystem::rename(fresh, file, failed);
+    if (failed) return error(ErrorCode::Unavailable, failed.message(), file.string());
+    return {};
+}
+
+void raise_file_limit(Logger& log) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        log.warning("cannot raise the limit of open files", {{"error", std::strerror(errno)}});
+        return;
+    }
+    log.info("open files", {{"limit", limit.rlim_cur}});
+}
+
+void block_signals() {
+    const sigset_t set = handled_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+void wait_for_stop(const std::function<void()>& reload) {
+    const sigset_t set = handled_signals();
+    for (;;) {
+        int signal = 0;
+        if (sigwait(&set, &signal) != 0) continue;
+        if (signal != SIGHUP) return;
+        reload();
+    }
+}
+
+void let_signals_kill() {
+    const sigset_t set = handled_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+}  // namespace belfry::serve

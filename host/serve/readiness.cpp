@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/readiness.h"
+
+#include <string>
+
+namespace belfry::serve {
+
+namespace {
+
+bool decides(plugins::Kind kind) { return kind == plugins::Kind::Storage || kind == plugins::Kind::Queue; }
+
+std::string detail_of(const delivery::ProviderStatus& provider) {
+    std::string detail(name_of(provider.state));
+    if (!provider.reason.empty()) detail += ": " + provider.reason;
+    if (provider.operator_must_act) detail += " (an operator must act)";
+    if (provider.deletions_stopped) detail += "; deletions are stopped: too many devices look dead at once";
+    return detail;
+}
+
+}  // namespace
+
+std::vector<api::ComponentState> component_states(const plugins::Instances& instances, const delivery::Core& core) {
+    const std::vector<delivery::ProviderStatus> providers = core.providers();
+    std::vector<api::ComponentState> states;
+    for (const plugins::InstanceInfo& instance : instances.list()) {
+        api::ComponentState state;
+        state.name = instance.name;
+        state.ready = instance.state == plugins::InstanceState::Running || !decides(instance.kind);
+        state.detail = std::string(plugins::name_of(instance.state));
+        if (!instance.line.empty()) state.detail += ": " + instance.line;
+        for (const delivery::ProviderStatus& provider : providers) {
+            if (provider.name == instance.name && instance.kind == plugins::Kind::Provider) {
+                state.detail += ", " + detail_of(provider);
+            }
+        }
+        states.push_back(std::move(state));
+    }
+    return states;
+}
+
+}  // namespace belfry::serve

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/reload.h"
+
+#include <algorithm>
+
+#include "serve/component_specs.h"
+
+namespace belfry::serve {
+
+namespace {
+
+constexpr int64_t kGenerationStartMs = 10'000;
+
+}  // namespace
+
+void Reload::run() {
+    config::LoadArgs args;
+    args.file = started_with_.file;
+    args.data_dir = started_with_.data_dir;
+    args.environment = config::process_environment();
+    args.search_default_files = false;
+    Result<config::Config> fresh = config::load(args);
+    if (!fresh) {
+        log_.error("configuration not reloaded, everything stays as it was", {{"error", fresh.error().to_string()}});
+        return;
+    }
+    if (config::wants_embedded_key(*fresh)) {
+        const Result<config::EmbeddedKey> key = config::add_embedded_key(*fresh);
+        if (!key) log_.error("API key of embedded mode not read", {{"error", key.error().to_string()}});
+    }
+    const Result<std::vector<api::AppKey>> keys = app_keys(*fresh);
+    if (keys) {
+        server_.set_keys(*keys);
+    } else {
+        log_.error("API keys not reloaded", {{"error", keys.error().to_string()}});
+    }
+    if (const auto level = telemetry::log_level_of(fresh->log.level)) lines_.set_level(*level);
+    apply_providers(*fresh);
+    name_what_needs_a_restart(*fresh);
+    log_.info("configuration reloaded", {{"file", fresh->file}});
+}
+
+void Reload::apply_providers(const config::Config& fresh) {
+    for (const config::ComponentConfig& provider : fresh.providers) {
+        plugins::Instance* instance = instances_.find(provider.instance);
+        if (instance == nullptr) {
+            log_.warning("a new provider needs a restart", {{"provider", provider.instance}});
+            continue;
+        }
+        const Status made =
+            instances_.reload(spec_of(fresh, provider, plugins::Kind::Provider), {}, kGenerationStartMs);
+        if (!made) {
+            log_.error("provider not reloaded, it goes on as it was",
+                       {{"provider", provider.instance}, {"error", made.error().to_string()}});
+            continue;
+        }
+        const std::shared_ptr<plugins::Generation> generation = instance->current();
+        const Status switched = generation ? core_.switch_provider(provider.instance, generation->provider(), generation)
+                                           : Status(error(ErrorCode::Unavailable, "it is not running"));
+        if (!switched) {
+            log_.error("provider reloaded but not used",
+                       {{"provider", provider.instance}, {"error", switched.error().to_string()}});
+        }
+    }
+}
+
+void Reload::name_what_needs_a_restart(const config::Config& fresh) {
+    const auto differs = [](const config::ComponentConfig& a, const config::ComponentConfig& b) {
+        return a.plugin != b.plugin || a.section != b.section;
+    };
+    if (differs(fresh.storage, started_with_.storage)) log_.warning("a change of [storage] needs a restart");
+    if (differs(fresh.queue, started_with_.queue)) log_.warning("a change of [queue] needs a restart");
+    if (fresh.http.listen != started_with_.http.listen) log_.warning("a change of http.listen needs a restart");
+    for (const config::ComponentConfig& provider : started_with_.providers) {
+        const bool kept = std::any_of(fresh.providers.begin(), fresh.providers.end(),
+                                      [&](const auto& other) { return other.instance == provider.instance; });
+        if (!kept) log_.warning("a removed provider runs on until a restart", {{"provider", provider.instance}});
+    }
+}
+
+}  // namespace belfry::serve

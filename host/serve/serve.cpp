@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program reads off serve(): engine, services, plugins, devices, delivery, API. It stops in the reverse order: first
+// the API (who was answered keeps what was promised), then delivery, then plugins, then the engine.
+#include "serve/serve.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "api/server.h"
+#include "audience/registry.h"
+#include "base/clock.h"
+#include "delivery/core.h"
+#include "http/engine.h"
+#include "plugins/instances.h"
+#include "plugins/loader.h"
+#include "serve/component_specs.h"
+#include "serve/meeting_points.h"
+#include "serve/process.h"
+#include "serve/readiness.h"
+#include "serve/reload.h"
+#include "serve/version.h"
+#include "services/engine_calls.h"
+#include "telemetry/line_log.h"
+#include "telemetry/metric_registry.h"
+
+namespace belfry::serve {
+
+namespace {
+
+constexpr int64_t kStoreStartMs = 30'000;    // migrations, recovery after a crash
+constexpr int64_t kProviderStartMs = 3'000;  // a provider that needs longer goes on in the background
+constexpr int64_t kRequestsEndMs = 5'000;    // requests in work when the server is told to stop
+constexpr int64_t kAnswersEndMs = 1'000;     // the engine's share, after delivery has waited for its answers
+constexpr int64_t kInstancesEndMs = 5'000;
+
+api::ServerOptions server_options(const config::Config& config, std::vector<api::AppKey> keys) {
+    api::ServerOptions options;
+    options.listen = config.http.listen;
+    options.threads_max = config.http.threads_max;
+    options.idle_timeout_s = config.http.idle_timeout_s;
+    options.request_timeout_s = config.http.request_timeout_s;
+    options.http.max_body_bytes = config.http.max_body_bytes;
+    options.http.body_memory_bytes = config.http.body_memory_bytes;
+    options.http.transport_errors = config.http.error_mode == "transport";
+    options.keys = std::move(keys);
+    return options;
+}
+
+plugins::LoaderOptions loader_options(const config::Config& config, const DataDir& data) {
+    plugins::LoaderOptions options;
+    options.dirs = config.plugin_dirs;
+    options.data_dir = data.path().string();
+    options.dev = config.dev;
+    options.host_version = kVersion;
+    return options;
+}
+
+// Storage and queue must run; a provider that does not is shown by /health, and its work waits.
+Status start_instances(const config::Config& config, plugins::Instances& instances) {
+    if (Status s = instances.add(spec_of(config, config.storage, plugins::Kind::Storage), kStoreStartMs); !s) return s;
+    if (Status s = instances.add(spec_of(config, config.queue, plugins::Kind::Queue), kStoreStartMs); !s) return s;
+    for (const config::ComponentConfig& provider : config.providers) {
+        const Status s = instances.add(spec_of(config, provider, plugins::Kind::Provider), kProviderStartMs);
+        if (!s && !provider.implied) return s;
+    }
+    return {};
+}
+
+std::vector<delivery::ProviderInstance> running_providers(const config::Config& config,
+                                                          const plugins::Instances& instances) {
+    std::vector<delivery::ProviderInstance> running;
+    for (const config::ComponentConfig& provider : config.providers) {
+        plugins::Instance* instance = instances.find(provider.instance);
+        const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
+        if (!generation) continue;
+        running.push_back({provider.instance, static_cast<uint64_t>(provider.per_minute), &generation->provider(), generation});
+    }
+    return running;
+}
+
+delivery::Options delivery_options(const config::Config& config) {
+    delivery::Options options;
+    options.workers = std::max(1U, std::thread::hardware_concurrency());
+    options.attempts = config.delivery;
+    return options;
+}
+
+Status run(const config::Config& config, telemetry::LineLog& lines, const Clock& clock) {
+    Logger log(lines, "serve");
+    telemetry::MetricRegistry metrics(config.metrics.published_names);
+    telemetry::define_process_metrics(metrics, kVersion);
+    Result<std::vector<api::AppKey>> keys = app_keys(config);
+    if (!keys) return keys.error();
+    Result<DataDir> data = DataDir::open(config.data_dir);
+    if (!data) return data.error();
+    raise_file_limit(log);
+
+    http::EngineOptions engine_options;
+    engine_options.loops = std::max(1U, std::thread::hardware_concurrency() / 2);
+    Result<std::unique_ptr<http::Engine>> engine = http::Engine::create(engine_options, clock, lines, metrics);
+    if (!engine) return engine.error();
+
+    services::EngineCalls calls(**engine);
+    services::HostServices services({lines, metrics, clock, calls, data->path() / "state"});
+    PluginHosts hosts(services);
+    plugins::Loader loader(loader_options(config, *data), hosts, lines);
+    plugins::Instances instances(loader, hosts, lines, clock);
+    if (Status started = start_instances(config, instances); !started) return started;
+    const std::shared_ptr<plugins::Generation> storage = instances.find(config.storage.instance)->current();
+    const std::shared_ptr<plugins::Generation> queue = instances.find(config.queue.instance)->current();
+    StorageState cluster(storage->storage());
+    services.set_cluster_state(&cluster);
+
+    ProviderTokens tokens(instances);
+    audience::Registry devices(storage->storage(), tokens, lines, metrics);
+    const std::unique_ptr<delivery::Sender> sender = delivery::engine_sender(**engine);
+    Result<std::unique_ptr<delivery::Core>> core =
+        delivery::make(delivery_options(config), storage->storage(), queue->queue(), running_providers(config, instances),
+                       *sender, clock, lines, metrics);
+    if (!core) return core.error();
+    if (Status started = (*core)->start(); !started) return started;
+
+    const api::Insight insight{[&] { return metrics.exposition(); }, [&] { return component_states(instances, **core); },
+                               kVersion};
+    Result<std::unique_ptr<api::Server>> server =
+        api::Server::start(server_options(config, std::move(*keys)), **core, devices, insight, clock, lines, metrics);
+    Status outcome;
+    if (server) {
+        outcome = data->publish_address((*server)->address());
+        log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", data->path().string()}});
+        Reload reload(config, instances, **core, **server, lines);
+        wait_for_stop([&] { reload.run(); });
+        let_signals_kill();
+        log.info("stopping", {{"hint", "a second signal skips the wait"}});
+        (*server)->announce_stop();
+        (*server)->stop(clock.mono_ns() + kRequestsEndMs * kNsPerMs);
+    } else {
+        outcome = server.error();
+    }
+    devices.stop();
+    (*core)->stop();
+    (*engine)->stop(clock.mono_ns() + kAnswersEndMs * kNsPerMs);
+    services.set_cluster_state(nullptr);
+    (void)data->publish_address("");
+    log.info("stopped");
+    return outcome;
+}
+
+}  // namespace
+
+int serve(config::Config config) {
+    block_signals();
+    const SystemClock clock;
+    telemetry::LineLog lines(STDERR_FILENO, telemetry::log_level_of(config.log.level).value_or(LogLevel::Info), clock);
+    if (config::wants_embedded_key(config)) {
+        const Result<config::EmbeddedKey> key = config::add_embedded_key(config);
+        if (!key) {
+            std::fprintf(stderr, "belfry: %s\n", key.error().to_string().c_str());
+            return 1;
+        }
+        std::fprintf(stderr, "belfry: no configuration file: embedded mode; the API key is in %s\n", key->file.c_str());
+    }
+    const Status outcome = run(config, lines, clock);
+    if (!outcome) std::fprintf(stderr, "belfry: %s\n", outcome.error().to_string().c_str());
+    return outcome ? 0 : 1;
+}
+
+}  // namespace belfry::serve
