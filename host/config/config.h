@@ -32,6 +32,13 @@ struct LogConfig {
     std::string level = "info";
 };
 
+struct DeliveryConfig {
+    int64_t attempts_max = 6;
+    int64_t retry_base_ms = 2'000;
+    int64_t retry_max_ms = 15 * 60'000;
+    int64_t workers = 0;  // 0: one per core
+};
+
 struct MetricsConfig {
     bool published_names = false;
 };
@@ -77,6 +84,7 @@ struct Config {
     HttpConfig http;
     LogConfig log;
     MetricsConfig metrics;
+    DeliveryConfig delivery;
     std::vector<AppConfig> apps;  // always has "default", first
     ComponentConfig storage, queue;
     std::vector<ComponentConfig> providers, sinks;

@@ -16,6 +16,7 @@ Rule path() {
 }
 
 constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kHourMs = 3'600'000;
 
 std::vector<Setting> http_settings(HttpConfig& c) {
     return {
@@ -40,6 +41,20 @@ std::vector<Setting> http_settings(HttpConfig& c) {
     };
 }
 
+std::vector<Setting> delivery_settings(DeliveryConfig& c) {
+    return {
+        {"attempts_max", &c.attempts_max,
+         "Attempts of one delivery before it goes to the dead letters. Waiting for a paused provider is no attempt.",
+         between(1, 100)},
+        {"retry_base_ms", &c.retry_base_ms,
+         "Shortest back-off after a failed attempt, milliseconds; it doubles with each one, with jitter. A provider's "
+         "own hint wins.",
+         between(10, kHourMs)},
+        {"retry_max_ms", &c.retry_max_ms, "Longest back-off, milliseconds.", between(10, 24 * kHourMs)},
+        {"workers", &c.workers, "Threads that prepare and judge pages; 0 = one per core.", between(0, 256)},
+    };
+}
+
 }  // namespace
 
 std::vector<Section> fixed_sections(Config& c) {
@@ -52,6 +67,7 @@ std::vector<Section> fixed_sections(Config& c) {
           {"dev", &c.dev,
            "Loosens checks that get in the way of development: plugin folders writable by the group only warn."}}},
         {"http", "The HTTP API.", http_settings(c.http)},
+        {"delivery", "Attempts and back-off.", delivery_settings(c.delivery)},
         {"log",
          "Log lines on standard error.",
          {{"level", &c.log.level, "Least level that is written.", one_of({"debug", "info", "warning", "error"})}}},

@@ -84,8 +84,11 @@ std::vector<delivery::ProviderInstance> running_providers(const config::Config& 
 
 delivery::Options delivery_options(const config::Config& config) {
     delivery::Options options;
-    options.workers = std::max(1U, std::thread::hardware_concurrency());
-    options.attempts = config.delivery;
+    const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+    options.workers = config.delivery.workers > 0 ? static_cast<unsigned>(config.delivery.workers) : cores;
+    options.attempts.attempts_max = static_cast<uint32_t>(config.delivery.attempts_max);
+    options.attempts.base_ms = config.delivery.retry_base_ms;
+    options.attempts.cap_ms = config.delivery.retry_max_ms;
     return options;
 }
 
