@@ -17,7 +17,9 @@ private:
 };
 
 // Cluster keys of plugins stand beside the host's own in the storage.
-std::string cluster_key(std::string_view key) { return "plugin/" + std::string(key); }
+std::string cluster_key(std::string_view key) {
+    return "plugin/" + std::string(key);
+}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where modules meet that may not include each other: services and plugins, storage and services, providers and devices.
+// Where modules meet that may not include each other: services and plugins, storage and services, providers and
+// devices.
 //
 // Threads: as the interfaces they implement say. Owner: serve().
 #pragma once

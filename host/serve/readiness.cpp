@@ -7,7 +7,9 @@ namespace belfry::serve {
 
 namespace {
 
-bool decides(plugins::Kind kind) { return kind == plugins::Kind::Storage || kind == plugins::Kind::Queue; }
+bool decides(plugins::Kind kind) {
+    return kind == plugins::Kind::Storage || kind == plugins::Kind::Queue;
+}
 
 std::string detail_of(const delivery::ProviderStatus& provider) {
     std::string detail(name_of(provider.state));

@@ -10,7 +10,8 @@
 
 namespace belfry::serve {
 
-// Storage and queue decide readiness; a provider in trouble is shown with its reason but keeps nobody from being served.
+// Storage and queue decide readiness; a provider in trouble is shown with its reason but keeps nobody from being
+// served.
 std::vector<api::ComponentState> component_states(const plugins::Instances& instances, const delivery::Core& core);
 
 }  // namespace belfry::serve

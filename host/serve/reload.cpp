@@ -55,8 +55,9 @@ void Reload::apply_providers(const config::Config& fresh) {
             continue;
         }
         const std::shared_ptr<plugins::Generation> generation = instance->current();
-        const Status switched = generation ? core_.switch_provider(provider.instance, generation->provider(), generation)
-                                           : Status(error(ErrorCode::Unavailable, "it is not running"));
+        const Status switched = generation
+                                    ? core_.switch_provider(provider.instance, generation->provider(), generation)
+                                    : Status(error(ErrorCode::Unavailable, "it is not running"));
         if (!switched) {
             log_.error("provider reloaded but not used",
                        {{"provider", provider.instance}, {"error", switched.error().to_string()}});

@@ -17,7 +17,11 @@ public:
     // Everything lives longer than this object.
     Reload(const config::Config& started_with, plugins::Instances& instances, delivery::Core& core, api::Server& server,
            telemetry::LineLog& lines)
-        : started_with_(started_with), instances_(instances), core_(core), server_(server), lines_(lines),
+        : started_with_(started_with),
+          instances_(instances),
+          core_(core),
+          server_(server),
+          lines_(lines),
           log_(lines, "reload") {}
     void run();
 

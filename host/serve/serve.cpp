@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program reads off serve(): engine, services, plugins, devices, delivery, API. It stops in the reverse order: first
-// the API (who was answered keeps what was promised), then delivery, then plugins, then the engine.
+// The program reads off serve(): engine, services, plugins, devices, delivery, API. It stops in the reverse order:
+// first the API (who was answered keeps what was promised), then delivery, then plugins, then the engine.
 #include "serve/serve.h"
 
 #include <unistd.h>
@@ -77,7 +77,8 @@ std::vector<delivery::ProviderInstance> running_providers(const config::Config& 
         plugins::Instance* instance = instances.find(provider.instance);
         const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
         if (!generation) continue;
-        running.push_back({provider.instance, static_cast<uint64_t>(provider.per_minute), &generation->provider(), generation});
+        running.push_back(
+            {provider.instance, static_cast<uint64_t>(provider.per_minute), &generation->provider(), generation});
     }
     return running;
 }
@@ -90,6 +91,61 @@ delivery::Options delivery_options(const config::Config& config) {
     options.attempts.base_ms = config.delivery.retry_base_ms;
     options.attempts.cap_ms = config.delivery.retry_max_ms;
     return options;
+}
+
+// Everything that outlives the storage's and the queue's instances.
+struct Ground {
+    const config::Config& config;
+    const DataDir& data;
+    http::Engine& engine;
+    services::HostServices& services;
+    plugins::Instances& instances;
+    const Clock& clock;
+    telemetry::LineLog& lines;
+    telemetry::MetricRegistry& metrics;
+};
+
+// Devices, delivery and the API on running instances, until the server is told to stop.
+Status serve_on(const Ground& ground, std::vector<api::AppKey> keys) {
+    const config::Config& config = ground.config;
+    Logger log(ground.lines, "serve");
+    const std::shared_ptr<plugins::Generation> storage = ground.instances.find(config.storage.instance)->current();
+    const std::shared_ptr<plugins::Generation> queue = ground.instances.find(config.queue.instance)->current();
+    StorageState cluster(storage->storage());
+    ground.services.set_cluster_state(&cluster);
+
+    ProviderTokens tokens(ground.instances);
+    audience::Registry devices(storage->storage(), tokens, ground.lines, ground.metrics);
+    const std::unique_ptr<delivery::Sender> sender = delivery::engine_sender(ground.engine);
+    Result<std::unique_ptr<delivery::Core>> core = delivery::make(
+        delivery_options(config), storage->storage(), queue->queue(), running_providers(config, ground.instances),
+        *sender, ground.clock, ground.lines, ground.metrics);
+    if (!core) return core.error();
+    if (Status started = (*core)->start(); !started) return started;
+
+    const api::Insight insight{[&] { return ground.metrics.exposition(); },
+                               [&] { return component_states(ground.instances, **core); }, kVersion};
+    Result<std::unique_ptr<api::Server>> server = api::Server::start(
+        server_options(config, std::move(keys)), **core, devices, insight, ground.clock, ground.lines, ground.metrics);
+    Status outcome;
+    if (server) {
+        outcome = ground.data.publish_address((*server)->address());
+        log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", config.data_dir}});
+        Reload reload(config, ground.instances, **core, **server, ground.lines);
+        wait_for_stop([&] { reload.run(); });
+        let_signals_kill();
+        log.info("stopping", {{"hint", "a second signal skips the wait"}});
+        (*server)->announce_stop();
+        (*server)->stop(ground.clock.mono_ns() + kRequestsEndMs * kNsPerMs);
+        (void)ground.data.publish_address("");
+    } else {
+        outcome = server.error();
+    }
+    devices.stop();
+    (*core)->stop();
+    ground.engine.stop(ground.clock.mono_ns() + kAnswersEndMs * kNsPerMs);
+    ground.services.set_cluster_state(nullptr);
+    return outcome;
 }
 
 Status run(const config::Config& config, telemetry::LineLog& lines, const Clock& clock) {
@@ -112,43 +168,11 @@ Status run(const config::Config& config, telemetry::LineLog& lines, const Clock&
     PluginHosts hosts(services);
     plugins::Loader loader(loader_options(config, *data), hosts, lines);
     plugins::Instances instances(loader, hosts, lines, clock);
-    if (Status started = start_instances(config, instances); !started) return started;
-    const std::shared_ptr<plugins::Generation> storage = instances.find(config.storage.instance)->current();
-    const std::shared_ptr<plugins::Generation> queue = instances.find(config.queue.instance)->current();
-    StorageState cluster(storage->storage());
-    services.set_cluster_state(&cluster);
-
-    ProviderTokens tokens(instances);
-    audience::Registry devices(storage->storage(), tokens, lines, metrics);
-    const std::unique_ptr<delivery::Sender> sender = delivery::engine_sender(**engine);
-    Result<std::unique_ptr<delivery::Core>> core =
-        delivery::make(delivery_options(config), storage->storage(), queue->queue(), running_providers(config, instances),
-                       *sender, clock, lines, metrics);
-    if (!core) return core.error();
-    if (Status started = (*core)->start(); !started) return started;
-
-    const api::Insight insight{[&] { return metrics.exposition(); }, [&] { return component_states(instances, **core); },
-                               kVersion};
-    Result<std::unique_ptr<api::Server>> server =
-        api::Server::start(server_options(config, std::move(*keys)), **core, devices, insight, clock, lines, metrics);
-    Status outcome;
-    if (server) {
-        outcome = data->publish_address((*server)->address());
-        log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", data->path().string()}});
-        Reload reload(config, instances, **core, **server, lines);
-        wait_for_stop([&] { reload.run(); });
-        let_signals_kill();
-        log.info("stopping", {{"hint", "a second signal skips the wait"}});
-        (*server)->announce_stop();
-        (*server)->stop(clock.mono_ns() + kRequestsEndMs * kNsPerMs);
-    } else {
-        outcome = server.error();
+    Status outcome = start_instances(config, instances);
+    if (outcome) {
+        outcome = serve_on({config, *data, **engine, services, instances, clock, lines, metrics}, std::move(*keys));
     }
-    devices.stop();
-    (*core)->stop();
-    (*engine)->stop(clock.mono_ns() + kAnswersEndMs * kNsPerMs);
-    services.set_cluster_state(nullptr);
-    (void)data->publish_address("");
+    instances.stop(kInstancesEndMs);
     log.info("stopped");
     return outcome;
 }

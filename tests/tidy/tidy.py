@@ -30,6 +30,7 @@ LAYERS = {
     "config": {"base"},
     "api": {"base", "crypto", "plugins", "audience", "delivery"},
     "ui": {"base"},
+    "serve": {"base", "api", "audience", "config", "delivery", "http", "plugins", "services", "telemetry"},
     "cli": {"base", "api", "config", "telemetry", "plugins"},
 }
 POCO_FOLDERS = {"api", "cli", "config", "ui", "telemetry", "main"}
