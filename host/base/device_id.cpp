@@ -47,13 +47,23 @@ uint64_t unshuffle(uint64_t shuffled) noexcept {
     return left << 28 | right;
 }
 
-// CRC-24 of RFC 4880, whose burst detection gives the promise about single characters and swaps; xor a hash of the
-// app's name.
+// CRC-24 of RFC 4880, whose burst detection gives the promise about single characters and swaps; by bytes, since events
+// carry an id for every delivery.
+constexpr std::array<uint32_t, 256> crc_table() noexcept {
+    std::array<uint32_t, 256> table{};
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+        uint32_t crc = byte << 16;
+        for (int bit = 0; bit < 8; ++bit) crc = (crc << 1) ^ ((crc & 0x800000) != 0 ? 0x1864CFBU : 0);
+        table[byte] = crc & kCheckMask;
+    }
+    return table;
+}
+constexpr std::array<uint32_t, 256> kCrcTable = crc_table();
+
 uint32_t check_of(std::string_view app, uint64_t shuffled) noexcept {
     uint32_t crc = 0xB704CE;
-    for (int bit = 55; bit >= 0; --bit) {
-        const bool carry = ((crc >> 23) ^ (shuffled >> bit)) & 1;
-        crc = (crc << 1 & kCheckMask) ^ (carry ? 0x864CFBU : 0);
+    for (int shift = 48; shift >= 0; shift -= 8) {
+        crc = (crc << 8 & kCheckMask) ^ kCrcTable[crc >> 16 ^ (shuffled >> shift & 0xFF)];
     }
     uint64_t name = 0xCBF29CE484222325U;
     for (const char c : app) name = (name ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
@@ -67,11 +77,8 @@ std::string encode_device_id(std::string_view app, int64_t key) {
     const uint64_t shuffled = shuffle(static_cast<uint64_t>(key));
     // 80 bits: the high 40 fill the first eight characters, the low 40 the others.
     const uint64_t halves[] = {shuffled >> 16, (shuffled & 0xFFFF) << 24 | check_of(app, shuffled)};
-    std::string id;
-    id.reserve(kDeviceIdLength);
-    for (const uint64_t half : halves) {
-        for (int shift = 35; shift >= 0; shift -= 5) id.push_back(kAlphabet[half >> shift & 31]);
-    }
+    std::string id(kDeviceIdLength, '\0');
+    for (size_t i = 0; i < kDeviceIdLength; ++i) id[i] = kAlphabet[halves[i / 8] >> (35 - 5 * (i % 8)) & 31];
     return id;
 }
 
