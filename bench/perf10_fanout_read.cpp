@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// PERF-10: reads a topic of a million members through the storage ABI, page by page, and next to it with one bare
+// ordered SELECT of the same index. Prints one line of JSON; `ratio` is what the claim is about (floor 0.6, goal 0.75).
+//
+// perf10_fanout_read STORAGE_SQLITE.so [MEMBERS] [PAGE] [DIRECTORY]: DIRECTORY keeps the database for the next run.
+#include <belfry/storage.h>
+#include <sqlite3.h>
+#include <unistd.h>
+#include <belfry/abi.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "conformance/runner/plugin.h"
+
+namespace {
+
+using belfry::conformance::FakeHost;
+using belfry::conformance::Instance;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kRounds = 5;
+constexpr size_t kBatch = 1000;
+constexpr size_t kTokenBytes = 152;  // an FCM token of today
+constexpr const char* kTopic = "news";
+constexpr uint32_t kFields =
+    BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_PLATFORM | BELFRY_FIELD_TIMEZONE | BELFRY_FIELD_LOCALE;
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct Opened {
+    FakeHost host;
+    Instance instance;
+    const belfry_storage& table;
+    Opened(const std::string& plugin, const std::string& directory)
+        : host(directory + "/state"),
+          instance(host, plugin, "{\"path\":\"" + directory + "/storage.db\"}", BELFRY_STORAGE_ID),
+          table(*static_cast<const belfry_storage*>(instance.interface_table())) {}
+};
+
+void fill_row(belfry_registration& row, std::string& token, uint64_t i) {
+    const uint64_t hash = (i + 1) * 0x9e3779b97f4a7c15ULL;
+    token.assign(kTokenBytes, 'x');
+    std::snprintf(token.data(), 40, "%016llx%016llx", static_cast<unsigned long long>(hash),
+                  static_cast<unsigned long long>(i));
+    token[32] = ':';
+    row = belfry::sized<belfry_registration>();
+    row.key = -1;
+    row.prefix = static_cast<uint32_t>(hash >> 56U);
+    std::memcpy(row.identity_hash, &hash, sizeof hash);
+    std::memcpy(row.token_hash, &hash, sizeof hash);
+    row.provider = belfry_str{"fcm", 3};
+    row.platform = belfry_str{"android", 7};
+    row.timezone = belfry_str{"Europe/Berlin", 13};
+    row.locale = belfry_str{"de-DE", 5};
+    row.token = belfry::str(std::string_view(token));
+}
+
+double register_members(Opened& opened, size_t members) {
+    std::vector<belfry_registration> rows(kBatch);
+    std::vector<std::string> tokens(kBatch);
+    const belfry_str topic{kTopic, std::strlen(kTopic)};
+    const auto start = Clock::now();
+    for (size_t at = 0; at < members; at += kBatch) {
+        for (size_t i = 0; i < kBatch; ++i) {
+            fill_row(rows[i], tokens[i], at + i);
+            rows[i].topics = belfry::one_row(topic);
+        }
+        belfry_why why{};
+        size_t done = 0;
+        belfry::collect<belfry_registered>(
+            [&](belfry_emit emit, void* ctx) {
+                return opened.table.register_devices(opened.instance.get(), belfry_str{"default", 7},
+                                                     belfry::list_of(rows), emit, ctx, &why);
+            },
+            [&](const belfry_registered& row) { done += row.code == BELFRY_OK ? 1 : 0; });
+        if (done != kBatch)
+            throw std::runtime_error(std::string("registration failed: ") + static_cast<const char*>(why.text));
+    }
+    return seconds_since(start);
+}
+
+struct Sum {
+    size_t rows = 0;
+    uint64_t bytes = 0;
+};
+
+// Looks at what a receiver copies: the token and the lengths of the rest.
+int32_t look(void* ctx, belfry_list rows) {
+    auto& sum = *static_cast<Sum*>(ctx);
+    for (const belfry_device& row : belfry::Rows<belfry_device>(rows)) {
+        sum.bytes +=
+            row.token.n + static_cast<unsigned char>(row.token.p[0]) + row.provider.n + row.platform.n + row.timezone.n;
+    }
+    sum.rows += rows.n;
+    return 0;
+}
+
+double scan_through_abi(Opened& opened, uint32_t page, Sum* sum) {
+    belfry_scan scan = belfry::sized<belfry_scan>();
+    scan.fields = kFields;
+    scan.by = BELFRY_BY_TOPIC;
+    scan.want = page;
+    scan.budget_rows = page;
+    scan.app = belfry_str{"default", 7};
+    scan.value = belfry_str{kTopic, std::strlen(kTopic)};
+    scan.after = -1;
+    scan.hi = BELFRY_KEY_END;
+    scan.deadline_mono_ns = opened.host.far_deadline();
+    const auto start = Clock::now();
+    for (int32_t end = 0; end == 0;) {
+        belfry_why why{};
+        const belfry_code code = opened.table.scan(opened.instance.get(), &scan, look, sum, &scan.after, &end, &why);
+        if (code != BELFRY_OK)
+            throw std::runtime_error(std::string("scan failed: ") + static_cast<const char*>(why.text));
+    }
+    return seconds_since(start);
+}
+
+double scan_bare(const std::string& path, Sum* sum) {
+    sqlite3* database = nullptr;
+    if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK) {
+        throw std::runtime_error("cannot open " + path);
+    }
+    sqlite3_exec(database, "PRAGMA cache_size=-2048; PRAGMA mmap_size=0", nullptr, nullptr, nullptr);
+    sqlite3_stmt* statement = nullptr;
+    const char* sql =
+        "SELECT key, traits, token FROM subscription WHERE topic = (SELECT id FROM topic WHERE name = 'news') ORDER BY "
+        "key";
+    if (sqlite3_prepare_v2(database, sql, -1, &statement, nullptr) != SQLITE_OK)
+        throw std::runtime_error(sqlite3_errmsg(database));
+    const auto start = Clock::now();
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        const auto* token = static_cast<const unsigned char*>(sqlite3_column_blob(statement, 2));
+        sum->bytes += static_cast<uint64_t>(sqlite3_column_int64(statement, 0)) +
+                      static_cast<uint64_t>(sqlite3_column_int64(statement, 1)) + token[0] +
+                      static_cast<uint64_t>(sqlite3_column_bytes(statement, 2));
+        ++sum->rows;
+    }
+    const double seconds = seconds_since(start);
+    sqlite3_finalize(statement);
+    sqlite3_close(database);
+    return seconds;
+}
+
+int run(const std::string& plugin, size_t members, uint32_t page, const std::string& directory) {
+    const bool is_new = !std::filesystem::exists(directory + "/storage.db");
+    double registered_s = 0;
+    if (is_new) {
+        Opened opened(plugin, directory);
+        registered_s = register_members(opened, members);
+    }
+    Opened opened(plugin, directory);
+    double abi = 1e9;
+    double bare = 1e9;
+    for (int i = 0; i < kRounds; ++i) {
+        Sum through_abi;
+        Sum by_select;
+        abi = std::min(abi, scan_through_abi(opened, page, &through_abi));
+        bare = std::min(bare, scan_bare(directory + "/storage.db", &by_select));
+        if (through_abi.rows != members || by_select.rows != members) throw std::runtime_error("rows are missing");
+    }
+    const auto n = static_cast<double>(members);
+    std::printf(
+        "{\"scenario\":\"PERF-10\",\"members\":%zu,\"page\":%u,\"abi_rows_per_s\":%.0f,\"select_rows_per_s\":%.0f,"
+        "\"ratio\":%.3f,"
+        "\"floor\":0.6,\"goal\":0.75,\"registered_per_s\":%.0f}\n",
+        members, page, n / abi, n / bare, bare / abi, is_new ? n / registered_s : 0.0);
+    return bare / abi >= 0.6 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 2) {
+        std::fprintf(stderr, "usage: %s STORAGE_SQLITE.so [MEMBERS] [PAGE] [DIRECTORY]\n", argv[0]);
+        return 2;
+    }
+    const size_t members = argc > 2 ? std::strtoull(argv[2], nullptr, 10) / kBatch * kBatch : 1000000;
+    const auto page = static_cast<uint32_t>(argc > 3 ? std::strtoul(argv[3], nullptr, 10) : 1000);
+    std::string directory =
+        argc > 4 ? argv[4] : (std::filesystem::temp_directory_path() / "belfry-perf10-XXXXXX").string();
+    if (argc <= 4 && ::mkdtemp(directory.data()) == nullptr) return 1;
+    int result = 1;
+    try {
+        result = run(argv[1], members, page, directory);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "perf10: %s\n", error.what());
+    }
+    std::error_code ignored;
+    if (argc <= 4) std::filesystem::remove_all(directory, ignored);
+    return result;
+}
