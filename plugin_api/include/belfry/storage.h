@@ -198,8 +198,9 @@ typedef struct belfry_storage {
      * by itself, the batch is durable on return. */
     belfry_code (*register_devices)(belfry_instance*, belfry_str app, belfry_list registrations, belfry_emit, void* ctx,
                                     belfry_why*);
-    /* Applies one patch to the devices of `which` (by keys and/or users only); emits one belfry_item_result per key and
-     * per user. */
+    /* Applies one patch to the devices of `which` (by keys and/or users only; given both, a device must match both);
+     * emits one belfry_item_result per key, then per user: `index` counts the keys first. Keys: OK, NOT_FOUND, CONFLICT
+     * (guard), TOO_LARGE; users: OK. */
     belfry_code (*update_devices)(belfry_instance*, belfry_str app, const belfry_selection* which, const belfry_patch*,
                                   belfry_emit, void* ctx, belfry_why*);
     /* Removes the devices of `which` (by keys and/or users) with their subscriptions; emits as update_devices. */
@@ -219,7 +220,8 @@ typedef struct belfry_storage {
     belfry_code (*update_user_topics)(belfry_instance*, belfry_str app, belfry_list changes, belfry_emit, void* ctx,
                                       belfry_why*);
     /* One fan-out page. *cursor always advances: continue with after = *cursor. Few or no rows is normal. *end = 1:
-     * none left below hi. */
+     * none left below hi. If the receiver stops, or the deadline passes after some rows, *cursor is the last row that
+     * was handed out and *end is 0. */
     belfry_code (*scan)(belfry_instance*, const belfry_scan*, belfry_emit, void* ctx, int64_t* cursor, int32_t* end,
                         belfry_why*);
     /* Devices BY_KEY (int64_t[]), BY_USER (belfry_str[]) or BY_IDENTITY (uint8_t[16][]): rows carry the index of their
@@ -238,7 +240,8 @@ typedef struct belfry_storage {
     /* COUNTS: how many devices match; exact. */
     belfry_code (*count)(belfry_instance*, belfry_str app, const belfry_selection*, int64_t deadline_mono_ns,
                          int64_t* n, belfry_why*);
-    /* SPLIT: a key between after and hi that halves the rows there; without it the host halves the key space. */
+    /* SPLIT: a key between after and hi that about halves the rows there: rows below it are one half, it and those
+     * above it the other. NOT_FOUND: fewer than two rows. Without this call the host halves the key space. */
     belfry_code (*split)(belfry_instance*, const belfry_scan*, int64_t* middle, belfry_why*);
     /* EXPIRE: removes devices neither registered nor updated since; at most `limit`. *more = 1: call again. */
     belfry_code (*expire)(belfry_instance*, belfry_str app, int64_t before_unix_ms, uint32_t limit, uint32_t* removed,
