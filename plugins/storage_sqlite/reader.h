@@ -57,6 +57,9 @@ public:
     std::vector<int64_t> inactive(int64_t app, int64_t before, uint32_t limit, int64_t* after);
     std::optional<int64_t> app_number(std::string_view name);
 
+    // For tests that look at the statements.
+    sqlite::Database& database() const noexcept { return *database_; }
+
 private:
     friend class Selection;
     // One consistent view for the statements of a call; nothing keeps it open afterwards.

@@ -24,19 +24,25 @@ constexpr sqlite::Component kComponent{"storage_sqlite", 0x42465354};  // "BFST"
 // kv, counter  cluster state; the sequence of device keys.
 constexpr const char* kVersion1 = R"sql(
 CREATE TABLE app (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE word (kind INTEGER NOT NULL, id INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
+CREATE TABLE word (
+    kind INTEGER NOT NULL, id INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
 CREATE TABLE topic (id INTEGER PRIMARY KEY, app INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (app, name)) STRICT;
 CREATE TABLE device (
-    app INTEGER NOT NULL, key INTEGER NOT NULL, traits INTEGER NOT NULL, token BLOB NOT NULL, data BLOB NOT NULL, labels BLOB NOT NULL,
-    user TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, registered INTEGER NOT NULL, topics BLOB NOT NULL,
-    token_hash BLOB NOT NULL, identity_hash BLOB NOT NULL, meta TEXT NOT NULL,
+    app INTEGER NOT NULL, key INTEGER NOT NULL, traits INTEGER NOT NULL, token BLOB NOT NULL, data BLOB NOT NULL,
+    labels BLOB NOT NULL, user TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+    registered INTEGER NOT NULL, topics BLOB NOT NULL, token_hash BLOB NOT NULL, identity_hash BLOB NOT NULL,
+    meta TEXT NOT NULL,
     PRIMARY KEY (app, key)) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX device_identity ON device (app, identity_hash);
 CREATE INDEX device_user ON device (app, user, key) WHERE user <> '';
-CREATE TABLE subscription (topic INTEGER NOT NULL, key INTEGER NOT NULL, traits INTEGER NOT NULL, token BLOB NOT NULL,
+CREATE TABLE subscription (
+    topic INTEGER NOT NULL, key INTEGER NOT NULL, traits INTEGER NOT NULL, token BLOB NOT NULL,
     PRIMARY KEY (topic, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE bound_user (id INTEGER PRIMARY KEY, app INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (app, name)) STRICT;
-CREATE TABLE user_topic (user INTEGER NOT NULL, topic INTEGER NOT NULL, PRIMARY KEY (user, topic)) STRICT, WITHOUT ROWID;
+CREATE TABLE user_topic (
+    user INTEGER NOT NULL, topic INTEGER NOT NULL,
+    PRIMARY KEY (user, topic)) STRICT, WITHOUT ROWID;
 CREATE INDEX user_topic_topic ON user_topic (topic);
 CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -40,6 +40,11 @@ void TurnLock::unlock() {
     turn_.notify_all();
 }
 
+uint64_t TurnLock::waiting() const {
+    const std::lock_guard hold(mutex_);
+    return next_ - serving_ > 1 ? next_ - serving_ - 1 : 0;
+}
+
 Writer::Writer(const std::string& path, uint32_t cache_kib, Now now)
     : database_(open_with_tables(path, cache_kib)),
       words_(*database_, Words::Use::Write),

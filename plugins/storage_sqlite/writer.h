@@ -30,9 +30,11 @@ class TurnLock {
 public:
     void lock();
     void unlock();
+    // Threads behind the one whose turn it is.
+    uint64_t waiting() const;
 
 private:
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable turn_;
     uint64_t next_ = 0, serving_ = 0;
 };
@@ -58,6 +60,9 @@ public:
     // True: something is left.
     bool purge_app(std::string_view app, uint32_t limit);
     void backup_to(const std::string& path);
+
+    // For tests that look at the file below.
+    sqlite::Database& database() const noexcept { return *database_; }
 
 private:
     // Runs fn in a transaction under the lock; what fn threw or the commit refused leaves nothing, in memory neither.
