@@ -77,12 +77,34 @@ HttpResponse HttpApi::serve_page(HttpRequest& request, std::string_view path) {
     const bool known = path == "/health" || path == "/ready" || path == "/metrics" || path == "/openapi.json";
     if (!known) return plain(404, "404 page not found\n", has_body(request));
     if (request.method() != "GET" && request.method() != "HEAD") return empty(405, has_body(request));
-    if (path == "/health") return json_page("{\"status\":\"ok\"}");
+    if (path == "/health") return health();
     if (path == "/ready") return ready();
     if (path == "/openapi.json") return json_page(openapi_);
     HttpResponse response = plain(200, insight_.metrics());
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return response;
+}
+
+namespace {
+
+void write_components(JsonWriter& out, const std::vector<ComponentState>& states) {
+    out.key("components").open('[');
+    for (const ComponentState& state : states) {
+        out.open('{').key("name").text(state.name).key("ready").boolean(state.ready);
+        out.text_unless_empty("detail", state.detail).close('}');
+    }
+    out.close(']');
+}
+
+}  // namespace
+
+// Alive as long as it answers; what is wrong with a component is said, but no reason to restart the process.
+HttpResponse HttpApi::health() const {
+    JsonWriter out;
+    out.open('{').key("status").text("ok");
+    write_components(out, insight_.readiness());
+    out.close('}');
+    return json_page(out.take());
 }
 
 HttpResponse HttpApi::ready() const {
@@ -92,12 +114,8 @@ HttpResponse HttpApi::ready() const {
         !stopping && std::all_of(states.begin(), states.end(), [](const ComponentState& s) { return s.ready; });
     JsonWriter out;
     out.open('{').key("status").text(stopping ? "stopping" : good ? "ready" : "not ready");
-    out.key("components").open('[');
-    for (const ComponentState& state : states) {
-        out.open('{').key("name").text(state.name).key("ready").boolean(state.ready);
-        out.text_unless_empty("detail", state.detail).close('}');
-    }
-    out.close(']').close('}');
+    write_components(out, states);
+    out.close('}');
     return json_page(out.take(), good ? 200 : 503);
 }
 

@@ -73,6 +73,7 @@ private:
     HttpResponse call_method(HttpRequest& request, const Method& method, std::string_view query);
     std::optional<HttpResponse> read_body(HttpRequest& request, bool transport_errors, BodyMemory::Share& share,
                                           std::string& body);
+    HttpResponse health() const;
     HttpResponse ready() const;
 
     const HttpOptions options_;

@@ -22,8 +22,8 @@ constexpr std::string_view kPrefix = "BELFRY_";
 constexpr size_t kConfigBytesMax = 4 << 20;
 constexpr size_t kNameBytesMax = 64;
 // Sections read one by one below, and what fixed_sections holds.
-const std::vector<std::string> kOtherSections = {"http",    "log",   "metrics",   "api",  "apps",
-                                                 "storage", "queue", "providers", "sinks"};
+// Sections whose names or keys the user or a plugin chooses, beside the fixed ones.
+const std::vector<std::string> kOpenSections = {"apps", "storage", "queue", "providers", "sinks"};
 
 std::string found_file(const LoadArgs& args) {
     if (!args.file.empty()) return args.file;
@@ -120,9 +120,14 @@ public:
     void read(Node& root) {
         config_.apps.push_back(
             {std::string(kDefaultApp), {}, {}, config_.file.empty() ? "embedded mode" : config_.file});
-        for (const Section& section : fixed_sections(config_)) {
+        const std::vector<Section> fixed = fixed_sections(config_);
+        std::vector<std::string> tables = kOpenSections;
+        for (const Section& section : fixed) {
+            if (!section.name.empty()) tables.emplace_back(section.name);
+        }
+        for (const Section& section : fixed) {
             if (section.name.empty()) {
-                read_section(root, section, "", kOtherSections, Unknown::Refuse, reading_);
+                read_section(root, section, "", tables, Unknown::Refuse, reading_);
             } else if (const Node* table = table_of(root, std::string(section.name))) {
                 read_section(*table, section, std::string(section.name) + ".", {}, Unknown::Refuse, reading_);
             }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """REL-2 and REL-4 for FCM: faults heal without loss, wrong credentials pause and delete nothing."""
 import json
+import pathlib
 import time
 import unittest
 
@@ -50,7 +51,7 @@ class WrongCredentials(EndToEnd):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        key = json.loads(open(cls.simulator.facts["service_account"]).read())
+        key = json.loads(pathlib.Path(cls.simulator.facts["service_account"]).read_text())
         key["client_email"] = "nobody@demo.example"
         cls.wrong = cls.folder / "wrong.json"
         cls.wrong.write_text(json.dumps(key))
