@@ -165,7 +165,7 @@ keys = [ {{ name = "demo", key = {{ file = "api-key" }} }} ]
             raise Trouble(f"{api_method}: {envelope['error']}")
         return envelope["result"]
 
-    def register_many(self, tokens, topic, clients=24, batch=250):
+    def register_many(self, tokens, topic, clients=12, batch=250):
         """Registers devices of one topic by several clients at once, so that the server's group commit has something to group."""
         def one_batch(some):
             commands = [{"device_register": {"provider": "fcm", "platform": "android", "topics": [topic], "token": token}} for token in some]
