@@ -4,7 +4,8 @@
 // Threads: [any]; takes World::mutex.  Owner: Simulator.
 #pragma once
 
-#include <atomic>
+#include <cstdint>
+#include <random>
 
 #include "fcm/routes.h"
 #include "fcm/validator.h"

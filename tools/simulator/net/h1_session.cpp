@@ -18,7 +18,6 @@ void H1Session::pull(std::string& out) {
 
 void H1Session::retire(const std::string&) {
     closing_ = true;
-    if (!answering_) output_.clear();
 }
 
 void H1Session::proceed() {

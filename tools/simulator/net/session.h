@@ -77,7 +77,7 @@ public:
     virtual void retire(const std::string& debug) = 0;
 };
 
-// Seconds-exact date of RFC 9110 section 5.6.7, `offset` ahead of the machine's clock.
+// The date format of RFC 9110 section 5.6.7.
 std::string http_date(std::chrono::system_clock::time_point at);
 
 }  // namespace belfry::simulator
