@@ -36,7 +36,8 @@ class Scene:
         self.owner = tempfile.TemporaryDirectory(prefix="belfry-bench-")
         folder = pathlib.Path(self.owner.name)
         self.simulator = Simulator(BUILD, folder / "simulator", "--sink", *simulator_arguments)
-        self.server = Server(BUILD, folder / "server", self.simulator, extra=extra)
+        self.server = Server(BUILD, folder / "server", self.simulator, extra=extra,
+                             fcm_extra="rate = { per_minute = 1_000_000_000 }")
 
     def __enter__(self):
         return self

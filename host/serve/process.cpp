@@ -84,6 +84,7 @@ void block_signals() {
     const sigset_t set = handled_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write, not the end
 }
 
 void wait_for_stop(const std::function<void()>& reload) {

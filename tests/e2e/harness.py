@@ -8,7 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/up"))
-from world import Server, Simulator, Trouble, http  # noqa: E402,F401
+from world import Process, Server, Simulator, Trouble, http  # noqa: E402,F401
 
 BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build/dev"))
 

@@ -110,7 +110,7 @@ class Server:
 
     KEY = "demo-key"
 
-    def __init__(self, build, folder, simulator, listen="127.0.0.1:0", extra="", providers=None):
+    def __init__(self, build, folder, simulator, listen="127.0.0.1:0", extra="", providers=None, fcm_extra=""):
         self.build, self.folder = pathlib.Path(build), pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = self.folder / "belfry.toml"
@@ -122,11 +122,15 @@ class Server:
 credentials = {{ file = "{simulator.facts['service_account']}" }}
 endpoint = "{simulator.facts['fcm_url']}"
 ca_file = "{simulator.facts['ca_file']}"
+{fcm_extra}
 """
         self.config.write_text(f"""# Written by tools/up: embedded mode with every provider pointed at the simulator.
 data_dir = "data"
 plugin_dirs = ["{self.build.resolve() / 'plugins'}"]
 dev = true
+
+[queue]
+path = "{self.folder}/data/queue.db"
 
 [http]
 listen = "{listen}"

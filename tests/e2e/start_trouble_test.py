@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong at start, one clear line each, and what goes wrong with plugins stops only them."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import BUILD, Process, Server, Simulator, Trouble, http
+
+
+class StartTrouble(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.owner = tempfile.TemporaryDirectory(prefix="belfry-start-")
+        cls.addClassCleanup(cls.owner.cleanup)
+        cls.folder = pathlib.Path(cls.owner.name)
+        cls.simulator = Simulator(BUILD, cls.folder / "simulator")
+        cls.addClassCleanup(cls.simulator.stop)
+
+    def setUp(self):
+        self.server = Server(BUILD, self.folder / self.id().rsplit(".", 1)[1], self.simulator)
+        self.addCleanup(self.server.kill)
+
+    def restarted_with(self, old, new):
+        """Stops the server, changes its configuration and starts it; its last line if it refuses."""
+        self.server.stop()
+        text = self.server.config.read_text()
+        self.assertIn(old, text)
+        self.server.config.write_text(text.replace(old, new))
+        try:
+            self.server.start()
+        except Trouble:
+            self.assertEqual(self.server.process.child.returncode, 1)
+            return self.server.process.tail(1)
+        return ""
+
+    def components(self):
+        return http("GET", self.server.url + "/health")[1].decode()
+
+    def test_unknown_key_names_file_line_and_the_nearest_key(self):
+        line = self.restarted_with("[http]\n", "[http]\nlisen = \"127.0.0.1:1\"\n")
+        self.assertRegex(line, r"belfry\.toml:\d+: .*http\.lisen.*http\.listen")
+
+    def test_port_in_use_says_which_one(self):
+        taken = self.server.url.removeprefix("http://")
+        second = Server.__new__(Server)
+        second.__dict__.update(self.server.__dict__)
+        second.folder = self.server.folder / "second"
+        second.folder.mkdir()
+        second.config = second.folder / "belfry.toml"
+        second.config.write_text(self.server.config.read_text().replace("127.0.0.1:0", taken).replace("\"api-key\"", "\"../api-key\""))
+        with self.assertRaises(Trouble) as refused:
+            second.start()
+        self.assertIn(taken.rsplit(":", 1)[1], str(refused.exception).splitlines()[-1])
+
+    def test_second_process_on_one_data_dir_is_refused_and_the_first_serves_on(self):
+        run = subprocess.run([BUILD / "host/belfry", "serve", "--config", self.server.config], capture_output=True, text=True, timeout=30,
+                             check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("in use by another belfry", run.stderr.splitlines()[-1])
+        self.assertTrue(self.server.ready())
+
+    def test_missing_and_unreadable_credentials_are_named(self):
+        account = self.simulator.facts["service_account"]
+        self.assertIn("no-such.json", self.restarted_with(account, "/nowhere/no-such.json"))
+        garbage = self.server.folder / "garbage.json"
+        garbage.write_text("not json")
+        garbage.chmod(0o600)
+        self.assertEqual(self.restarted_with("/nowhere/no-such.json", str(garbage)), "")
+        self.assertIn("credentials", self.components())
+        self.assertTrue(self.server.ready())
+
+    def test_hostile_provider_plugin_stops_only_itself(self):
+        plugins = self.server.folder / "plugins"
+        shutil.copytree(BUILD / "plugins", plugins, ignore=lambda _, names: [n for n in names if not n.endswith((".so", ".json"))])
+        self.assertEqual(self.restarted_with(str(BUILD.resolve() / "plugins"), str(plugins)), "")
+        for what, spoil, expected in (
+                ("writable by others", lambda: os.chmod(plugins / "fcm.so", 0o777), "written by everybody"),
+                ("not a plugin", lambda: (os.chmod(plugins / "fcm.so", 0o755), (plugins / "fcm.so").write_bytes(b"garbage" * 999)), "ELF"),
+                ("missing", (plugins / "fcm.so").unlink, "fcm")):
+            with self.subTest(what):
+                spoil()
+                self.server.stop()
+                self.server.start()
+                self.assertTrue(self.server.ready())
+                self.assertIn(expected, self.components())
+                refused = self.server.call("send_push_notification", {
+                    "recipient": {"fcm_tokens": ["ok-1"]}, "notification": {"fcm": {"message": {"data": {"a": "b"}}}}})
+                self.assertIn("error", refused)
+
+    def fill(self):
+        """Registers devices until the storage refuses: (tokens that were acknowledged, the refusal)."""
+        stored = []
+        for i in range(4000):
+            token = f"ok-{i}-" + "x" * 2000
+            reply = self.server.call("device_register", {"provider": "fcm", "token": token, "topics": ["full"]})
+            if "error" in reply:
+                return stored, reply["error"]
+            stored.append(token)
+        self.fail("the disk never filled")
+
+    def listed(self):
+        tokens, cursor = [], ""
+        while True:
+            page = self.server.result("device_list", {"filter": {"topics": ["full"]}, "limit": 1000, "cursor": cursor})
+            tokens += [item["token"] for item in page["items"]]
+            cursor = page.get("next_cursor", "")
+            if not cursor:
+                return tokens
+
+    def test_full_disk_is_a_clear_error_loses_nothing_and_heals_without_a_restart(self):
+        self.server.stop()
+        data = self.server.folder / "data"
+        copies = sum(file.stat().st_size for file in (BUILD / "plugins").glob("*.so")) >> 20  # the host keeps private ones
+        script = f'mount -t tmpfs -o size={copies + 8}m belfry "$2" && head -c 2m /dev/zero >"$2/ballast" && exec "$0" serve --config "$1"'
+        self.server.process = Process("belfry on a small disk", [
+            "unshare", "--mount", "--map-root-user", "bash", "-c", script, BUILD / "host/belfry", self.server.config, data],
+            self.server.folder / "small.log")
+        inside = pathlib.Path(f"/proc/{self.server.process.pid}/root{data}")
+        address = inside / "listening"
+        self.server.process.wait_until(lambda: address.exists() and address.read_text().strip(), 30, "listening address")
+        self.server.url = "http://" + address.read_text().strip()
+        stored, refused = self.fill()
+        self.assertEqual(refused["code"], 100)
+        self.assertRegex(refused["message"], "full|disk")
+        self.assertEqual(http("GET", self.server.url + "/health")[0], 200)
+        self.assertEqual(sorted(self.listed()), sorted(stored))
+        (inside / "ballast").unlink()
+        self.server.result("device_register", {"provider": "fcm", "token": "ok-after", "topics": ["full"]})
+        self.assertEqual(sorted(self.listed()), sorted([*stored, "ok-after"]))
+        self.assertEqual(self.server.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
