@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The baseline of PERF-5: Poco's HTTP server with our API's settings and a handler that reads the body and answers a constant.
+// The baseline of PERF-5: Poco's HTTP server with settings like our API's; its handler reads the body and answers a
+// constant.
+// constant.
 #include <Poco/Net/HTTPRequestHandler.h>
 #include <Poco/Net/HTTPRequestHandlerFactory.h>
 #include <Poco/Net/HTTPServer.h>
@@ -29,7 +31,9 @@ public:
 
 class Factory final : public Poco::Net::HTTPRequestHandlerFactory {
 public:
-    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override { return new Constant; }
+    Poco::Net::HTTPRequestHandler* createRequestHandler(const Poco::Net::HTTPServerRequest&) override {
+        return new Constant;
+    }
 };
 
 }  // namespace
