@@ -80,7 +80,7 @@ Result<belfry_enqueued> Batcher::store(NewPush& push) {
     Waiting* mine = &waiting;
     if (!waiting_.try_push(std::move(mine))) {
         waiting_bytes_.fetch_sub(waiting.bytes);
-        if (waiting_.closed()) return error(ErrorCode::Cancelled, "the server is stopping; send the push again");
+        if (waiting_.closed()) return error(ErrorCode::Unavailable, "the server is stopping; send the push again");
         return busy();
     }
     waiting.done.wait(false, std::memory_order_acquire);

@@ -43,7 +43,7 @@ public:
     Batcher(const Batcher&) = delete;
     Batcher& operator=(const Batcher&) = delete;
 
-    // The queue's answer for this push. Busy: too many wait already. Cancelled: stopping.
+    // The queue's answer for this push. Busy: too many wait already. Unavailable: stopping.
     Result<belfry_enqueued> store(NewPush& push);
     // Commits what waits, then ends.
     void stop();

@@ -79,6 +79,14 @@ public:
         ASSERT_TRUE(started) << started.error().to_string();
     }
 
+    // A new process over the same stores.
+    void restart(fakes::ScriptedSender::Script script) {
+        core.reset();
+        adapters_.clear();
+        sender.revive(std::move(script));
+        start();
+    }
+
     void add_devices(uint32_t n, const std::function<void(uint32_t, MemoryStorage::Device&)>& shape = {}) {
         for (uint32_t i = 0; i < n; ++i) {
             MemoryStorage::Device device;

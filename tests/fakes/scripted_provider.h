@@ -185,6 +185,13 @@ public:
         wake_.notify_one();
         if (thread_.joinable()) thread_.join();
     }
+    // As a new process would: takes portions again.
+    void revive(Script script) {
+        stop(0);
+        script_ = std::move(script);
+        stopped_ = false;
+        thread_ = std::thread([this] { run(); });
+    }
     // Answers what was held.
     void release() {
         const std::lock_guard lock(mutex_);

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pipeline when things go wrong: providers throttle, refuse and vanish, stores fail, owners are fenced, pushes are
+// stopped.
+#include <atomic>
+#include <mutex>
+#include <random>
+#include <set>
+
+#include "audience/hashes.h"
+#include "delivery/core_rig.h"
+
+namespace belfry::delivery {
+namespace {
+
+using http::Transport;
+
+ProviderStatus only_provider(Rig& rig) {
+    return rig.core->providers().front();
+}
+
+TEST(CoreTrouble, NothingIsSentWhileAnInstanceIsThrottled) {
+    std::atomic<int> sent{0};
+    std::atomic<bool> throttled{false};
+    Rig rig([&](const http::Exchange&) {
+        ++sent;
+        return throttled.exchange(true) ? answer(BELFRY_ACCEPTED)
+                                        : answer(BELFRY_THROTTLED, BELFRY_SCOPE_INSTANCE, 0, 300);
+    });
+    rig.start();
+    const std::string first = rig.send(Rig::to_tokens("first", {"a"}));
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).state == GateState::Throttled; }));
+    const auto closed_at = std::chrono::steady_clock::now();
+    const std::string second = rig.send(Rig::to_tokens("second", {"b"}));
+    ASSERT_TRUE(rig.finished(first) && rig.finished(second));
+    EXPECT_GE(std::chrono::steady_clock::now() - closed_at, std::chrono::milliseconds(250));
+    EXPECT_EQ(sent.load(), 3);
+    rig.expect_sums(first, 1);
+    rig.expect_sums(second, 1);
+    EXPECT_EQ(rig.queue.sums(first).outcomes[BELFRY_FINAL_ACCEPTED], 1);
+}
+
+TEST(CoreTrouble, ARefusedInstanceKeepsItsQueueAndDeletesNothing) {
+    Rig rig([](const http::Exchange&) { return answer(BELFRY_AUTH_REFUSED, BELFRY_SCOPE_INSTANCE); });
+    rig.add_devices(500);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).state == GateState::Refused; }));
+    EXPECT_TRUE(only_provider(rig).operator_must_act);
+    EXPECT_EQ(only_provider(rig).reason, "REASON");
+    ASSERT_TRUE(Rig::eventually([&] { return rig.sender.pending() == 0; }));
+    const size_t sent = rig.sender.sent().size();
+    rig.sender.set_script(accepted);
+    EXPECT_EQ(rig.queue.sums(uid).settled(), 0);
+    EXPECT_EQ(rig.storage.size(), 500u);
+    EXPECT_EQ(rig.sender.sent().size(), sent);
+    // The operator repairs the credential: a new generation lifts the pause.
+    fakes::ScriptedProvider repaired;
+    plugins::Faults faults("fake");
+    plugins::Provider adapter(repaired.table(), repaired.instance(), faults);
+    ASSERT_TRUE(rig.core->switch_provider("fake", adapter, nullptr));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 500);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 500);
+    rig.core->stop();
+}
+
+TEST(CoreTrouble, AnExpiredCredentialIsRenewedOnceForAHundredFailures) {
+    Rig rig([](const http::Exchange& exchange) {
+        const auto credential = exchange.plan->credential->get();
+        return credential->generation == 1
+                   ? answer(BELFRY_RETRY, BELFRY_SCOPE_INSTANCE, BELFRY_VERDICT_RESEND | BELFRY_VERDICT_REAUTH)
+                   : answer(BELFRY_ACCEPTED);
+    });
+    rig.providers[0]->uses_credential = true;
+    rig.add_devices(300);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 300);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 300);
+    EXPECT_EQ(rig.providers[0]->authorized.load(), 2);
+}
+
+TEST(CoreTrouble, WorkWaitsUntilACredentialCanBeHad) {
+    Rig rig;
+    std::atomic<bool> works{false};
+    rig.providers[0]->uses_credential = true;
+    rig.providers[0]->authorizing = [&](int, belfry_why* why) {
+        return works ? belfry_code{BELFRY_OK} : because(why, BELFRY_RETRY_LATER, {}, "the token service is down");
+    };
+    rig.start();
+    const std::string uid = rig.send(Rig::to_tokens("push-1", {"a"}));
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).state == GateState::NoCredential; }));
+    EXPECT_EQ(only_provider(rig).reason, "the token service is down");
+    EXPECT_TRUE(rig.sender.sent().empty());
+    works = true;
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 1);
+}
+
+TEST(CoreTrouble, AnUnreachableProviderCostsNoAttemptAndBlocksNobodyElse) {
+    std::atomic<bool> reachable{false};
+    Rig rig(
+        [&](const http::Exchange& exchange) {
+            const bool other = exchange.payload.find("other") != std::string_view::npos;
+            return reachable || other ? answer(BELFRY_ACCEPTED) : without_answer(Transport::NeverSent);
+        },
+        {"fake", "other"});
+    rig.add_devices(400);
+    rig.start();
+    const std::string stuck = rig.send(Rig::to_topic("stuck"));
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).state == GateState::Unreachable; }));
+    EXPECT_EQ(only_provider(rig).reason, "connection refused");
+    PushRequest request = Rig::to_tokens("other", {"a", "b"});
+    request.recipient.tokens->provider = "other";
+    request.payloads = {{"other", "{\"to\":\"other\"}"}};
+    const std::string free = rig.send(std::move(request));
+    ASSERT_TRUE(rig.finished(free));
+    EXPECT_EQ(rig.queue.sums(stuck).settled(), 0);
+    reachable = true;
+    ASSERT_TRUE(rig.finished(stuck));
+    rig.expect_sums(stuck, 400);
+    EXPECT_EQ(rig.queue.sums(stuck).outcomes[BELFRY_FINAL_ACCEPTED], 400);
+    EXPECT_TRUE(rig.queue.sums(stuck).samples.empty());
+}
+
+TEST(CoreTrouble, RowsOfAClosedProviderWaitBehindItsGateWhileOthersGoOn) {
+    Rig rig([](const http::Exchange&) { return answer(BELFRY_ACCEPTED); }, {"fake", "other"});
+    std::atomic<bool> works{false};
+    rig.providers[1]->uses_credential = true;
+    rig.providers[1]->authorizing = [&](int, belfry_why* why) {
+        return works ? belfry_code{BELFRY_OK} : because(why, BELFRY_RETRY_LATER, {}, "down");
+    };
+    rig.add_devices(1'000, [](uint32_t i, MemoryStorage::Device& device) {
+        if (i % 2 == 0) device.provider = "other";
+    });
+    rig.start();
+    ASSERT_TRUE(Rig::eventually([&] { return rig.core->providers()[1].state == GateState::NoCredential; }));
+    PushRequest request = Rig::to_topic("push-1");
+    request.payloads["other"] = "{}";
+    const std::string uid = rig.send(std::move(request));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.sums(uid).settled() == 500; }));
+    works = true;
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 1'000);
+}
+
+TEST(CoreTrouble, ASliceOfOneClosedProviderIsPutBehindItsGateWithoutLists) {
+    Rig rig([](const http::Exchange&) { return answer(BELFRY_ACCEPTED); }, {"fake", "other"});
+    std::atomic<bool> works{false};
+    rig.providers[0]->uses_credential = true;
+    rig.providers[0]->authorizing = [&](int, belfry_why* why) {
+        return works ? belfry_code{BELFRY_OK} : because(why, BELFRY_RETRY_LATER, {}, "down");
+    };
+    rig.add_devices(3'000);
+    rig.start();
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).state == GateState::NoCredential; }));
+    PushRequest request = Rig::to_topic("push-1");
+    request.payloads["other"] = "{}";
+    const std::string uid = rig.send(std::move(request));
+    // Cut at the slot's border, then moved behind the gate: the empty slots above end, one slice waits.
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.page_calls() >= 3 && rig.queue.sums(uid).live_items == 1; }));
+    EXPECT_TRUE(rig.queue.lists().empty());
+    works = true;
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 3'000);
+}
+
+TEST(CoreTrouble, ThePushIsStoppedForAProviderThatRefusesItAsAWhole) {
+    Rig rig([](const http::Exchange&) { return answer(BELFRY_REFUSED, BELFRY_SCOPE_PUSH); });
+    rig.add_devices(5'000);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 5'000);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_REFUSED], 5'000);
+    EXPECT_LE(rig.sender.sent().size(), 1'000u);  // the first page; the others were not tried
+    EXPECT_EQ(rig.storage.size(), 5'000u);
+}
+
+TEST(CoreTrouble, ResendsGoOutAsTheOtherVariantAndWhatIsLearntIsKept) {
+    std::mutex mutex;
+    std::vector<const http::Plan*> plans;
+    Rig rig([&](const http::Exchange& exchange) {
+        const std::lock_guard lock(mutex);
+        plans.push_back(exchange.plan);
+        const bool first = plans.size() == 1;
+        ScriptedReply reply = first ? answer(BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, BELFRY_VERDICT_RESEND)
+                                    : answer(BELFRY_ACCEPTED, BELFRY_SCOPE_ITEM, BELFRY_VERDICT_LEARN_VARIANT);
+        reply.variant = 1;
+        return reply;
+    });
+    rig.add_devices(1);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 1);
+    ASSERT_EQ(plans.size(), 2u);
+    EXPECT_NE(plans[0], plans[1]);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 1);
+    EXPECT_TRUE(Rig::eventually([&] { return rig.storage.variant_of(MemoryStorage::key_of(0)) == 1; }));
+}
+
+TEST(CoreTrouble, TheBreakerKeepsDevicesWhileEverythingLooksDead) {
+    Rig rig(
+        [](const http::Exchange&) { return answer(BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, BELFRY_VERDICT_SUSPECT); });
+    rig.add_devices(1'000);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 1'000);
+    EXPECT_EQ(rig.storage.size(), 1'000u);
+    EXPECT_TRUE(only_provider(rig).deletions_stopped);
+    EXPECT_TRUE(only_provider(rig).operator_must_act);
+}
+
+TEST(CoreTrouble, ADeadRawTokenRemovesItsRegisteredTwinByIdentity) {
+    Rig rig([](const http::Exchange&) { return answer(BELFRY_DEVICE_GONE); });
+    rig.start();
+    const std::string uid = rig.send(Rig::to_tokens("push-1", {"dead"}));
+    ASSERT_TRUE(rig.finished(uid));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.storage.invalidated().size() == 1; }));
+    const belfry_fact fact = rig.storage.invalidated()[0];
+    EXPECT_EQ(fact.key, -1);
+    const audience::Hash16 identity = audience::identity_hash("fake", "dead");
+    EXPECT_TRUE(std::equal(identity.begin(), identity.end(), fact.identity_hash));
+}
+
+TEST(CoreTrouble, CancelStopsWhatIsNotYetHandedOver) {
+    Rig rig([](const http::Exchange& exchange) {
+        ScriptedReply reply;
+        if (exchange.token == "token-0") return reply;
+        reply.transport = Transport::NeverSent;  // waits unsent in the engine
+        reply.hold = true;
+        return reply;
+    });
+    rig.add_devices(100);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.sender.pending() == 99; }));
+    const Result<CancelResult> cancelled = rig.core->cancel("default", uid);
+    ASSERT_TRUE(cancelled);
+    EXPECT_EQ(*cancelled, CancelResult::Cancelled);
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 100);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 1);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_CANCELLED], 99);
+    EXPECT_EQ(*rig.core->cancel("default", uid), CancelResult::Cancelled);
+    EXPECT_EQ(*rig.core->cancel("default", "nobody"), CancelResult::Unknown);
+    EXPECT_EQ(rig.core->status("default", uid)->state, "cancelled");
+}
+
+TEST(CoreTrouble, APausedPushWaitsAndGoesOnAfterResume) {
+    Rig rig([](const http::Exchange&) {
+        ScriptedReply reply;
+        reply.transport = Transport::NeverSent;
+        reply.hold = true;
+        return reply;
+    });
+    rig.add_devices(300);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.sender.pending() > 0; }));
+    ASSERT_TRUE(*rig.core->pause("default", uid));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.sender.pending() == 0 && rig.queue.sums(uid).live_items == 1; }));
+    EXPECT_EQ(rig.queue.sums(uid).planned, 0);  // the cursor went back before what was not sent
+    EXPECT_EQ(only_provider(rig).state, GateState::Open);
+    rig.sender.set_script(accepted);
+    ASSERT_TRUE(*rig.core->resume("default", uid));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 300);
+    EXPECT_EQ(rig.core->pause("default", "nobody").error().code, ErrorCode::NotFound);
+}
+
+TEST(CoreTrouble, AnExpiredPushIsNotAttempted) {
+    Rig rig;
+    rig.start();
+    PushRequest request = Rig::to_tokens("push-1", {"a", "b", "c"});
+    request.expires_unix_ms = rig.clock.unix_ms() - 1;
+    const std::string uid = rig.send(std::move(request));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 3);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_EXPIRED], 3);
+    EXPECT_TRUE(rig.sender.sent().empty());
+}
+
+TEST(CoreTrouble, DryRunsEndAsAcceptedWithoutARequest) {
+    Rig rig;
+    rig.add_devices(20);
+    rig.start();
+    PushRequest request = Rig::to_topic("push-1");
+    request.dry_run = DryRun::Host;
+    const std::string uid = rig.send(std::move(request));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 20);
+    EXPECT_TRUE(rig.sender.sent().empty());
+}
+
+TEST(CoreTrouble, FailingStoresAreWaitedFor) {
+    Rig rig;
+    rig.add_devices(1'500);
+    rig.start();
+    rig.storage.failing_reads = 2;
+    rig.queue.failing_pages = 3;
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 1'500);
+    EXPECT_EQ(rig.sender.sent().size(), 1'500u);
+}
+
+TEST(CoreTrouble, AFailedEnqueueIsAnErrorAndABusyQueueSaysSo) {
+    Rig rig;
+    rig.start();
+    rig.queue.failing_enqueues = 1;
+    EXPECT_EQ(rig.core->accept(Rig::to_tokens("a", {"t"})).error().code, ErrorCode::Unavailable);
+    rig.queue.busy = true;
+    EXPECT_EQ(rig.core->accept(Rig::to_tokens("b", {"t"})).error().code, ErrorCode::Busy);
+}
+
+TEST(CoreTrouble, APageThatLostItsItemIsDiscardedAndRepeatedByTheNextOwner) {
+    Rig rig([](const http::Exchange&) {
+        ScriptedReply reply;
+        reply.delay_ms = 60;
+        return reply;
+    });
+    rig.add_devices(100);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.sender.pending() == 100; }));
+    rig.queue.reap();
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 100);
+    EXPECT_EQ(rig.queue.stale_pages(), 1u);
+    EXPECT_EQ(rig.sender.sent().size(), 200u);  // at least once, never less
+}
+
+TEST(CoreTrouble, StopReturnsWhatIsUnsentAndTheNextStartFinishesIt) {
+    Rig rig([](const http::Exchange& exchange) {
+        ScriptedReply reply;
+        if (exchange.token.size() % 2 == 0) return reply;
+        reply.transport = Transport::NeverSent;
+        reply.hold = true;
+        return reply;
+    });
+    rig.add_devices(2'500);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.sender.pending() > 0; }));
+    const auto began = std::chrono::steady_clock::now();
+    rig.core->stop();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+    EXPECT_EQ(rig.core->accept(Rig::to_tokens("late", {"t"})).error().code, ErrorCode::Cancelled);
+    const MemoryQueue::Sums sums = rig.queue.sums(uid);
+    EXPECT_EQ(sums.settled(),
+              sums.outcomes.count(BELFRY_FINAL_ACCEPTED) != 0 ? sums.outcomes.at(BELFRY_FINAL_ACCEPTED) : 0);
+    EXPECT_GT(sums.live_items, 0u);
+    EXPECT_EQ(rig.providers[0]->prepared.load(), rig.providers[0]->released.load());
+    EXPECT_TRUE(rig.queue.faults().empty());
+}
+
+}  // namespace
+}  // namespace belfry::delivery
