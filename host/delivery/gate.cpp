@@ -151,8 +151,9 @@ void Gate::note_throttled(int64_t pause_ms) {
     if (news) log_.warning("provider throttles, paused", {{"provider", name_}, {"pause_ms", pause_ms}});
 }
 
-void Gate::note_refused(std::string_view reason) {
+void Gate::note_refused(const Generation& by, std::string_view reason) {
     const std::lock_guard lock(mutex_);
+    if (&by != generation_.get()) return;
     // Requests that were under way when it was refused first are the same failure.
     if (block_ == Block::Refused && clock_.mono_ns() < blocked_until_) return;
     failures_ = block_ == Block::Refused ? failures_ + 1 : 1;

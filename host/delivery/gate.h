@@ -91,7 +91,8 @@ public:
 
     void note_success();
     void note_throttled(int64_t pause_ms);
-    void note_refused(std::string_view reason);
+    // `by`: the generation whose request was refused; an older one says nothing about the current one.
+    void note_refused(const Generation& by, std::string_view reason);
     void note_unreachable();
     // A part of the instance (FCM's APNs side) waits; rows of that platform are deferred. Unix ms, 0 = not paused.
     void pause_platform(uint32_t platform_hash, int64_t until_unix_ms);

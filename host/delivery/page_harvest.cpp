@@ -252,7 +252,7 @@ void Page::widen(Group& group, const Entry& entry, const http::Exchange& exchang
     if (action.throttle == Scope::Instance) group.gate->note_throttled(action.pause_ms);
     if (action.throttle == Scope::Platform || action.refused == Scope::Platform)
         group.gate->pause_platform(entry.platform, until);
-    if (action.refused == Scope::Instance) group.gate->note_refused(reason);
+    if (action.refused == Scope::Instance) group.gate->note_refused(group.prepared->generation(), reason);
     if (action.stop == Scope::Push && !group.prepared->refused()) {
         group.prepared->refuse(reason);
         for (Block* block : blocks_) {

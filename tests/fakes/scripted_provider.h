@@ -155,6 +155,8 @@ public:
         }
         for (http::Exchange& exchange : portion.exchanges) {
             Pending pending{&portion, &exchange, script_(exchange), Clock::now()};
+            const auto& slot = exchange.plan->credential;
+            if (slot != nullptr && slot->get() != nullptr) exchange.credential_generation = slot->get()->generation;
             if (portion.pacer != nullptr && portion.pacer->paused(now_ns()))
                 pending.reply.transport = http::Transport::NeverSent;
             pending.at += std::chrono::milliseconds(pending.reply.delay_ms);
@@ -226,9 +228,6 @@ private:
     }
     static void answer(http::Portion& portion, http::Exchange& exchange, const ScriptedReply& reply) {
         exchange.status = static_cast<uint16_t>(reply.status);
-        if (exchange.plan->credential != nullptr && exchange.plan->credential->get() != nullptr) {
-            exchange.credential_generation = exchange.plan->credential->get()->generation;
-        }
         char body[http::Exchange::kInlineAnswer];
         const int n = std::snprintf(body, sizeof body, "%d %d %u %u %lld %s", reply.outcome, reply.scope, reply.flags,
                                     reply.variant, static_cast<long long>(reply.retry_after_ms), reply.reason.c_str());
