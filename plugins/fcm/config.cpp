@@ -3,87 +3,78 @@
 
 #include <algorithm>
 
+#include "json.h"
+
 namespace fcm {
 namespace {
 
+[[noreturn]] void wrong(const std::string& where, const std::string& what) {
+    throw belfry::Refused(BELFRY_CONFIG, where, what);
+}
+
 // Ids and numbers of projects; anything else would change the request's path.
-bool is_project_id(std::string_view id) {
+void check_project_id(const std::string& id) {
     const auto allowed = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == ':';
     };
-    return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), allowed);
+    const bool good = !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), allowed);
+    if (!good) wrong("project_id", "\"" + id + "\" is not the id or number of a Google Cloud project");
 }
 
-// "https://host[:port]/path" in two; an empty path becomes "/".
-bool split_url(std::string_view url, std::string& origin, std::string& path) {
+struct Url {
+    std::string origin, path;
+};
+Url split_url(const std::string& url, const std::string& where) {
     constexpr std::string_view kScheme = "https://";
-    if (url.substr(0, kScheme.size()) != kScheme) return false;
     const size_t slash = std::min(url.find('/', kScheme.size()), url.size());
-    origin = url.substr(0, slash);
-    path = slash == url.size() ? "/" : std::string(url.substr(slash));
-    return origin.size() > kScheme.size() && url.find_first_of(" \t\r\n\"#?") == std::string_view::npos;
+    const bool good =
+        url.starts_with(kScheme) && slash > kScheme.size() && url.find_first_of(" \t\r\n\"#?") == std::string::npos;
+    if (!good) wrong(where, "must be https://host[:port]");
+    return {url.substr(0, slash), slash == url.size() ? "/" : url.substr(slash)};
 }
 
 }  // namespace
 
-belfry_code read_config(const Host& host, std::string_view text, Config& out, belfry_why* why) {
-    const Json json{host, text};
-    if (!json.check(why)) return BELFRY_BAD_REQUEST;
-    out.credentials = json.string("credentials.$secret");
-    if (out.credentials.empty()) {
-        return because(why, BELFRY_CONFIG, "credentials", "missing: the service account's key file, {file = \"...\"}");
+Config read_config(const belfry::Services& services, std::string_view text) {
+    services.json_check(text);
+    const Json json{services, text};
+    Config config;
+    config.credentials = json.string("credentials.$secret");
+    if (config.credentials.empty()) {
+        wrong("credentials", "missing: the service account's key file, {file = \"...\"}");
     }
-    out.project_id = json.string("project_id");
-    out.token_endpoint = json.string("token_endpoint");
-    if (const std::string scope = json.string("scope"); !scope.empty()) out.scope = scope;
-    if (const std::string endpoint = json.string("endpoint"); !endpoint.empty()) out.endpoint = endpoint;
-    std::string path;
-    if (!split_url(out.endpoint, out.endpoint, path) || path != "/") {
-        return because(why, BELFRY_CONFIG, "endpoint", "must be https://host[:port] without a path");
-    }
-    if (!out.project_id.empty() && !is_project_id(out.project_id)) {
-        return because(why, BELFRY_CONFIG, "project_id", "not the id or number of a Google Cloud project");
-    }
-    return BELFRY_OK;
+    config.project_id = json.string("project_id");
+    config.token_endpoint = json.string("token_endpoint");
+    if (const std::string scope = json.string("scope"); !scope.empty()) config.scope = scope;
+    if (const std::string endpoint = json.string("endpoint"); !endpoint.empty()) config.endpoint = endpoint;
+    const Url url = split_url(config.endpoint, "endpoint");
+    if (url.path != "/") wrong("endpoint", "must be https://host[:port] without a path");
+    config.endpoint = url.origin;
+    if (!config.project_id.empty()) check_project_id(config.project_id);
+    return config;
 }
 
-belfry_code read_service_account(const Host& host, std::string_view text, ServiceAccount& out, belfry_why* why) {
-    const Json json{host, text};
-    if (!json.check(why) || json.find("").type != BELFRY_JSON_OBJECT) {
-        return because(why, BELFRY_CONFIG, "credentials", "not a JSON key file of a service account");
+Account read_account(const belfry::Services& services, const Config& config, std::string_view key_file) {
+    const Json json = Json::of(services, key_file);
+    if (const std::string type = json.string("type"); type != "service_account") {
+        wrong("credentials", "not the JSON key file of a service account (its type is \"" + type +
+                                 "\"); create one in Firebase, Project settings, Service accounts");
     }
-    const std::string type = json.string("type");
-    if (type != "service_account") {
-        return because(why, BELFRY_CONFIG, "credentials",
-                       "not a service account's key: its type is \"" + type + "\"; create one in Firebase, Project " +
-                           "settings, Service accounts");
-    }
-    out.project_id = json.string("project_id");
-    out.client_email = json.string("client_email");
-    out.private_key = json.string("private_key");
-    out.private_key_id = json.string("private_key_id");
-    if (const std::string uri = json.string("token_uri"); !uri.empty()) out.token_uri = uri;
-    if (out.client_email.empty() || out.private_key.empty()) {
-        return because(why, BELFRY_CONFIG,
-                       out.client_email.empty() ? "credentials.client_email" : "credentials.private_key",
-                       "missing in the key file: download it again");
-    }
-    return BELFRY_OK;
-}
-
-belfry_code make_account(const Config& config, ServiceAccount key, Account& out, belfry_why* why) {
-    out.key = std::move(key);
-    out.project_id = config.project_id.empty() ? out.key.project_id : config.project_id;
-    out.scope = config.scope;
-    if (!is_project_id(out.project_id)) {
-        return because(why, BELFRY_CONFIG, "project_id", "neither configured nor usable in the key file");
-    }
-    const bool overridden = !config.token_endpoint.empty();
-    if (!split_url(overridden ? config.token_endpoint : out.key.token_uri, out.token_origin, out.token_path)) {
-        return because(why, BELFRY_CONFIG, overridden ? "token_endpoint" : "credentials.token_uri",
-                       "must be an https:// URL");
-    }
-    return BELFRY_OK;
+    Account account;
+    account.client_email = json.string("client_email");
+    account.private_key = json.string("private_key");
+    account.private_key_id = json.string("private_key_id");
+    account.scope = config.scope;
+    account.project_id = config.project_id.empty() ? json.string("project_id") : config.project_id;
+    if (account.client_email.empty()) wrong("credentials.client_email", "missing in the key file: download it again");
+    if (account.private_key.empty()) wrong("credentials.private_key", "missing in the key file: download it again");
+    check_project_id(account.project_id);
+    if (const std::string uri = json.string("token_uri"); !uri.empty()) account.token_uri = uri;
+    const Url url = config.token_endpoint.empty() ? split_url(account.token_uri, "credentials.token_uri")
+                                                  : split_url(config.token_endpoint, "token_endpoint");
+    account.token_origin = url.origin;
+    account.token_path = url.path;
+    return account;
 }
 
 }  // namespace fcm

@@ -2,9 +2,9 @@
 // The configuration section of an instance, and the service account's key file behind its `credentials`.
 #pragma once
 
+#include <belfry/services.hpp>
 #include <string>
-
-#include "host.h"
+#include <string_view>
 
 namespace fcm {
 
@@ -16,21 +16,16 @@ struct Config {
     std::string scope = "https://www.googleapis.com/auth/firebase.messaging";
 };
 
-struct ServiceAccount {
-    std::string project_id, client_email, private_key, private_key_id;
-    std::string token_uri = "https://oauth2.googleapis.com/token";
-};
-
-// CONFIG with `why` if a value cannot be used.
-belfry_code read_config(const Host& host, std::string_view json, Config& out, belfry_why* why);
-belfry_code read_service_account(const Host& host, std::string_view json, ServiceAccount& out, belfry_why* why);
-
-// What every request needs, known once the key file was read.
+// What tokens and requests need, known once the key file was read.
 struct Account {
-    ServiceAccount key;
-    std::string project_id, scope;
-    std::string token_origin, token_path;  // of the token endpoint
+    std::string client_email, private_key, private_key_id, scope;
+    std::string token_uri = "https://oauth2.googleapis.com/token";  // the assertion's audience, wherever it is sent
+    std::string token_origin, token_path;
+    std::string project_id;
 };
-belfry_code make_account(const Config& config, ServiceAccount key, Account& out, belfry_why* why);
+
+// Refused with CONFIG if a value cannot be used.
+Config read_config(const belfry::Services& services, std::string_view json);
+Account read_account(const belfry::Services& services, const Config& config, std::string_view key_file);
 
 }  // namespace fcm

@@ -3,14 +3,11 @@
 
 #include <algorithm>
 
+#include "json.h"
 #include "retry_after.h"
 
 namespace fcm {
 namespace {
-
-bool ends_with(std::string_view text, std::string_view end) {
-    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
 
 void read_violations(const Json& detail, Evidence& evidence) {
     evidence.only_target = true;
@@ -25,13 +22,13 @@ void read_violations(const Json& detail, Evidence& evidence) {
 // Details come in any order and number.
 void read_detail(const Json& detail, Evidence& evidence) {
     const std::string type = detail.string("@type");
-    if (ends_with(type, "google.firebase.fcm.v1.FcmError")) {
+    if (type.ends_with("google.firebase.fcm.v1.FcmError")) {
         if (evidence.fcm_error.empty()) evidence.fcm_error = detail.string("errorCode");
-    } else if (ends_with(type, "google.rpc.ErrorInfo")) {
+    } else if (type.ends_with("google.rpc.ErrorInfo")) {
         evidence.reason = detail.string("reason");
-    } else if (ends_with(type, "google.rpc.BadRequest")) {
+    } else if (type.ends_with("google.rpc.BadRequest")) {
         read_violations(detail, evidence);
-    } else if (ends_with(type, "google.rpc.QuotaFailure")) {
+    } else if (type.ends_with("google.rpc.QuotaFailure")) {
         detail.each(detail.find("violations"), [&](const belfry_json_entry& entry) {
             const Json violation = detail.at(entry.value);
             evidence.quota += violation.string("subject") + " " + violation.string("description") + " ";
@@ -46,13 +43,13 @@ bool mentions(std::string_view text, std::string_view lower_case) {
     return std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(), same) != text.end();
 }
 
-Evidence read_evidence(const Host& host, const belfry_answer& answer) {
+Evidence read_evidence(const belfry::Services& services, const belfry_answer& answer) {
     Evidence evidence;
     evidence.status = answer.status;
     evidence.resent = answer.resent > 0;
-    evidence.retry_after_ms = retry_after_ms(header(answer, "retry-after"), answer.date_unix_ms, host.unix_ms());
-    const Json json{host, view(answer.body)};
-    if (!json.check()) return evidence;  // HTML, empty or cut: only the status counts
+    evidence.retry_after_ms =
+        retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
+    const Json json = Json::of(services, belfry::view(answer.body));  // not HTML, empty or cut: else the status decides
     evidence.code = json.string("error.status");
     evidence.message = json.string("error.message");
     json.each(json.find("error.details"),

@@ -2,9 +2,9 @@
 // What an answer that is not 2xx says, taken out of its body: google.rpc.Status with FCM's details.
 #pragma once
 
+#include <belfry/provider.hpp>
 #include <optional>
-
-#include "plan.h"
+#include <string>
 
 namespace fcm {
 
@@ -21,7 +21,7 @@ struct Evidence {
     bool resent = false;
 };
 
-Evidence read_evidence(const Host& host, const belfry_answer& answer);
+Evidence read_evidence(const belfry::Services& services, const belfry_answer& answer);
 
 // ASCII letters of any case.
 bool mentions(std::string_view text, std::string_view lower_case);

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "json.h"
 #include "retry_after.h"
 
 namespace fcm {
 namespace {
+
+using belfry::Refused;
 
 constexpr int64_t kBackdateS = 20;     // so that a clock slightly ahead is no error
 constexpr int64_t kAssertionS = 3600;  // the longest that is accepted
@@ -15,35 +18,20 @@ constexpr int64_t kRefreshEarlyMs = 300'000;
 constexpr int64_t kNotAgainMs = 10'000;
 constexpr int64_t kSkewWorthTellingS = 5;
 
-struct Answer {
-    int32_t status = 0;
-    std::string body, retry_after;
-    int64_t date_unix_ms = 0;
-};
-
-belfry_code post(const Oauth& oauth, const std::string& jwt, int64_t deadline, Answer& answer, belfry_why* why) {
-    // The alphabet of compact JWTs needs no percent-encoding.
-    constexpr std::string_view kHeaders = "content-type: application/x-www-form-urlencoded\naccept: application/json\n";
-    constexpr std::string_view kGrant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
-    const std::string& path = oauth.account.token_path;
-    const std::string buf = path + std::string(kHeaders) + std::string(kGrant) + jwt;
-    const auto span = [](size_t at, size_t n) {
-        return belfry_span{static_cast<uint32_t>(at), static_cast<uint32_t>(n)};
-    };
-    auto request = sized<belfry_request>();
-    request.path = span(0, path.size());
-    request.headers = span(path.size(), kHeaders.size());
-    request.body = span(path.size() + kHeaders.size(), kGrant.size() + jwt.size());
-    const auto call = [&](belfry_emit emit, void* ctx) {
-        return oauth.host.http->call(oauth.host.self, oauth.endpoint, str("POST"), &request, buf.data(), deadline, emit,
-                                     ctx, why);
-    };
-    return collect<belfry_answer>(call, [&](const belfry_answer& row) {
-        answer.status = row.status;
-        answer.body = view(row.body);
-        answer.date_unix_ms = row.date_unix_ms;
-        answer.retry_after = header(row, "retry-after");
-    });
+std::string make_assertion(const belfry::Services& services, const Account& account) {
+    const auto quoted = [&](std::string_view text) { return "\"" + services.json_escape(text) + "\""; };
+    const int64_t issued = services.unix_ms() / 1000 - kBackdateS;
+    std::string header = R"({"typ":"JWT")";
+    if (!account.private_key_id.empty()) header += ",\"kid\":" + quoted(account.private_key_id);
+    const std::string claims = "{\"iss\":" + quoted(account.client_email) + ",\"scope\":" + quoted(account.scope) +
+                               ",\"aud\":" + quoted(account.token_uri) + ",\"iat\":" + std::to_string(issued) +
+                               ",\"exp\":" + std::to_string(issued + kAssertionS) + "}";
+    try {
+        return services.jwt_sign(BELFRY_JWT_RS256, account.private_key, header + "}", claims);
+    } catch (const Refused& refused) {
+        throw Refused(BELFRY_CONFIG, "credentials.private_key",
+                      std::string(refused.what()) + "; download the key file again");
+    }
 }
 
 // Seconds as a number or a string of digits; one hour if the answer does not say.
@@ -56,101 +44,77 @@ int64_t expires_in(const Json& json) {
     return std::clamp<int64_t>(seconds, 0, 24 * 3600);
 }
 
-belfry_code accept(const Oauth& oauth, const Json& json, belfry_emit emit, void* ctx, belfry_why* why) {
-    const std::string token = json.string("access_token");
-    const auto printable = [](char c) { return c > ' ' && c < 0x7F; };
-    if (token.empty() && json.find("id_token").type != 0) {
-        return because(
-            why, BELFRY_CONFIG, "scope",
-            "the token endpoint gave an id token only: the scope \"" + oauth.account.scope + "\" is unknown to it");
-    }
-    const int64_t valid_ms = expires_in(json) * 1000;
-    if (token.empty() || !std::all_of(token.begin(), token.end(), printable) || valid_ms == 0) {
-        return because(why, BELFRY_RETRY_LATER, "token_endpoint", "answered 200 without a usable access token");
-    }
-    const std::string value = "Bearer " + token;
-    auto credential = sized<belfry_credential>();
-    credential.value = str(value);
-    credential.valid_ms = valid_ms;
-    credential.refresh_after_ms = std::max(valid_ms - kRefreshEarlyMs, valid_ms / 2);
-    credential.not_again_before_ms = std::min(kNotAgainMs, valid_ms / 2);
-    emit(ctx, one_row(credential));
-    return BELFRY_OK;
-}
-
 // The window error has two causes only; the answer's Date tells them apart.
-belfry_code explain_window(const Oauth& oauth, const Answer& answer, belfry_why* why) {
-    const int64_t skew_s = answer.date_unix_ms == 0 ? 0 : (oauth.host.unix_ms() - answer.date_unix_ms) / 1000;
-    std::string text = "the token endpoint refuses the assertion's times";
-    if (std::abs(skew_s) >= kSkewWorthTellingS) {
-        text += ": this host's clock is " + std::to_string(std::abs(skew_s)) + " s " +
-                (skew_s > 0 ? "ahead" : "behind") + "; set it (NTP)";
-    } else {
-        text += " although the clocks agree" + std::string(answer.date_unix_ms == 0 ? " or its Date is missing" : "");
-    }
-    return because(why, BELFRY_AUTH, "clock", text);
+std::string explain_window(int64_t date_unix_ms, int64_t now_unix_ms) {
+    const std::string text = "the token endpoint refuses the assertion's times";
+    if (date_unix_ms == 0) return text + " and sends no Date: compare this host's clock with another one";
+    const int64_t skew_s = (now_unix_ms - date_unix_ms) / 1000;
+    if (std::abs(skew_s) < kSkewWorthTellingS) return text + " although the clocks agree";
+    return text + ": this host's clock is " + std::to_string(std::abs(skew_s)) + " s " +
+           (skew_s > 0 ? "ahead" : "behind") + "; set it (NTP)";
 }
 
 // Errors of RFC 6749, 5.2 and of Google's endpoint by their class; unknown ones are the operator's as well.
-belfry_code refuse(const Oauth& oauth, const Answer& answer, const Json& json, belfry_why* why) {
+[[noreturn]] void refuse(const Json& json, const belfry::HttpAnswer& answer) {
     const std::string error = json.string("error"), description = json.string("error_description");
-    const std::string status = "HTTP " + std::to_string(answer.status);
+    const std::string status = "HTTP " + std::to_string(answer.status), text = error + ": " + description;
     const auto says = [&](std::string_view part) { return description.find(part) != std::string::npos; };
     const bool passes = answer.status >= 500 || answer.status == 429 || answer.status == 408;
+    const int64_t now = json.services.unix_ms();
     if (passes || error == "internal_failure" || says("internal_failure")) {
-        if (why != nullptr) {
-            const int64_t wait =
-                retry_after_ms(answer.retry_after, answer.date_unix_ms, oauth.host.unix_ms()).value_or(0);
-            why->retry_after_ms = static_cast<uint32_t>(wait);
-        }
-        return because(why, BELFRY_RETRY_LATER, "token_endpoint", status + " " + error);
+        const auto named = std::find_if(answer.headers.begin(), answer.headers.end(),
+                                        [](const auto& header) { return header.first == "retry-after"; });
+        const std::string_view value = named == answer.headers.end() ? std::string_view() : named->second;
+        const int64_t wait_ms = retry_after_ms(value, answer.date_unix_ms, now).value_or(0);
+        throw Refused(BELFRY_RETRY_LATER, "token_endpoint", status + " " + error, static_cast<uint32_t>(wait_ms));
     }
     if (error.empty()) {
-        return because(why, BELFRY_CONFIG, "token_endpoint", status + " and no OAuth error: this is no token endpoint");
+        throw Refused(BELFRY_CONFIG, "token_endpoint", status + " and no OAuth error: this is no token endpoint");
     }
-    const std::string text = error + ": " + description;
-    if (says("reasonable timeframe") || says("short-lived token")) return explain_window(oauth, answer, why);
-    if (error == "invalid_scope") return because(why, BELFRY_CONFIG, "scope", text);
-    if (says("audience")) return because(why, BELFRY_CONFIG, "credentials.token_uri", text);
-    if (error == "invalid_request")
-        return because(why, BELFRY_CONFIG, "credentials", text + "; is the key file intact?");
-    return because(why, BELFRY_AUTH, "credentials",
-                   text + "; the key was revoked or its account removed: configure a new key file");
+    if (says("reasonable timeframe") || says("short-lived token")) {
+        throw Refused(BELFRY_AUTH, "clock", explain_window(answer.date_unix_ms, now));
+    }
+    if (error == "invalid_scope") throw Refused(BELFRY_CONFIG, "scope", text);
+    if (says("audience")) throw Refused(BELFRY_CONFIG, "credentials.token_uri", text);
+    if (error == "invalid_request") throw Refused(BELFRY_CONFIG, "credentials", text + "; is the key file intact?");
+    throw Refused(BELFRY_AUTH, "credentials",
+                  text + "; the key was revoked or its account removed: configure a new key file");
 }
 
 }  // namespace
 
-belfry_code make_assertion(const Host& host, const Account& account, std::string& jwt, belfry_why* why) {
-    const auto quoted = [&](std::string_view text) { return "\"" + Json{host, text}.escaped() + "\""; };
-    const int64_t issued = host.unix_ms() / 1000 - kBackdateS;
-    std::string header = R"({"typ":"JWT")";
-    if (!account.key.private_key_id.empty()) header += ",\"kid\":" + quoted(account.key.private_key_id);
-    header += "}";
-    const std::string claims = "{\"iss\":" + quoted(account.key.client_email) + ",\"scope\":" + quoted(account.scope) +
-                               ",\"aud\":" + quoted(account.key.token_uri) + ",\"iat\":" + std::to_string(issued) +
-                               ",\"exp\":" + std::to_string(issued + kAssertionS) + "}";
-    const auto call = [&](belfry_emit emit, void* ctx) {
-        return host.crypto->jwt_sign(host.self, BELFRY_JWT_RS256, str(account.key.private_key), str(header),
-                                     str(claims), emit, ctx, why);
-    };
-    const belfry_code code = collect<belfry_str>(call, [&](const belfry_str& row) { jwt = view(row); });
-    if (code == BELFRY_OK) return BELFRY_OK;
-    return because(why, BELFRY_CONFIG, "credentials.private_key", "not a usable RSA key: download the key file again");
+belfry::HttpRequest token_request(const belfry::Services& services, const Account& account) {
+    // The alphabet of compact JWTs needs no percent-encoding.
+    constexpr std::string_view kGrant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
+    belfry::HttpRequest request;
+    request.method = "POST";
+    request.path = account.token_path;
+    request.headers = {{"content-type", "application/x-www-form-urlencoded"}, {"accept", "application/json"}};
+    request.body = std::string(kGrant) + make_assertion(services, account);
+    return request;
 }
 
-belfry_code Oauth::authorize(int64_t deadline_mono_ns, belfry_emit emit, void* ctx, belfry_why* why) const {
-    std::string jwt;
-    if (const belfry_code code = make_assertion(host, account, jwt, why); code != BELFRY_OK) return code;
-    Answer answer;
-    if (const belfry_code code = post(*this, jwt, deadline_mono_ns, answer, why); code != BELFRY_OK) return code;
-    if (answer.date_unix_ms != 0) {
-        const auto skew_ms = static_cast<double>(host.unix_ms() - answer.date_unix_ms);
-        host.metrics->record(host.self, skew_metric, skew_ms / 1000);
+belfry_credential read_token(const belfry::Services& services, const Account& account, const belfry::HttpAnswer& answer,
+                             std::string& value) {
+    const Json json = Json::of(services, answer.body);
+    if (answer.status != 200) refuse(json, answer);
+    const std::string token = json.string("access_token");
+    if (token.empty() && json.find("id_token").type != 0) {
+        throw Refused(BELFRY_CONFIG, "scope",
+                      "the token endpoint gave an id token only: it does not know the scope \"" + account.scope + "\"");
     }
-    Json json{host, answer.body};
-    if (!json.check()) json.text = {};
-    if (answer.status == 200) return accept(*this, json, emit, ctx, why);
-    return refuse(*this, answer, json, why);
+    const auto printable = [](char c) { return c > ' ' && c < 0x7F; };
+    const int64_t valid_ms = expires_in(json) * 1000;
+    if (token.empty() || !std::all_of(token.begin(), token.end(), printable) || valid_ms == 0) {
+        throw Refused(BELFRY_RETRY_LATER, "token_endpoint", "answered 200 without a usable access token");
+    }
+    value = "Bearer " + token;
+    auto credential = belfry::sized<belfry_credential>();
+    credential.value = belfry::str(std::string_view(value));
+    credential.valid_ms = valid_ms;
+    credential.refresh_after_ms = std::max(valid_ms - kRefreshEarlyMs, valid_ms / 2);
+    credential.not_again_before_ms = std::min(kNotAgainMs, valid_ms / 2);
+    return credential;
 }
 
 }  // namespace fcm

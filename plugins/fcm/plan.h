@@ -2,15 +2,8 @@
 // From notification.fcm to a request: local checks of what FCM would refuse for every device, and the plan.
 #pragma once
 
-#include <belfry/provider.h>
-
-#include "host.h"
-
-// What decode must know of a push.
-struct belfry_prepared {
-    bool to_devices = true;  // not a topic or condition
-    bool rendered = false;   // devices get different payloads
-};
+#include <belfry/provider.hpp>
+#include <string_view>
 
 namespace fcm {
 
@@ -19,10 +12,24 @@ inline constexpr size_t kPayloadMax = 4096;       // bytes of keys and values; F
 inline constexpr size_t kTopicPayloadMax = 2048;  // documented on one page only, so a warning
 inline constexpr uint32_t kAnswerMax = 16 * 1024;
 
-belfry_code check_token(std::string_view token, belfry_why* why);
+// What decode must know of a push.
+struct Push final : belfry::PreparedBase {
+    explicit Push(const belfry_content& content)
+        : to_devices(content.kind == BELFRY_CONTENT_TOKENS),
+          rendered((content.flags & BELFRY_CONTENT_HAS_HOLES) != 0) {}
+    static const Push& of(const belfry_prepared* prepared) {
+        return static_cast<const Push&>(*static_cast<const PreparedBase*>(static_cast<const void*>(prepared)));
+    }
+    const bool to_devices;  // not a topic or condition
+    const bool rendered;    // devices get different payloads
+};
+
+// These throw Refused with the place in the payload.
+void check_token(std::string_view token);
 // The members of the message, without its braces, as a range of the payload.
-belfry_code check_content(const Host& host, const belfry_content& content, belfry_span& members, belfry_why* why);
-void emit_plan(std::string_view project_id, int32_t endpoint, const belfry_content& content, belfry_span members,
-               belfry_emit emit, void* ctx);
+belfry_span check_content(const belfry::Services& services, const belfry_content& content);
+
+void emit_plan(const std::string& project_id, int32_t endpoint, const belfry_content& content, belfry_span members,
+               const belfry::Emit<belfry_plan>& emit);
 
 }  // namespace fcm

@@ -125,9 +125,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(FcmPlan, LetsThroughWhatOnlyLooksReserved) {
     FcmBed bed;
-    EXPECT_TRUE(bed.prepare(
-        R"({"message":{"data":{"collapse_key":"x","From":"x","gcmx":"x","sender":"x"},)"
-        R"("webpush":{"data":{"from":"x"}}}})"))
+    EXPECT_TRUE(bed.prepare(R"({"message":{"data":{"collapse_key":"x","From":"x","gcmx":"x","sender":"x"},)"
+                            R"("webpush":{"data":{"from":"x"}}}})"))
         << bed.trouble.where;
 }
 

@@ -3,19 +3,11 @@
 // and 5.6.7).
 #pragma once
 
+#include <cstdint>
 #include <optional>
-
-#include "host.h"
+#include <string_view>
 
 namespace fcm {
-
-// The value of a kept answer header, or empty.
-inline std::string_view header(const belfry_answer& answer, std::string_view name) {
-    for (const belfry_header& h : Rows<belfry_header>(answer.headers)) {
-        if (view(h.name) == name) return view(h.value);
-    }
-    return {};
-}
 
 // 1 s to 24 h; nothing if the value is empty or neither form.
 std::optional<int64_t> retry_after_ms(std::string_view value, int64_t date_unix_ms, int64_t now_unix_ms);

@@ -2,9 +2,9 @@
 #include "verdicts.h"
 
 #include <algorithm>
-#include <array>
 
 #include "errors.h"
+#include "plan.h"
 
 namespace fcm {
 namespace {
@@ -39,30 +39,6 @@ bool is_fcms(std::string_view body) {
     return first == body.size() || body[first] == '{';
 }
 
-// Verdicts leave in small batches without allocation.
-class Batch {
-public:
-    Batch(belfry_emit emit, void* ctx) : emit_(emit), ctx_(ctx) {}
-    // Whatever the verdict borrows must live until flush.
-    void add(const belfry_answer& answer, belfry_verdict verdict) {
-        for (uint32_t i = 0; i < answer.items; ++i) {
-            verdict.item = answer.first_item + i;
-            rows_[n_++] = verdict;
-            if (n_ == rows_.size()) flush();
-        }
-    }
-    void flush() {
-        if (n_ != 0) emit_(ctx_, {rows_.data(), n_, sizeof rows_[0]});
-        n_ = 0;
-    }
-
-private:
-    belfry_emit emit_;
-    void* ctx_;
-    std::array<belfry_verdict, 64> rows_;
-    uint32_t n_ = 0;
-};
-
 const Rule* rule_for(const Evidence& evidence) {
     for (const Rule& rule : kRules) {
         const bool fits = evidence.status >= rule.from && evidence.status <= rule.to &&
@@ -74,14 +50,14 @@ const Rule* rule_for(const Evidence& evidence) {
 
 // A topic has no device to give up, and what refuses one payload out of many says nothing about the others.
 void fit_to_push(const belfry_prepared* prepared, belfry_verdict& verdict) {
-    const bool to_devices = prepared == nullptr || prepared->to_devices;
-    if (!to_devices && verdict.outcome == BELFRY_DEVICE_GONE) {
+    if (prepared == nullptr) return;
+    const Push& push = Push::of(prepared);
+    if (!push.to_devices && verdict.outcome == BELFRY_DEVICE_GONE) {
         verdict.outcome = BELFRY_REFUSED;
         verdict.flags = 0;
     }
-    if (!to_devices && verdict.outcome == BELFRY_REFUSED) verdict.scope = BELFRY_SCOPE_PUSH;
-    if (prepared != nullptr && prepared->rendered && verdict.scope == BELFRY_SCOPE_PUSH)
-        verdict.scope = BELFRY_SCOPE_ITEM;
+    if (!push.to_devices && verdict.outcome == BELFRY_REFUSED) verdict.scope = BELFRY_SCOPE_PUSH;
+    if (push.rendered && verdict.scope == BELFRY_SCOPE_PUSH) verdict.scope = BELFRY_SCOPE_ITEM;
 }
 
 // "UNREGISTERED: the app was uninstalled ...; FCM says: Requested entity was not found."
@@ -99,44 +75,40 @@ std::string reason_of(const Rule& rule, const Evidence& evidence) {
     return reason.append("; FCM says: ").append(said);
 }
 
-void decode_refusal(const Host& host, const belfry_answer& answer, Batch& batch) {
-    const Evidence evidence = read_evidence(host, answer);
+void decode_refusal(const belfry::Services& services, const belfry_answer& answer, const belfry::Verdicts& verdicts) {
+    const Evidence evidence = read_evidence(services, answer);
     static constexpr Rule kNonsense = {
         0, 0, "", nullptr, BELFRY_FAULT, BELFRY_SCOPE_ITEM, 0, 0, "NONSENSE", "not an HTTP status"};
     const Rule* found = rule_for(evidence);
     const Rule& rule = found == nullptr ? kNonsense : *found;
     const std::string reason = reason_of(rule, evidence);
-    auto verdict = sized<belfry_verdict>();
+    auto verdict = belfry::sized<belfry_verdict>();
     verdict.outcome = rule.outcome;
     verdict.scope = rule.scope;
     verdict.flags = rule.flags;
+    verdict.variant = answer.variant;
+    verdict.reason = belfry::str(std::string_view(reason));
     const bool waits = rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY;
     if (waits) verdict.retry_after_ms = evidence.retry_after_ms.value_or(rule.wait_ms);
-    verdict.reason = str(std::string_view(reason));
-    verdict.variant = answer.variant;
     fit_to_push(answer.prepared, verdict);
-    batch.flush();
-    batch.add(answer, verdict);
-    batch.flush();
+    for (uint32_t i = 0; i < answer.items; ++i) {
+        verdict.item = answer.first_item + i;
+        verdicts.give(verdict);
+    }
 }
 
 }  // namespace
 
-void decode(const Host& host, belfry_list answers, belfry_emit emit, void* ctx) {
-    Batch batch(emit, ctx);
-    for (const belfry_answer& answer : Rows<belfry_answer>(answers)) {
-        const std::string_view body = view(answer.body);
+void decode(const belfry::Services& services, belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts) {
+    for (const belfry_answer& answer : answers) {
+        const std::string_view body = belfry::view(answer.body);
         if (answer.status < 200 || answer.status > 299 || !is_fcms(body)) {
-            decode_refusal(host, answer, batch);
+            decode_refusal(services, answer, verdicts);
             continue;
         }
-        auto verdict = sized<belfry_verdict>();
-        verdict.outcome = BELFRY_ACCEPTED;
-        verdict.scope = BELFRY_SCOPE_ITEM;
-        verdict.message_id = str(name_in(body));
-        batch.add(answer, verdict);
+        const std::string_view name = name_in(body);
+        for (uint32_t i = 0; i < answer.items; ++i) verdicts.accepted(answer.first_item + i, name);
     }
-    batch.flush();
 }
 
 }  // namespace fcm

@@ -21,27 +21,13 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-// Signing is not what is tested, and takes a thousand times longer than everything else.
-constexpr belfry_crypto kNoCrypto = {sizeof(belfry_crypto),
-                                     0,
-                                     [](const belfry_host*, int32_t, belfry_str, belfry_str, belfry_str,
-                                        belfry_emit emit, void* ctx, belfry_why*) -> belfry_code {
-                                         const belfry_str jwt = belfry::str("a.b.c");
-                                         emit(ctx, belfry::one_row(jwt));
-                                         return BELFRY_OK;
-                                     },
-                                     nullptr,
-                                     nullptr,
-                                     nullptr};
-
 struct World {
-    World() : host(services.abi()) { host.crypto = &kNoCrypto; }
-    TestHost services;
-    fcm::Host host;
+    TestHost host;
+    belfry::Services services{host.abi()};
     fcm::Account account;
 };
 
-void try_decode(World& world, int32_t status, std::string_view retry_after, std::string_view body) {
+void try_decode(const World& world, int32_t status, std::string_view retry_after, std::string_view body) {
     const belfry_header header{belfry::str("retry-after"), belfry::str(retry_after)};
     auto answer = belfry::sized<belfry_answer>();
     answer.first_item = 7;
@@ -51,7 +37,8 @@ void try_decode(World& world, int32_t status, std::string_view retry_after, std:
     answer.headers = belfry::one_row(header);
     int verdicts = 0;
     const auto call = [&](belfry_emit emit, void* ctx) {
-        fcm::decode(world.host, belfry::one_row(answer), emit, ctx);
+        const belfry::Rows<belfry_answer> answers(belfry::one_row(answer));
+        fcm::decode(world.services, answers, belfry::Verdicts({emit, ctx}));
         return belfry_code{BELFRY_OK};
     };
     collect<belfry_verdict>(call, [&](const belfry_verdict& verdict) {
@@ -68,39 +55,24 @@ void try_decode(World& world, int32_t status, std::string_view retry_after, std:
     require(verdicts == 1);
 }
 
-void try_oauth(World& world, int32_t status, std::string_view retry_after, std::string_view body) {
-    belfry::http::CallAnswer answer{
+void try_token(const World& world, int32_t status, std::string_view retry_after, std::string_view body) {
+    const belfry::HttpAnswer answer{
         status, std::string(body), {{"retry-after", std::string(retry_after)}}, 1'700'000'000'000};
-    world.services.http.answers.clear();
-    world.services.http.answers.push_back(std::move(answer));
-    world.services.http.asked.clear();
-    const fcm::Oauth oauth{world.host, world.account, 0, -1};
-    belfry_why why{};
-    int credentials = 0;
-    const belfry_code code = collect<belfry_credential>(
-        [&](belfry_emit emit, void* ctx) { return oauth.authorize(0, emit, ctx, &why); },
-        [&](const belfry_credential& row) {
-            ++credentials;
-            const std::string_view value = belfry::view(row.value);
-            require(value.substr(0, 7) == "Bearer " && value.size() > 7);
-            require(std::all_of(value.begin() + 7, value.end(), [](char c) { return c > ' ' && c < 0x7F; }));
-            require(row.valid_ms > 0 && row.refresh_after_ms > 0 && row.refresh_after_ms < row.valid_ms);
-        });
-    require((code == BELFRY_OK) == (credentials == 1));
-    require(code == BELFRY_OK || why.text[0] != '\0');
+    std::string value;
+    try {
+        const belfry_credential row = fcm::read_token(world.services, world.account, answer, value);
+        require(value.starts_with("Bearer ") && value.size() > 7 && belfry::view(row.value) == value);
+        require(std::all_of(value.begin() + 7, value.end(), [](char c) { return c > ' ' && c < 0x7F; }));
+        require(row.valid_ms > 0 && row.refresh_after_ms > 0 && row.refresh_after_ms < row.valid_ms);
+    } catch (const belfry::Refused& refused) {
+        require(refused.code() != BELFRY_OK && refused.what()[0] != '\0' && !refused.where().empty());
+    }
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static World& world = *[] {
-        static World made;
-        auto endpoint = belfry::sized<belfry_endpoint>();
-        endpoint.url = belfry::str("https://localhost");
-        require(made.host.http->endpoint(made.host.self, &endpoint, nullptr) == 0);
-        made.account.token_path = "/token";
-        return &made;
-    }();
+    static const World world;
     if (size < 2) return 0;
     constexpr int32_t kStatuses[] = {200, 400, 401, 403, 404, 413, 429, 500, 503, 302, 0, 1000};
     constexpr std::string_view kTimes[] = {"", "30", "Wed, 21 Oct 2015 07:28:00 GMT", "99999999999999999999"};
@@ -109,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const size_t time = data[1] % (std::size(kTimes) + 1);
     const std::string_view retry_after = time == std::size(kTimes) ? body.substr(0, 29) : kTimes[time];
     if ((data[0] & 1) != 0) {
-        try_oauth(world, status, retry_after, body);
+        try_token(world, status, retry_after, body);
     } else {
         try_decode(world, status, retry_after, body);
     }

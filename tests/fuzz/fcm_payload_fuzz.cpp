@@ -29,21 +29,22 @@ std::string execute(const belfry_plan& plan, const belfry_content& content, std:
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static const belfry::fakes::TestHost services;
-    static const fcm::Host host(services.abi());
+    static const belfry::fakes::TestHost host;
+    static const belfry::Services services(host.abi());
     auto content = belfry::sized<belfry_content>();
     content.kind = BELFRY_CONTENT_TOKENS;
     content.payload = belfry::str(std::string_view(reinterpret_cast<const char*>(data), size));
     belfry_span members{};
-    belfry_why why{};
-    if (fcm::check_content(host, content, members, &why) != BELFRY_OK) {
-        require(why.text[0] != '\0');
+    try {
+        members = fcm::check_content(services, content);
+    } catch (const belfry::Refused& refused) {
+        require(refused.code() != BELFRY_OK && refused.what()[0] != '\0');
         return 0;
     }
     constexpr std::string_view kToken = "t\"1";
     int plans = 0;
     const auto call = [&](belfry_emit emit, void* ctx) {
-        fcm::emit_plan("demo", 0, content, members, emit, ctx);
+        fcm::emit_plan("demo", 0, content, members, {emit, ctx});
         return belfry_code{BELFRY_OK};
     };
     belfry::collect<belfry_plan>(call, [&](const belfry_plan& plan) {
