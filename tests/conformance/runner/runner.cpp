@@ -31,6 +31,7 @@ struct Options {
     std::vector<std::string> cases;
     std::set<std::string> expect_fail;
     uint64_t seed = 0;
+    uint32_t scale = 1;
     bool list = false, keep = false, expects = false;
 };
 
@@ -69,6 +70,8 @@ Options parse(int argc, char** argv) {
             for (auto& name : split_at_commas(value(i))) options.cases.push_back(std::move(name));
         } else if (word == "--seed") {
             options.seed = std::strtoull(value(i).c_str(), nullptr, 10);
+        } else if (word == "--scale") {
+            options.scale = static_cast<uint32_t>(std::clamp(std::strtoul(value(i).c_str(), nullptr, 10), 1UL, 1000UL));
         } else if (word == "--expect-fail") {
             options.expects = true;
             for (auto& name : split_at_commas(value(i))) options.expect_fail.insert(std::move(name));
@@ -151,6 +154,8 @@ Answer run_case(const Case& one, const Options& options, const std::string& dire
     if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return {kFailed, std::string("pipe: ") + std::strerror(errno), 0};
     Context context(std::filesystem::absolute(options.plugin).string(), replaced(options.config, "{dir}", directory),
                     directory, seed_of(options.seed, one.name));
+    context.scale = options.scale;
+    const std::chrono::seconds timeout(one.timeout_s * options.scale);
     const auto start = Clock::now();
     std::fflush(nullptr);
     const pid_t child = ::fork();
@@ -166,8 +171,7 @@ Answer run_case(const Case& one, const Options& options, const std::string& dire
     ::close(pipe_ends[1]);
     Answer answer;
     int status = 0;
-    const bool ended =
-        child > 0 && listen(pipe_ends[0], child, start + std::chrono::seconds(one.timeout_s), &answer.text, &status);
+    const bool ended = child > 0 && listen(pipe_ends[0], child, start + timeout, &answer.text, &status);
     if (child > 0) {
         ::kill(-child, SIGKILL);
         if (!ended) ::waitpid(child, &status, 0);
@@ -175,7 +179,7 @@ Answer run_case(const Case& one, const Options& options, const std::string& dire
     ::close(pipe_ends[0]);
     answer.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     if (!ended) {
-        answer.text = "no end after " + std::to_string(one.timeout_s) + " s";
+        answer.text = "no end after " + std::to_string(timeout.count()) + " s";
     } else if (WIFSIGNALED(status)) {
         answer.text =
             std::string("crashed: ") + ::strsignal(WTERMSIG(status)) + (answer.text.empty() ? "" : "; ") + answer.text;
@@ -258,10 +262,10 @@ int run_main(int argc, char** argv, const Suite& suite) {
         options.error = options.plugin + " does not exist";
     }
     if (!options.error.empty()) {
-        std::fprintf(
-            stderr,
-            "%s\nusage: %s PLUGIN.so [--config JSON] [--case NAME] [--list] [--seed N] [--keep] [--expect-fail A,B]\n",
-            options.error.c_str(), argc > 0 ? argv[0] : "conformance");
+        std::fprintf(stderr,
+                     "%s\nusage: %s PLUGIN.so [--config JSON] [--case NAME] [--list] [--seed N] [--scale N] [--keep] "
+                     "[--expect-fail A,B]\n",
+                     options.error.c_str(), argc > 0 ? argv[0] : "conformance");
         return 2;
     }
     if (options.config.empty()) options.config = suite.default_config;

@@ -37,6 +37,7 @@ public:
     std::string config;      // instance configuration, "{dir}" already replaced by `directory`
     std::string directory;   // fresh and private
     std::mt19937_64 random;  // seeded by --seed and the case's name
+    uint32_t scale = 1;      // --scale: how many times more a case does than in a quick run
 
     // A number in [0, bound).
     uint64_t below(uint64_t bound) { return random() % bound; }
@@ -55,7 +56,8 @@ struct Suite {
     std::span<const Case> cases;
 };
 
-// Options: PLUGIN.so [--config JSON] [--case NAME]... [--list] [--seed N] [--keep] [--expect-fail A,B]
+// Options: PLUGIN.so [--config JSON] [--case NAME]... [--list] [--seed N] [--scale N] [--keep] [--expect-fail A,B]
+// --scale also multiplies the time-outs.
 // Prints a line per case and the sum; 0 if no case failed, or with --expect-fail if exactly those failed. 2 for wrong
 // usage.
 int run_main(int argc, char** argv, const Suite& suite);
