@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core.h"
+
+#include <utility>
+
+#include "schema.h"
+
+namespace belfry::queue_sqlite {
+
+namespace {
+
+std::unique_ptr<sqlite::Database> open_file(const Config& config) {
+    sqlite::WriterOptions options;
+    options.cache_kib = config.cache_mib * 1024;
+    options.exclusive = true;
+    options.incremental_vacuum = true;
+    std::unique_ptr<sqlite::Database> database = sqlite::Database::open_writer(config.path, options);
+    prepare_schema(*database);
+    return database;
+}
+
+Board::Bounds bounds_of(const Config& config) {
+    Board::Bounds bounds;
+    bounds.shelf_items = config.shelf_items;
+    return bounds;
+}
+
+}  // namespace
+
+Core::Core(const belfry_host* host_table, Config configuration)
+    : config(std::move(configuration)),
+      host(host_table),
+      database(open_file(config)),
+      tables(*database),
+      ledger(config.path + ".held"),
+      board(ledger, bounds_of(config)),
+      book(tables, board) {}
+
+std::string uid_key(uint32_t app, std::string_view uid) {
+    std::string key(reinterpret_cast<const char*>(&app), sizeof app);
+    key += uid;
+    return key;
+}
+
+}  // namespace belfry::queue_sqlite

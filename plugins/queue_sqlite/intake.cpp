@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "intake.h"
+
+#include <algorithm>
+#include <belfry/abi.hpp>
+#include <cstring>
+#include <optional>
+
+namespace belfry::queue_sqlite {
+
+namespace {
+
+constexpr uint32_t kItemsMax = 4096;  // items of one push
+constexpr uint32_t kWeightMax = 1000;
+
+size_t bytes_of_push(const belfry_new_push& push) {
+    size_t sum = push.body.n;
+    for (const belfry_str& blob : Rows<belfry_str>(push.blobs)) sum += blob.n;
+    return sum;
+}
+
+bool is_valid_item(const belfry_new_push& push, const belfry_new_item& item) {
+    if (item.kind == BELFRY_WORK_SLICE) return item.keys.n == 0 && item.picks.n == 0 && item.after < item.hi;
+    if (item.kind != BELFRY_WORK_LIST || item.keys.n > kListEntriesMax || item.picks.n > kListEntriesMax) return false;
+    return item.blob == UINT32_MAX ? item.picks.n == 0 : item.keys.n == 0 && item.blob < push.blobs.n;
+}
+
+belfry_code check(const belfry_new_push& push) {
+    const std::string_view uid = view(push.uid);
+    if (uid.empty() || uid.size() > kUidMax || uid.find('\0') != std::string_view::npos) return BELFRY_BAD_REQUEST;
+    if (push.app.n == 0 || push.app.n > kAppMax) return BELFRY_BAD_REQUEST;
+    if (push.lane < BELFRY_LANE_HIGH || push.lane > BELFRY_LANE_LOW) return BELFRY_BAD_REQUEST;
+    if (push.items.n > kItemsMax) return BELFRY_BAD_REQUEST;
+    for (const belfry_new_item& item : Rows<belfry_new_item>(push.items)) {
+        if (!is_valid_item(push, item)) return BELFRY_BAD_REQUEST;
+    }
+    return bytes_of_push(push) > kItemBytesMax ? BELFRY_TOO_LARGE : BELFRY_OK;
+}
+
+// The push as a member of a bundle, if it is one of those that may be packed.
+std::optional<Member> small_member(const belfry_new_push& push) {
+    if ((push.flags & BELFRY_NEW_PUSH_SMALL) == 0 || push.items.n != 1 || push.send_at_unix_ms != 0)
+        return std::nullopt;
+    if (push.body.n > kSmallBodyMax || push.blobs.n > 1 || push.weight > 1) return std::nullopt;
+    const belfry_new_item item = Rows<belfry_new_item>(push.items)[0];
+    const uint32_t entries = item.keys.n + item.picks.n;
+    if (item.kind != BELFRY_WORK_LIST || entries > kSmallEntriesMax) return std::nullopt;
+    Member member;
+    member.app = view(push.app);
+    member.uid = view(push.uid);
+    member.body = view(push.body);
+    member.expires_unix_ms = push.expires_unix_ms;
+    member.picks = item.blob != UINT32_MAX;
+    member.entries = entries;
+    const belfry_list list = member.picks ? item.picks : item.keys;
+    const size_t width = member.picks ? sizeof(uint32_t) : sizeof(int64_t);
+    if (entries > 0 && list.stride != width) return std::nullopt;
+    member.entry_bytes = static_cast<const char*>(list.p);
+    if (member.picks) member.blob = view(Rows<belfry_str>(push.blobs)[item.blob]);
+    return member.blob.size() > kBundleBytesMax / 2 ? std::nullopt : std::optional(member);
+}
+
+}  // namespace
+
+size_t bytes_of(belfry_list pushes) {
+    size_t sum = 0;
+    for (const belfry_new_push& push : Rows<belfry_new_push>(pushes)) sum += bytes_of_push(push);
+    return sum;
+}
+
+void Intake::enqueue(belfry_list pushes, std::vector<belfry_enqueued>& answers) {
+    answers.clear();
+    const Rows<belfry_new_push> rows(pushes);
+    for (uint32_t i = 0; i < rows.size(); ++i) {
+        belfry_enqueued answer = enqueue_one(rows.known(i));
+        answer.index = i;
+        answers.push_back(answer);
+    }
+}
+
+belfry_enqueued Intake::enqueue_one(const belfry_new_push& push) {
+    auto answer = sized<belfry_enqueued>();
+    answer.code = check(push);
+    if (answer.code != BELFRY_OK) return answer;
+    const Totals& totals = core_.book.totals;
+    const uint32_t app = core_.book.make_app(view(push.app));
+    if (static_cast<uint64_t>(totals.running_pushes + totals.delayed_pushes) >= core_.config.backlog_max) {
+        // A repetition is answered like the first even when nothing new is taken.
+        if (core_.tables.uids.find(uid_key(app, view(push.uid)))) return take_uid(push, app, 0, -1);
+        answer.code = BELFRY_BUSY;
+        return answer;
+    }
+    if (const std::optional<Member> member = small_member(push)) return pack(push, app, *member);
+    const int64_t id = core_.book.next_id();
+    answer = take_uid(push, app, id, -1);
+    if (answer.code == BELFRY_OK) store(push, app, id);
+    return answer;
+}
+
+belfry_enqueued Intake::take_uid(const belfry_new_push& push, uint32_t app, int64_t ref, int64_t member) {
+    auto answer = sized<belfry_enqueued>();
+    const std::string key = uid_key(app, view(push.uid));
+    UidRow row;
+    std::memcpy(row.fingerprint.data(), push.fingerprint, row.fingerprint.size());
+    row.ref = ref;
+    row.member = member;
+    if (ref != 0 && core_.tables.uids.insert(key, row)) return answer;
+    const std::optional<UidRow> known = core_.tables.uids.find(key);
+    int64_t finished = 0;
+    answer.state = state_of(*known, &finished);
+    const int64_t window_ms = int64_t{core_.config.uid_window_hours} * 3600 * 1000;
+    if (answer.state == 0 || (finished != 0 && finished + window_ms <= core_.now())) {
+        answer.state = 0;
+        answer.code = ref != 0 ? BELFRY_OK : BELFRY_BUSY;
+        if (ref != 0) core_.tables.uids.replace(key, row);
+        return answer;
+    }
+    answer.code = known->fingerprint == row.fingerprint ? BELFRY_DUPLICATE : BELFRY_CONFLICT;
+    return answer;
+}
+
+// 0: nothing is known any more.
+int32_t Intake::state_of(const UidRow& row, int64_t* finished_unix_ms) {
+    if (row.member < 0) {
+        const Push* push = core_.book.push(row.ref);
+        if (push == nullptr) return 0;
+        *finished_unix_ms = push->finished_unix_ms;
+        return push->state;
+    }
+    for (const auto& [key, bundle] : open_) {
+        if (bundle.id == row.ref) return BELFRY_PUSH_RUNNING;
+    }
+    const BundleRow* bundle = core_.book.bundle(row.ref);
+    if (bundle == nullptr || static_cast<size_t>(row.member) >= bundle->results.size()) return 0;
+    const MemberResult& result = bundle->results[static_cast<size_t>(row.member)];
+    *finished_unix_ms = result.finished_unix_ms;
+    return result.state;
+}
+
+belfry_enqueued Intake::pack(const belfry_new_push& push, uint32_t app, const Member& member) {
+    const BundleKey key{push.lane, Rows<belfry_new_item>(push.items)[0].gate};
+    auto open = open_.find(key);
+    if (open != open_.end() && !open->second.builder.has_room_for(member)) {
+        write_bundle(key, open->second);
+        open_.erase(open);
+        open = open_.end();
+    }
+    if (open == open_.end()) {
+        open = open_.try_emplace(key).first;
+        open->second.id = core_.book.next_id();
+    }
+    OpenBundle& bundle = open->second;
+    const belfry_enqueued answer = take_uid(push, app, bundle.id, bundle.builder.size());
+    if (answer.code == BELFRY_OK) bundle.builder.add(member, app);
+    return answer;
+}
+
+void Intake::flush() {
+    for (auto& [key, bundle] : open_) write_bundle(key, bundle);
+    open_.clear();
+}
+
+void Intake::write_bundle(const BundleKey& key, OpenBundle& bundle) {
+    if (bundle.builder.size() == 0) return;
+    Item item;
+    item.id = bundle.id;
+    item.kind = BELFRY_WORK_BUNDLE;
+    item.lane = key.first;
+    item.gate = key.second;
+    item.flags = kInitial;
+    item.vt = core_.board.virtual_time(item.lane);
+    item.ready_unix_ms = core_.now();
+    item.content = std::make_shared<const std::string>(bundle.builder.take_content());
+    core_.tables.items.insert(item, false, *item.content);
+    core_.tables.bundles.insert({bundle.id, item.lane, item.ready_unix_ms, 0, bundle.builder.results()});
+    ++core_.book.totals.items[item.lane];
+    core_.book.totals.running_pushes += bundle.builder.size();
+    core_.book.create(std::move(item), Fate::Publish);
+}
+
+void Intake::store(const belfry_new_push& row, uint32_t app, int64_t id) {
+    const int64_t now = core_.now();
+    auto facts = std::make_shared<PushFacts>();
+    facts->id = id;
+    facts->app = app;
+    facts->app_name = text(row.app);
+    facts->uid = text(row.uid);
+    facts->weight = std::clamp<uint32_t>(row.weight, 1, kWeightMax);
+    facts->created_unix_ms = now;
+    facts->send_at_unix_ms = row.send_at_unix_ms;
+    facts->expires_unix_ms = row.expires_unix_ms;
+    facts->body = core_.book.next_id();
+    core_.tables.blobs.insert(facts->body, view(row.body));
+    std::vector<int64_t> blobs;
+    for (const belfry_str& blob : Rows<belfry_str>(row.blobs)) {
+        blobs.push_back(core_.book.next_id());
+        core_.tables.blobs.insert(blobs.back(), view(blob));
+    }
+    Push push;
+    push.lane = row.lane;
+    push.state = row.send_at_unix_ms > now ? BELFRY_PUSH_DELAYED : BELFRY_PUSH_RUNNING;
+    push.body = facts->body;
+    push.facts = std::move(facts);
+    Totals& totals = core_.book.totals;
+    ++(push.state == BELFRY_PUSH_DELAYED ? totals.delayed_pushes : totals.running_pushes);
+    store_items(row, core_.book.create(std::move(push)), blobs);
+}
+
+void Intake::store_items(const belfry_new_push& row, Push& push, const std::vector<int64_t>& blobs) {
+    const Rows<belfry_new_item> rows(row.items);
+    for (size_t i = 0; i < rows.size(); ++i) {
+        const belfry_new_item wanted = rows.known(i);
+        Item item;
+        item.kind = wanted.kind;
+        item.gate = wanted.gate;
+        item.flags = kInitial;
+        std::string content;
+        if (wanted.kind == BELFRY_WORK_SLICE) {
+            item.after = wanted.after;
+            item.hi = wanted.hi;
+        } else if (wanted.blob == UINT32_MAX) {
+            content = entry_bytes(wanted.keys, sizeof(int64_t));
+        } else {
+            item.flags |= kPicks;
+            item.blob = blobs.at(wanted.blob);
+            content = entry_bytes(wanted.picks, sizeof(uint32_t));
+        }
+        movements_.place(push, std::move(item), std::move(content), row.send_at_unix_ms);
+    }
+}
+
+}  // namespace belfry::queue_sqlite

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "packing.h"
+
+#include "sqlite/failure.h"
+
+namespace belfry::queue_sqlite {
+
+void Unpacker::too_short() {
+    throw sqlite::Failure(BELFRY_CORRUPT,
+                          "a packed column of the queue file ends early; restore the file from a backup");
+}
+
+std::string entry_bytes(belfry_list list, size_t width) {
+    std::string bytes;
+    bytes.reserve(list.n * width);
+    for (uint32_t i = 0; i < list.n; ++i) {
+        bytes.append(static_cast<const char*>(list.p) + static_cast<size_t>(i) * list.stride, width);
+    }
+    return bytes;
+}
+
+void pack_tallies(Packer& out, const std::vector<Tally>& tallies) {
+    out.number(static_cast<uint32_t>(tallies.size()));
+    for (const Tally& tally : tallies) {
+        out.number(tally.gate);
+        out.number(tally.outcome);
+        out.number(tally.n);
+    }
+}
+
+std::vector<Tally> unpack_tallies(Unpacker& in) {
+    std::vector<Tally> tallies;
+    for (uint32_t left = in.number<uint32_t>(); left > 0; --left) {
+        Tally tally;
+        tally.gate = in.number<uint32_t>();
+        tally.outcome = in.number<int32_t>();
+        tally.n = in.number<int64_t>();
+        tallies.push_back(tally);
+    }
+    return tallies;
+}
+
+void pack_samples(Packer& out, const std::vector<Sample>& samples) {
+    out.number(static_cast<uint32_t>(samples.size()));
+    for (const Sample& sample : samples) {
+        out.number(sample.gate);
+        out.number(sample.outcome);
+        out.text(sample.text);
+    }
+}
+
+std::vector<Sample> unpack_samples(Unpacker& in) {
+    std::vector<Sample> samples;
+    for (uint32_t left = in.number<uint32_t>(); left > 0; --left) {
+        Sample sample;
+        sample.gate = in.number<uint32_t>();
+        sample.outcome = in.number<int32_t>();
+        sample.text = in.text();
+        samples.push_back(std::move(sample));
+    }
+    return samples;
+}
+
+}  // namespace belfry::queue_sqlite

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Little-endian packed bytes for columns that are only read as a whole: counters, bundles, key lists.
+//
+// Threads: [any].
+#pragma once
+
+#include <belfry/plugin.h>
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "types.h"
+
+namespace belfry::queue_sqlite {
+
+static_assert(std::endian::native == std::endian::little, "packed columns are written in memory order");
+
+class Packer {
+public:
+    template <class T>
+    void number(T value) {
+        static_assert(std::is_integral_v<T>);
+        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
+    void text(std::string_view value) {
+        number(static_cast<uint32_t>(value.size()));
+        bytes_.append(value);
+    }
+    void raw(const void* p, size_t n) { bytes_.append(static_cast<const char*>(p), n); }
+    // Zeroes up to a multiple of 8, so that what follows can be read in place as int64_t.
+    void align() { bytes_.append((8 - bytes_.size() % 8) % 8, '\0'); }
+    void overwrite(size_t at, uint32_t value) { std::memcpy(bytes_.data() + at, &value, sizeof value); }
+
+    size_t size() const noexcept { return bytes_.size(); }
+    const std::string& bytes() const noexcept { return bytes_; }
+    std::string take() { return std::move(bytes_); }
+
+private:
+    std::string bytes_;
+};
+
+// Reads what a Packer wrote. Throws sqlite::Failure CORRUPT beyond the end.
+class Unpacker {
+public:
+    explicit Unpacker(std::string_view bytes) noexcept : bytes_(bytes) {}
+    template <class T>
+    T number() {
+        T value;
+        std::memcpy(&value, need(sizeof value), sizeof value);
+        return value;
+    }
+    std::string_view text() {
+        const auto n = number<uint32_t>();
+        return {need(n), n};
+    }
+    const char* raw(size_t n) { return need(n); }
+    void align() { need((8 - at_ % 8) % 8); }
+    bool at_end() const noexcept { return at_ == bytes_.size(); }
+
+private:
+    const char* need(size_t n) {
+        if (bytes_.size() - at_ < n) too_short();
+        const char* p = bytes_.data() + at_;
+        at_ += n;
+        return p;
+    }
+    [[noreturn]] static void too_short();
+
+    std::string_view bytes_;
+    size_t at_ = 0;
+};
+
+// The rows of a list of numbers, `width` bytes each, without gaps.
+std::string entry_bytes(belfry_list list, size_t width);
+
+void pack_tallies(Packer& out, const std::vector<Tally>& tallies);
+std::vector<Tally> unpack_tallies(Unpacker& in);
+void pack_samples(Packer& out, const std::vector<Sample>& samples);
+std::vector<Sample> unpack_samples(Unpacker& in);
+
+}  // namespace belfry::queue_sqlite

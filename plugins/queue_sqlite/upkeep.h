@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens without anybody asking: due work becomes claimable, pushes expire, items of dead nodes come back, what
+// is too old is deleted. In small steps, so that no transaction of it is long.
+//
+// Threads: step and the rest are the writer's.  Owner: Queue.
+#pragma once
+
+#include "movements.h"
+#include "nodes.h"
+
+namespace belfry::queue_sqlite {
+
+class Upkeep {
+public:
+    static constexpr size_t kRowsPerStep = 250;
+
+    Upkeep(Core& core, Movements& movements) : core_(core), movements_(movements) {}
+
+    // One step inside a transaction; true: there is more to do now.
+    bool step();
+    // Takes back what these nodes hold, counting a crash; poison is buried.
+    void reap(const std::vector<uint64_t>& nodes);
+    // Gives free pages back to the file system, between transactions, if there are many.
+    void shrink();
+    // When to call again.
+    uint32_t next_ms();
+    // Counts one more unclean end of an owner; at the limit the item is buried, answered by true.
+    bool count_crash(Item& item);
+
+private:
+    bool expire(int64_t now);
+    bool move_due(int64_t now);
+    bool sweep_stopped();
+    bool purge(int64_t now);
+    void purge_push(int64_t id);
+    void purge_bundle(int64_t id);
+    void purge_dead(const DeadRow& row);
+    // Makes later rows claimable, lists of one push and attempt merged.
+    void move(std::vector<Later> rows);
+    void move_group(std::vector<Later>& group);
+
+    Core& core_;
+    Movements& movements_;
+    int64_t purged_unix_ms_ = 0;
+};
+
+}  // namespace belfry::queue_sqlite
