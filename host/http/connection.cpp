@@ -142,7 +142,7 @@ bool Connection::write_backlog() {
 
 void Connection::flush() {
     if (!open() || !write_backlog()) return;
-    std::vector<char>& output = loop_.output();
+    Output& output = loop_.output();
     unflushed_ = 0;
     while (true) {
         output.clear();
@@ -153,9 +153,9 @@ void Connection::flush() {
         if (output.empty()) break;
         produced_ += output.size();
         size_t written = 0;
-        if (!write_out({output.data(), output.size()}, written)) return;
+        if (!write_out(output.view(), written)) return;
         if (written < output.size()) {
-            backlog_.assign(output.begin() + static_cast<ptrdiff_t>(written), output.end());
+            backlog_.assign(output.data() + written, output.data() + output.size());
             watch(true);
             return;
         }
@@ -167,7 +167,7 @@ void Connection::flush() {
         output.clear();
         size_t written = 0;
         const Status produced = session_->produce(output, kOutput);
-        if (produced && !write_out({output.data(), output.size()}, written)) return;
+        if (produced && !write_out(output.view(), written)) return;
         close("");
     }
 }
@@ -236,7 +236,7 @@ Connection::Sent Connection::send(Active& active, Exchange& exchange) {
     return Sent::Yes;
 }
 
-bool Connection::write_body(uint32_t slot, uint64_t from, size_t n, char* out) noexcept {
+bool Connection::write_body(uint32_t slot, uint64_t size, uint64_t from, size_t n, char* out) noexcept {
     Stream& stream = streams_[slot];
     if (stream.exchange == nullptr) return false;
     const Exchange& exchange = *stream.exchange;
@@ -245,12 +245,11 @@ bool Connection::write_body(uint32_t slot, uint64_t from, size_t n, char* out) n
         return true;
     }
     const PieceSource source{*exchange.plan, exchange, stream.unix_s};
-    if (from == 0 && stream.partial.empty()) {
-        const size_t size = measure(source, exchange.plan->body);
-        if (n == size) {
-            write(source, exchange.plan->body, out);
-            return true;
-        }
+    if (n == size) {
+        write(source, exchange.plan->body, out);
+        return true;
+    }
+    if (stream.partial.empty()) {
         stream.partial.resize(size);
         write(source, exchange.plan->body, stream.partial.data());
     }

@@ -100,7 +100,7 @@ private:
     void on_peer_settings(uint32_t streams_max) noexcept override;
     void on_goaway(int32_t last_stream, uint32_t error_code, std::string_view debug) noexcept override;
     void on_pong() noexcept override;
-    bool write_body(uint32_t slot, uint64_t from, size_t n, char* out) noexcept override;
+    bool write_body(uint32_t slot, uint64_t size, uint64_t from, size_t n, char* out) noexcept override;
 
     Loop& loop_;
     Pool& pool_;

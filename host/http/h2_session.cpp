@@ -133,16 +133,15 @@ struct H2Session::Callbacks {
                          nghttp2_data_source* source, void* user) noexcept {
         constexpr size_t kFrameHead = 9;  // RFC 9113 4.1; frames are not padded
         H2Session& me = self(user);
-        std::vector<char>& out = *me.out_;
+        Output& out = *me.out_;
         if (out.size() >= me.enough_ && nghttp2_session_get_outbound_queue_size(session) == 0)
             return NGHTTP2_ERR_WOULDBLOCK;
         const auto slot = static_cast<uint32_t>(source->fd);
         Body& body = me.bodies_[slot];
-        const size_t at = out.size();
-        out.resize(at + kFrameHead + n);
-        std::memcpy(out.data() + at, head, kFrameHead);
-        if (!me.listener_.write_body(slot, body.sent, n, out.data() + at + kFrameHead)) {
-            out.resize(at);
+        char* at = out.extend(kFrameHead + n);
+        std::memcpy(at, head, kFrameHead);
+        if (!me.listener_.write_body(slot, body.size, body.sent, n, at + kFrameHead)) {
+            out.cut(out.size() - kFrameHead - n);
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
         body.sent += n;
@@ -183,18 +182,18 @@ Result<std::unique_ptr<H2Session>> H2Session::create(SessionListener& listener, 
 }
 
 int32_t H2Session::open(uint32_t slot, const RequestHead& head) {
-    fields_.clear();
-    fields_.push_back(field(":method", head.method, 0));
-    fields_.push_back(field(":scheme", "https", 0));
-    fields_.push_back(field(":authority", head.authority, 0));
-    fields_.push_back(field(":path", head.path, 0));
-    for (const HeadField& from : head.fields) fields_.push_back(field(from.name, from.value, flags_of(from)));
+    size_t n = 0;
+    fields_[n++] = field(":method", head.method, 0);
+    fields_[n++] = field(":scheme", "https", 0);
+    fields_[n++] = field(":authority", head.authority, 0);
+    fields_[n++] = field(":path", head.path, 0);
+    for (const HeadField& from : head.fields) fields_[n++] = field(from.name, from.value, flags_of(from));
     if (slot >= bodies_.size()) bodies_.resize(slot + 1);
     bodies_[slot] = Body{0, head.body_bytes, false};
     nghttp2_data_provider provider{};
     provider.source.fd = static_cast<int>(slot);
     provider.read_callback = Callbacks::read_body;
-    const int32_t stream = nghttp2_submit_request(session_.get(), nullptr, fields_.data(), fields_.size(),
+    const int32_t stream = nghttp2_submit_request(session_.get(), nullptr, fields_.data(), n,
                                                   head.body_bytes == 0 ? nullptr : &provider, as_user_data(slot));
     return stream > 0 ? stream : 0;
 }
@@ -218,7 +217,7 @@ void H2Session::go_away() noexcept {
     nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
 }
 
-Status H2Session::produce(std::vector<char>& out, size_t enough) {
+Status H2Session::produce(Output& out, size_t enough) {
     out_ = &out;
     enough_ = enough;
     while (out.size() < enough || nghttp2_session_get_outbound_queue_size(session_.get()) > 0) {
@@ -226,7 +225,7 @@ Status H2Session::produce(std::vector<char>& out, size_t enough) {
         const ssize_t n = nghttp2_session_mem_send(session_.get(), &bytes);
         if (n < 0) return session_error(static_cast<int>(n));
         if (n == 0) break;
-        out.insert(out.end(), bytes, bytes + n);
+        out.append(view(bytes, static_cast<size_t>(n)));
     }
     return {};
 }

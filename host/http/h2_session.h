@@ -8,6 +8,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -17,6 +18,7 @@
 
 #include "base/handles.h"
 #include "base/result.h"
+#include "http/output.h"
 
 namespace belfry::http {
 
@@ -28,6 +30,7 @@ struct HeadField {
 
 // Views that stay valid until the next produce() returned.
 struct RequestHead {
+    static constexpr size_t kFieldsMax = 64;
     std::string_view method, authority, path;
     std::span<const HeadField> fields;
     uint64_t body_bytes = 0;
@@ -49,8 +52,8 @@ public:
     virtual void on_peer_settings(uint32_t streams_max) noexcept = 0;
     virtual void on_goaway(int32_t last_stream, uint32_t error_code, std::string_view debug) noexcept = 0;
     virtual void on_pong() noexcept = 0;
-    // Writes body bytes [from, from + n) of the request in `slot`. False: there is no such request any more.
-    virtual bool write_body(uint32_t slot, uint64_t from, size_t n, char* out) noexcept = 0;
+    // Writes bytes [from, from + n) of the request's body, which has `size`. False: there is no such request any more.
+    virtual bool write_body(uint32_t slot, uint64_t size, uint64_t from, size_t n, char* out) noexcept = 0;
 
 protected:
     ~SessionListener() = default;
@@ -74,7 +77,7 @@ public:
     void go_away() noexcept;
     // Appends frames to `out` until nothing is ready or `out` holds `enough` bytes; heads are always written out
     // completely.
-    Status produce(std::vector<char>& out, size_t enough);
+    Status produce(Output& out, size_t enough);
     Status consume(std::string_view bytes);
     bool has_output() const noexcept { return nghttp2_session_want_write(session_.get()) != 0; }
     bool ended() const noexcept { return !has_output() && nghttp2_session_want_read(session_.get()) == 0; }
@@ -90,11 +93,11 @@ private:
 
     SessionListener& listener_;
     std::unique_ptr<nghttp2_session, FreeWith<nghttp2_session_del>> session_;
-    std::vector<nghttp2_nv> fields_;    // scratch of open
-    std::vector<Body> bodies_;          // by slot
-    std::vector<int32_t> half_open_;    // answered before the request's body was sent: to be reset
-    std::vector<char>* out_ = nullptr;  // while producing: where frames go,
-    size_t enough_ = 0;                 // and how many bytes are enough for now
+    std::array<nghttp2_nv, RequestHead::kFieldsMax + 4> fields_;  // scratch of open
+    std::vector<Body> bodies_;                                    // by slot
+    std::vector<int32_t> half_open_;  // answered before the request's body was sent: to be reset
+    Output* out_ = nullptr;           // while producing: where frames go,
+    size_t enough_ = 0;               // and how many bytes are enough for now
 };
 
 }  // namespace belfry::http

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "http/door.h"
 #include "http/endpoint.h"
+#include "http/output.h"
 #include "http/plan.h"
 #include "http/pool.h"
 #include "http/recycler.h"
@@ -70,7 +71,7 @@ public:
     Timers& timers() noexcept { return timers_; }
     Recycler& recycler() noexcept { return recycler_; }
     RequestHeads& heads() noexcept { return heads_; }
-    std::vector<char>& output() noexcept { return output_; }
+    Output& output() noexcept { return output_; }
     std::vector<char>& input() noexcept { return input_; }
     const Logger& log() const noexcept { return log_; }
     uint32_t random() noexcept;
@@ -127,7 +128,8 @@ private:
     Timers timers_;
     Recycler recycler_;
     RequestHeads heads_;
-    std::vector<char> output_, input_;
+    Output output_;
+    std::vector<char> input_;
     std::vector<std::unique_ptr<Pool>> pools_;  // by endpoint id
     std::vector<Pool*> touched_, touched_now_;
     std::vector<Connection*> to_flush_, flush_now_, to_read_, read_now_;

@@ -47,8 +47,7 @@ std::string_view trim(std::string_view text) {
 HeadFault RequestHeads::build(const Exchange& exchange, std::string_view authority, int64_t unix_s, int64_t now_mono_ns,
                               RequestHead& head) {
     const Plan& plan = *exchange.plan;
-    fields_.clear();
-    bytes_ = 0;
+    fields_n_ = bytes_ = 0;
     head.method = plan.method;
     head.authority = authority;
     if (const HeadFault fault = add_credential(plan, now_mono_ns); fault != HeadFault::None) return fault;
@@ -63,7 +62,7 @@ HeadFault RequestHeads::build(const Exchange& exchange, std::string_view authori
         valid = render(exchange, plan.path, unix_s, head.path, varies) && add_plan_fields(exchange, unix_s);
     }
     valid = valid && clean_path(head.path) && add_length(head.body_bytes, plan.method);
-    head.fields = fields_;
+    head.fields = {fields_.data(), fields_n_};
     return valid && bytes_ + head.path.size() <= kHeadMax ? HeadFault::None : HeadFault::Malformed;
 }
 
@@ -83,8 +82,7 @@ HeadFault RequestHeads::add_credential(const Plan& plan, int64_t now_mono_ns) {
     if (!clean_credential_) return HeadFault::Malformed;
     const int64_t until = credential_->valid_until_mono_ns;
     if (until != 0 && until <= now_mono_ns) return HeadFault::NoCredential;
-    fields_.push_back({"authorization", credential_->value, false, true});
-    bytes_ += credential_->value.size();
+    add({"authorization", credential_->value, false, true});
     return HeadFault::None;
 }
 
@@ -94,15 +92,13 @@ bool RequestHeads::add_plan_fields(const Exchange& exchange, int64_t unix_s) {
         if (!render(exchange, header.value, unix_s, made.value, made.varies)) return false;
         const bool check = made.varies || exchange.plan != checked_plan_;
         if (check && (!clean_name(made.name) || !clean_value(made.value))) return false;
-        bytes_ += made.name.size() + made.value.size();
-        fields_.push_back(made);
+        if (!add(made)) return false;
     }
     checked_plan_ = exchange.plan;
     return true;
 }
 
 bool RequestHeads::add_encoded_fields(std::string_view lines) {
-    bytes_ += lines.size();
     while (!lines.empty()) {
         const size_t end = std::min(lines.find('\n'), lines.size());
         const std::string_view line = lines.substr(0, end);
@@ -110,9 +106,15 @@ bool RequestHeads::add_encoded_fields(std::string_view lines) {
         const size_t colon = line.find(':');
         if (colon == std::string_view::npos) return false;
         const HeadField made{line.substr(0, colon), trim(line.substr(colon + 1)), true, false};
-        if (!clean_name(made.name) || !clean_value(made.value)) return false;
-        fields_.push_back(made);
+        if (!clean_name(made.name) || !clean_value(made.value) || !add(made)) return false;
     }
+    return true;
+}
+
+bool RequestHeads::add(const HeadField& field) {
+    if (fields_n_ == fields_.size()) return false;
+    fields_[fields_n_++] = field;
+    bytes_ += field.name.size() + field.value.size();
     return true;
 }
 
@@ -122,8 +124,7 @@ bool RequestHeads::add_length(uint64_t body_bytes, std::string_view method) {
     const char* end = std::to_chars(digits, digits + kDigitsMax, body_bytes).ptr;
     const std::string_view text(digits, static_cast<size_t>(end - digits));
     arena_.keep(text.size());
-    fields_.push_back({"content-length", text, true, false});
-    return true;
+    return add({"content-length", text, true, false});
 }
 
 bool RequestHeads::render(const Exchange& exchange, std::span<const Piece> pieces, int64_t unix_s,

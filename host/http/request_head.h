@@ -3,6 +3,7 @@
 // Threads: [loop]: one builder per loop, its scratch lives until the loop resets the arena.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -29,13 +30,14 @@ private:
     HeadFault add_credential(const Plan& plan, int64_t now_mono_ns);
     bool add_plan_fields(const Exchange& exchange, int64_t unix_s);
     bool add_encoded_fields(std::string_view lines);
+    bool add(const HeadField& field);
     bool add_length(uint64_t body_bytes, std::string_view method);
     bool render(const Exchange& exchange, std::span<const Piece> pieces, int64_t unix_s, std::string_view& text,
                 bool& varies);
 
     Arena arena_;
-    std::vector<HeadField> fields_;
-    size_t bytes_ = 0;
+    std::array<HeadField, RequestHead::kFieldsMax> fields_;
+    size_t fields_n_ = 0, bytes_ = 0;
     const CredentialSlot* slot_ = nullptr;  // whose credential is held below
     std::shared_ptr<const Credential> credential_;
     bool clean_credential_ = false;
