@@ -162,6 +162,7 @@ TEST_F(AnEngine, SendsLargeBodiesThroughATinyWindow) {
     script.reply = [](const SeenRequest& request) { return answer(200, std::to_string(request.body.size())); };
     H2Server server(ca_, script);
     Plan plan = plan_for(add(config_for(server)));
+    warm_up(plan);  // nghttp2 servers reset streams that were open when their window shrank
     plan.body = {{PieceKind::Text, 6, 13}, {PieceKind::TokenJson, 0, 0}, {PieceKind::Payload, 0, 150'000}};
     Batch batch(plan, 20);
     std::string payload(150'000, 'p');
@@ -171,6 +172,7 @@ TEST_F(AnEngine, SendsLargeBodiesThroughATinyWindow) {
     ASSERT_TRUE(batch.wait());
     EXPECT_EQ(batch.count(Transport::Answered, 200), 20u);
     for (const SeenRequest& seen : server.journal()) {
+        if (seen.path == "/push/warm0") continue;
         EXPECT_EQ(seen.body, "{\"to\":\"" + seen.path.substr(6) + payload) << seen.path;
     }
 }
