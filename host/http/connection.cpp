@@ -23,8 +23,8 @@ constexpr size_t kEarlyFlush = 56 * 1024;     // estimated bytes of new requests
 constexpr int kReadsPerTurn = 16;             // records a connection may read before others have their turn
 constexpr size_t kKeptFieldsMax = 16 * 1024;  // bytes of answer headers kept
 constexpr uint64_t kSurplusMax = 64 * 1024;   // unwanted bytes of an answer before its stream is cancelled
-constexpr int64_t kPingEveryNs = 60 * kNsPerSecond;  // FCM and APNs close connections that ping more often
-constexpr int64_t kPongTimeoutNs = 10 * kNsPerSecond;
+constexpr int64_t kLookEveryNs = 60 * kNsPerSecond;  // at a busy connection, for what is not due by itself
+constexpr int64_t kPongTimeoutNs = 5 * kNsPerSecond;
 constexpr size_t kDebugTextMax = 200;   // of a GOAWAY, in logs
 constexpr size_t kFrameOverhead = 100;  // estimate of a head's indexed part and frame headers
 
@@ -360,11 +360,7 @@ void Connection::on_pong() noexcept {
 }
 
 void Connection::retire(std::string_view why) {
-    if (retiring_ || state_ == State::Closed) return;
-    if (state_ != State::Open) {
-        close(why);
-        return;
-    }
+    if (retiring_ || state_ != State::Open) return;
     retiring_ = true;
     retire_reason_ = why;
     loop_.touch(pool_);
@@ -385,8 +381,7 @@ void Connection::on_time(int64_t now) noexcept {
         if (state_ == State::Connecting && now >= attempt_until_) {
             try_next_address("the connection attempt timed out");
         } else {
-            fail_setup(state_ == State::Resolving ? "the name lookup timed out after 10 s"
-                                                  : "connecting timed out after 10 s");
+            fail_setup(state_ == State::Resolving ? "the name lookup timed out" : "connecting timed out");
         }
         return;
     }
@@ -399,10 +394,12 @@ void Connection::on_time(int64_t now) noexcept {
     }
     if (in_flight_ == 0 && now >= idle_since_ + config.idle_s * kNsPerSecond) retire("idle");
     if (config.age_max_s != 0 && now >= opened_at_ + config.age_max_s * kNsPerSecond) retire("old");
-    if (in_flight_ == 0 && !retiring_ && now >= std::max(received_at_, pinged_at_) + kPingEveryNs) {
+    const bool pinging = pong_until_ != kNever;
+    const int64_t ping_at = std::max(received_at_, pinged_at_) + config.ping_s * kNsPerSecond;
+    if (in_flight_ == 0 && !retiring_ && !pinging && now >= ping_at) {
         session_->ping();
         pinged_at_ = now;
-        pong_until_ = now + kPongTimeoutNs;
+        pong_until_ = now + std::min(kPongTimeoutNs, config.ping_s * kNsPerSecond);
         loop_.want_flush(*this);
     }
     arm_next();
@@ -417,7 +414,8 @@ void Connection::expire_streams(int64_t now) {
             first_deadline_ = std::min(first_deadline_, stream.deadline);
             continue;
         }
-        silent |= received_at_ <= stream.exchange->sent_mono_ns;
+        const int64_t sent = stream.exchange->sent_mono_ns;
+        silent |= received_at_ <= sent && now - sent >= stream.active->portion->answer_timeout_ns;
         ++pool_.tally().timeouts;
         session_->cancel(stream.id);
         end_stream(stream, Transport::Unknown);
@@ -434,10 +432,11 @@ void Connection::arm_next() {
     int64_t next = std::min(first_deadline_, pong_until_);
     if (in_flight_ == 0 && !retiring_) {
         next = std::min(next, idle_since_ + config.idle_s * kNsPerSecond);
-        next = std::min(next, std::max(received_at_, pinged_at_) + kPingEveryNs);
+        const int64_t ping_at = std::max(received_at_, pinged_at_) + config.ping_s * kNsPerSecond;
+        if (pong_until_ == kNever) next = std::min(next, ping_at);
     } else {
-        // Looked at again once a PING could be due: streams come and go without arming anything.
-        next = std::min(next, loop_.now() + kPingEveryNs);
+        // Streams come and go without arming anything.
+        next = std::min(next, loop_.now() + kLookEveryNs);
     }
     if (config.age_max_s != 0 && !retiring_) next = std::min(next, opened_at_ + config.age_max_s * kNsPerSecond);
     arm(next);

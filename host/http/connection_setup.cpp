@@ -17,7 +17,6 @@ namespace belfry::http {
 
 namespace {
 
-constexpr int64_t kSetupTimeoutNs = 10 * kNsPerSecond;   // name, TCP and TLS together
 constexpr int64_t kAttemptTimeoutNs = 3 * kNsPerSecond;  // one address, while there are others
 constexpr int kNotSentLowat = 128 * 1024;                // bytes in the kernel that are not on the wire yet
 constexpr unsigned kUserTimeoutMs = 20'000;  // unacknowledged for so long: the kernel gives the connection up
@@ -38,9 +37,10 @@ UniqueFd make_socket(const Address& address) {
 }  // namespace
 
 void Connection::begin() {
-    begun_at_ = received_at_ = loop_.now();
+    received_at_ = loop_.now();
+    setup_until_ = loop_.now() + loop_.options().connect_timeout_ms * kNsPerMs;
     Endpoint& endpoint = pool_.endpoint();
-    arm(begun_at_ + kSetupTimeoutNs);
+    arm(setup_until_);
     ticket_ = loop_.look_up(*this, endpoint.origin, endpoint.config.untrusted);
     if (ticket_ == 0) fail_setup("too many name lookups are waiting");
 }
@@ -68,7 +68,7 @@ void Connection::try_next_address(std::string_view why) {
             if ((code == 0 || errno == EINPROGRESS) && loop_.watch(*this, fd_.get(), true, false)) {
                 const bool last_one = next_address_ == addresses_.size();
                 attempt_until_ = last_one ? kNever : loop_.now() + kAttemptTimeoutNs;
-                arm(std::min(begun_at_ + kSetupTimeoutNs, attempt_until_));
+                arm(std::min(setup_until_, attempt_until_));
                 return;
             }
         }
@@ -93,7 +93,7 @@ void Connection::start_handshake() {
     }
     ssl_ = std::move(*made);
     state_ = State::Handshaking;
-    arm(begun_at_ + kSetupTimeoutNs);
+    arm(setup_until_);
     continue_handshake();
 }
 

@@ -23,7 +23,8 @@ bool same(const EndpointConfig& a, const EndpointConfig& b) {
     return a.url == b.url && a.partition == b.partition && a.ca_file == b.ca_file &&
            a.client_cert_pem == b.client_cert_pem && a.client_key_pem == b.client_key_pem &&
            a.untrusted == b.untrusted && a.http1_ok == b.http1_ok && a.wait_settings == b.wait_settings &&
-           a.connections_max == b.connections_max && a.idle_s == b.idle_s && a.age_max_s == b.age_max_s;
+           a.connections_max == b.connections_max && a.idle_s == b.idle_s && a.age_max_s == b.age_max_s &&
+           a.ping_s == b.ping_s;
 }
 
 // Waits for the one exchange of a call.
@@ -52,7 +53,7 @@ struct Engine::Impl {
     Impl(const EngineOptions& options, const Clock& time, Log& log, Metrics& meters) : clock(time), metrics(meters) {
         const unsigned n = std::clamp(options.loops, 1u, kLoopsMax);
         for (unsigned i = 0; i < n; ++i) {
-            loops.push_back(std::make_unique<Loop>(i, options.handshakes_max, table, resolver, clock, log));
+            loops.push_back(std::make_unique<Loop>(i, options, table, resolver, clock, log));
         }
     }
 

@@ -24,7 +24,8 @@ namespace belfry::http {
 
 struct EngineOptions {
     unsigned loops = 1;
-    uint32_t handshakes_max = 16;  // concurrently, per loop
+    uint32_t handshakes_max = 16;          // concurrently, per loop
+    uint32_t connect_timeout_ms = 10'000;  // name, TCP and TLS together
 };
 
 struct EndpointConfig {
@@ -38,6 +39,7 @@ struct EndpointConfig {
     uint32_t connections_max = 8;  // per loop
     uint32_t idle_s = 300;         // an idle connection is closed after so long
     uint32_t age_max_s = 0;        // an older connection is replaced; 0: never
+    uint32_t ping_s = 60;          // an idle connection is probed after so long; providers resent it more often
 };
 
 struct CallRequest {

@@ -228,6 +228,57 @@ TEST_F(AnEngineInTrouble, OtherEndpointsAreNotAffectedByAnUnreachableOne) {
     EXPECT_EQ(waiting.count(Transport::NeverSent), 100u);
 }
 
+TEST_F(AnEngineInTrouble, GivesUpHandshakesThatTakeTooLong) {
+    ServerScript mute;
+    mute.handshake = false;
+    H2Server server(ca_, mute);
+    EngineOptions options;
+    options.connect_timeout_ms = 50;
+    const auto engine = make(options);
+    const EndpointId endpoint = *engine->add_endpoint(config_for(server));
+    const Plan plan = plan_for(endpoint);
+    Batch batch(plan, 5);
+    batch.portion.unsent_until_mono_ns = in(400ms);
+    submit(*engine, batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::NeverSent), 5u);
+    EXPECT_EQ(engine->last_connect_error(endpoint), "connecting timed out");
+    EXPECT_GE(metric("http_connect_failures_total", server), 2);
+}
+
+TEST_F(AnEngineInTrouble, ProbesIdleConnectionsAndClosesThoseThatDoNotAnswer) {
+    H2Server server(ca_, ServerScript{});
+    EndpointConfig config = config_for(server);
+    config.ping_s = 1;
+    const Plan plan = plan_for(add(config));
+    warm_up(plan);
+    EXPECT_TRUE(eventually([&] { return server.pings() == 2; }));
+    EXPECT_EQ(metric("http_connections", server), 1);
+    server.freeze(true);
+    EXPECT_TRUE(eventually([&] { return metric("http_connections", server) == 0; }, 15s));
+}
+
+TEST_F(AnEngineInTrouble, BoundsConcurrentHandshakes) {
+    ServerScript mute;
+    mute.handshake = false;
+    H2Server dead(ca_, mute), good(ca_, ServerScript{});
+    EngineOptions options;
+    options.handshakes_max = 1;
+    options.connect_timeout_ms = 200;
+    const auto engine = make(options);
+    const Plan dead_plan = plan_for(*engine->add_endpoint(config_for(dead)));
+    const Plan good_plan = plan_for(*engine->add_endpoint(config_for(good)));
+    Batch waiting(dead_plan, 1), batch(good_plan, 1);
+    submit(*engine, waiting);
+    ASSERT_TRUE(eventually([&] { return dead.accepted() == 1; }));
+    submit(*engine, batch);
+    ASSERT_TRUE(batch.wait());  // once the only place for handshakes is free again
+    EXPECT_EQ(batch.count(Transport::Answered, 200), 1u);
+    EXPECT_EQ(metric("http_connect_failures_total", dead), 1);
+    engine->stop(0);
+    EXPECT_EQ(waiting.count(Transport::NeverSent), 1u);
+}
+
 // P1 of the FCM page, shortened: 400 requests at 200 per second.
 TEST_F(AnEngineInTrouble, SpreadsPacedRequestsEvenly) {
     H2Server server(ca_, ServerScript{});

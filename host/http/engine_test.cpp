@@ -185,6 +185,7 @@ TEST_F(AnEngine, EndsAStreamWhoseAnswerCameBeforeItsBodyWasSent) {
     EndpointConfig config = config_for(server);
     config.connections_max = 1;
     Plan plan = plan_for(add(config));
+    warm_up(plan);
     plan.body = {{PieceKind::Payload, 0, 100'000}};
     const std::string payload(100'000, 'p');
     Batch batch(plan, 300);

@@ -24,10 +24,10 @@ enum Phase : uint8_t { kWaiting = 0, kDone = 2 };
 
 }  // namespace
 
-Loop::Loop(unsigned number, uint32_t handshakes_max, const EndpointTable& endpoints, Resolver& resolver,
+Loop::Loop(unsigned number, const EngineOptions& options, const EndpointTable& endpoints, Resolver& resolver,
            const Clock& clock, Log& log)
     : number_(number),
-      handshakes_max_(std::max(1u, handshakes_max)),
+      options_(options),
       endpoints_(endpoints),
       resolver_(resolver),
       clock_(clock),
@@ -328,7 +328,7 @@ uint64_t Loop::look_up(Connection& connection, const Origin& origin, bool untrus
 
 bool Loop::take_handshake(Pool& pool, bool untrusted) {
     Handshakes& handshakes = handshakes_[untrusted ? 1 : 0];
-    if (handshakes.running < handshakes_max_) {
+    if (handshakes.running < std::max(1u, options_.handshakes_max)) {
         ++handshakes.running;
         return true;
     }
@@ -358,7 +358,9 @@ void Loop::begin_stop(int64_t deadline) {
     stop_deadline_ = deadline;
     for (const auto& active : actives_) withdraw(*active);
     for (const auto& pool : pools_) {
-        if (pool) pool->retire_all("stopping");
+        if (!pool) continue;
+        pool->retire_all("stopping");
+        pool->abandon_unopened("stopping");
     }
 }
 

@@ -51,7 +51,7 @@ private:
 
 class Loop {
 public:
-    Loop(unsigned number, uint32_t handshakes_max, const EndpointTable&, Resolver&, const Clock&, Log&);
+    Loop(unsigned number, const EngineOptions&, const EndpointTable&, Resolver&, const Clock&, Log&);
     ~Loop();  // stop must have been called
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
@@ -73,6 +73,7 @@ public:
     RequestHeads& heads() noexcept { return heads_; }
     Output& output() noexcept { return output_; }
     std::vector<char>& input() noexcept { return input_; }
+    const EngineOptions& options() const noexcept { return options_; }
     const Logger& log() const noexcept { return log_; }
     uint32_t random() noexcept;
     void finish(Active& active, Exchange& exchange, Transport transport);
@@ -114,7 +115,7 @@ private:
     void release(Active& active);
 
     const unsigned number_;
-    const uint32_t handshakes_max_;
+    const EngineOptions options_;
     const EndpointTable& endpoints_;
     Resolver& resolver_;
     const Clock& clock_;

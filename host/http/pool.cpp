@@ -74,11 +74,10 @@ void Pool::replay(Active& active, Exchange& exchange) {
     const auto at = static_cast<uint32_t>(&exchange - active.portion->exchanges.data());
     const Range range{&active, at, at + 1};
     loop_.touch(*this);
-    if (exchange.replays <= kReplaysAtOnce) {
-        push(range, true);
-        return;
-    }
-    delayed_.push_back({loop_.now() + (kReplayDelayNs << (exchange.replays - kReplaysAtOnce - 1)), range});
+    // Never straight into the queues: they may be being served right now.
+    const bool at_once = exchange.replays <= kReplaysAtOnce;
+    const int64_t wait = at_once ? 0 : kReplayDelayNs << (exchange.replays - kReplaysAtOnce - 1);
+    delayed_.push_back({loop_.now() + wait, range});
     ++waiting_;
 }
 
@@ -244,12 +243,18 @@ void Pool::note_failure(const std::string& why) {
 }
 
 void Pool::retire_all(std::string_view why) {
-    // Connections that are still being set up close at once and leave the list meanwhile.
-    for (size_t i = connections_.size(); i-- > 0;) connections_[i]->retire(why);
+    for (const auto& connection : connections_) connection->retire(why);
 }
 
 void Pool::abandon_all(std::string_view why) {
+    // Each leaves the list meanwhile.
     for (size_t i = connections_.size(); i-- > 0;) connections_[i]->abandon(why);
+}
+
+void Pool::abandon_unopened(std::string_view why) {
+    for (size_t i = connections_.size(); i-- > 0;) {
+        if (!connections_[i]->open()) connections_[i]->abandon(why);
+    }
 }
 
 void Pool::on_time(int64_t) noexcept {

@@ -67,7 +67,8 @@ public:
     void on_first_answer();
     // The connection is Closed. `useless`: it never carried an answer although one was asked for; that delays the next.
     void on_closed(Connection& connection, bool was_open, bool useless, const std::string& why);
-    void retire_all(std::string_view why);
+    void retire_all(std::string_view why);  // those that are open
+    void abandon_unopened(std::string_view why);
     void abandon_all(std::string_view why);
     bool has_connections() const noexcept { return !connections_.empty(); }
 
