@@ -32,7 +32,8 @@ public:
         if (uid != "known") return error(ErrorCode::NotFound, "no such push", "uid");
         delivery::PushStatus s;
         s.uid = uid;
-        s.state = "running";
+        s.state = states.empty() ? "running" : states.front();
+        if (!states.empty()) states.erase(states.begin());
         s.lane = "high";
         s.planned = 3;
         s.outcomes = {{"fcm-main", "accepted", 2}, {"", "internal", 1}};
@@ -53,6 +54,7 @@ public:
     std::vector<delivery::PushRequest> pushes;
     std::optional<Error> refusal;
     std::string asked_list;
+    std::vector<std::string> states;  // of the next status calls; then "running"
 };
 
 class FakeDevices final : public audience::Devices {

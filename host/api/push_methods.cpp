@@ -55,7 +55,7 @@ std::optional<Fault> read_payloads(const Checked& notification, const Addressed&
 // Delivery knows instances; clients know their own names for them, and the recipient's field.
 Error in_wire_words(Error error, const App& app, const Addressed& addressed) {
     constexpr std::string_view kNotification = "notification.";
-    constexpr std::string_view kTokens = "recipient.tokens";
+    constexpr std::string_view kTokens = "recipient.tokens.tokens";
     std::string& where = error.where;
     if (where.rfind(kTokens, 0) == 0) {
         where.replace(0, kTokens.size(), addressed.field);

@@ -286,7 +286,7 @@ TEST(ApiMethods, PutRefusalsOfDeliveryIntoTheClientsWords) {
     bench.delivery.refusal = error(ErrorCode::InvalidArgument, "must be texts", "notification.fcm-main.message.data");
     EXPECT_EQ(summary(bench.post("send_push_notification", kExample)),
               "107 notification.fcm.message.data: must be texts");
-    bench.delivery.refusal = error(ErrorCode::InvalidArgument, "no token", "recipient.tokens[3]");
+    bench.delivery.refusal = error(ErrorCode::InvalidArgument, "no token", "recipient.tokens.tokens[3]");
     EXPECT_EQ(summary(bench.post("send_push_notification",
                                  R"({"recipient":{"fcm_tokens":["a"]},"notification":{"fcm":{"message":{}}}})")),
               "107 recipient.fcm_tokens[3]: no token");

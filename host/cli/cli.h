@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The belfry command: subcommands, one file each. All but serve, plugin and config talk to the HTTP API like any
+// client.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage. What is asked for goes to `out`, errors as one line to `err`.
+// Threads: main only. Not here: what a server is made of (main.cpp gives it as a hook).
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace belfry::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+struct PluginRow {
+    std::string name, version, state;  // "usable", "loaded" or "refused"
+    std::string components;            // "fcm (provider)"
+    std::string file;
+    std::string why;  // of a refusal
+};
+
+// What only the whole program can do.
+struct Hooks {
+    // Runs the server until it is told to stop; the exit code.
+    std::function<int(const config::Config&)> serve;
+    // Checks the sections of all configured plugins with their schemas; findings, one line each.
+    std::function<std::vector<std::string>(const config::Config&)> check_plugins;
+    std::function<std::vector<PluginRow>(const config::Config&)> list_plugins;
+};
+
+// Where the command meets the world; tests give their own.
+struct World {
+    std::ostream& out;
+    std::ostream& err;
+    std::istream& in;
+    std::map<std::string, std::string> environment;
+    bool terminal = false;  // progress may be drawn on `err`
+    bool search_default_files = true;
+};
+
+int run(const std::vector<std::string>& arguments, const Hooks& hooks, const World& world);
+// With this process's streams and environment.
+int run(int argc, char** argv, const Hooks& hooks);
+
+}  // namespace belfry::cli

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every subcommand, against a real server with delivery and devices in the test's hands.
+#include "cli/cli.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "api/api_fakes.h"
+#include "api/server.h"
+#include "base/device_id.h"
+
+namespace belfry::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Ran {
+    int code = 0;
+    std::string out, err;
+};
+
+class Cli : public ::testing::Test {
+protected:
+    Cli() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "belfry-cli-XXXXXX").string();
+        folder_ = ::mkdtemp(pattern.data());
+        api::ServerOptions options;
+        options.listen = "127.0.0.1:0";
+        options.keys = {{"k", std::make_shared<const api::App>(api::ApiBench::app("default"))}};
+        server_ = std::move(*api::Server::start(options, delivery_, devices_, api::Insight{}, clock_, log_, metrics_));
+        environment_ = {{"BELFRY_SERVER", "http://" + server_->address()}, {"BELFRY_API_KEY", "k"}};
+        hooks_.serve = [this](const config::Config& config) {
+            served_ = config.http.listen;
+            return 0;
+        };
+        hooks_.check_plugins = [this](const config::Config&) { return findings_; };
+        hooks_.list_plugins = [](const config::Config&) {
+            return std::vector<PluginRow>{{"fcm", "0.1.0", "usable", "fcm (provider)", "/p/fcm.so", ""},
+                                          {"bad", "", "refused", "", "/p/bad.so", "not an ELF file; build it again"}};
+        };
+    }
+    ~Cli() override { std::filesystem::remove_all(folder_); }
+
+    Ran belfry(const std::vector<std::string>& arguments, const std::string& input = "") {
+        std::ostringstream out, err;
+        std::istringstream in(input);
+        Ran ran;
+        ran.code = run(arguments, hooks_, World{out, err, in, environment_, false, false});
+        ran.out = out.str();
+        ran.err = err.str();
+        return ran;
+    }
+    std::string write(const std::string& name, const std::string& text) const {
+        std::ofstream(folder_ / name) << text;
+        return (folder_ / name).string();
+    }
+
+    api::FakeDelivery delivery_;
+    api::FakeDevices devices_;
+    SystemClock clock_;
+    fakes::QuietLog log_;
+    fakes::MemoryMetrics metrics_;
+    std::unique_ptr<api::Server> server_;
+    std::filesystem::path folder_;
+    std::map<std::string, std::string> environment_;
+    Hooks hooks_;
+    std::string served_;
+    std::vector<std::string> findings_;
+};
+
+TEST_F(Cli, SaysWhatItCanDo) {
+    const Ran help = belfry({"help"});
+    EXPECT_EQ(help.code, kDone);
+    for (const char* command :
+         {"serve", "send", "devices list", "devices show", "devices register", "devices remove", "pushes list",
+          "pushes show", "pushes cancel", "plugin list", "config check", "config reference", "version"}) {
+        EXPECT_NE(help.out.find(std::string("  ") + command), std::string::npos) << command;
+    }
+    EXPECT_NE(belfry({"send", "--help"}).out.find("--wait"), std::string::npos);
+    EXPECT_EQ(belfry({}).code, kUsage);
+    EXPECT_EQ(belfry({"version"}).out.rfind("belfry 0.", 0), 0u);
+}
+
+TEST_F(Cli, AnswersWrongUsageWithOneLineAndTwo) {
+    struct Case {
+        std::vector<std::string> arguments;
+        const char* line;
+    };
+    const Case cases[] = {
+        {{"devcies", "list"}, "belfry: unknown command devcies list, did you mean belfry devices list?\n"},
+        {{"nonsense"}, "belfry: unknown command nonsense; see belfry help\n"},
+        {{"devices", "list", "--usr", "x"}, "belfry devices list: unknown option --usr, did you mean --user?\n"},
+        {{"devices", "list", "--user"}, "belfry devices list: --user needs a value, USER\n"},
+        {{"devices", "list", "extra"}, "belfry devices list: does not take \"extra\"\n"},
+        {{"devices", "list", "--limit", "many"}, "belfry devices list: --limit must be a number\n"},
+        {{"devices", "list", "--total=1"}, "belfry devices list: --total takes no value\n"},
+        {{"devices", "list", "--cursor", "a", "--cursor", "b"}, "belfry devices list: --cursor is given twice\n"},
+        {{"devices", "show"}, "belfry devices show: needs ID\n"},
+        {{"devices", "remove"}, "belfry devices remove: needs ids or --user\n"},
+        {{"devices", "register", "--meta", "x"}, "belfry devices register: --meta must be key=value\n"},
+        {{"send", "--user", "u"}, "belfry send: give either --payload or --title and --body\n"},
+        {{"send", "--payload", "{}"},
+         "belfry send: say who gets it: --user, --topic, --device or --all, or else --token\n"},
+        {{"send", "--all", "--payload", "{"},
+         "belfry send: --payload: must be a JSON object, @file or - for standard input\n"},
+        {{"send", "--all", "--title", "t", "--provider", "smoke"},
+         "belfry send: --title: is known for fcm, hms, apns and webpush only; give --payload\n"},
+        {{"send", "--token", "t", "--payload", "{}"},
+         "belfry send: --token: needs the payload of exactly one provider\n"},
+        {{"send", "--all", "--title", "t", "--send-in", "soon"},
+         "belfry send: --send-in: must be a number of seconds\n"},
+    };
+    for (const Case& c : cases) {
+        const Ran ran = belfry(c.arguments);
+        EXPECT_EQ(ran.code, kUsage) << c.line;
+        EXPECT_EQ(ran.err, c.line);
+        EXPECT_EQ(ran.out, "");
+    }
+}
+
+TEST_F(Cli, SendsWhatTheReadmeSends) {
+    const Ran ran = belfry({"send", "--topic", "test", "--payload",
+                            R"({"fcm": {"message": {"notification": {"title": "Hi"}}}})", "--uid", "p-1"});
+    EXPECT_EQ(ran.code, kDone) << ran.err;
+    EXPECT_EQ(ran.out, "p-1\n");
+    const delivery::PushRequest& push = delivery_.pushes.at(0);
+    EXPECT_EQ(push.recipient.filter->topics, std::vector<std::string>{"test"});
+    EXPECT_EQ(Json::parse(push.payloads.at("fcm-main")), Json::parse(R"({"message":{"notification":{"title":"Hi"}}})"));
+}
+
+TEST_F(Cli, SendsToTokensUsersDevicesAndEverybody) {
+    EXPECT_EQ(belfry({"send", "--token", "a", "--token=b", "--provider", "smoke", "--payload", "-"}, R"({"x":1})").code,
+              kDone);
+    EXPECT_EQ(delivery_.pushes.back().recipient.tokens->tokens, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(delivery_.pushes.back().recipient.tokens->provider, "smoke");
+    const std::string id = encode_device_id("default", 9);
+    const Ran ran = belfry({"send", "--user", "u", "--device", id, "--title", "T", "--body", "B", "--provider", "apns",
+                            "--lane", "high", "--dry-run", "--json", "--expire-in", "60", "--send-in", "30"});
+    EXPECT_EQ(ran.code, kDone) << ran.err;
+    EXPECT_EQ(ran.out, "{\"uid\":\"made-up\"}\n");
+    const delivery::PushRequest& push = delivery_.pushes.back();
+    EXPECT_EQ(push.recipient.filter->users, std::vector<std::string>{"u"});
+    EXPECT_EQ(push.recipient.filter->device_keys, std::vector<int64_t>{9});
+    EXPECT_EQ(Json::parse(push.payloads.at("apns")),
+              Json::parse(R"({"payload":{"aps":{"alert":{"title":"T","body":"B"}}}})"));
+    EXPECT_EQ(push.lane, delivery::Lane::High);
+    EXPECT_EQ(push.dry_run, delivery::DryRun::Host);
+    EXPECT_GT(push.expires_unix_ms, push.send_at_unix_ms);
+    const std::string file = write("payload.json", R"({"fcm":{"message":{}}})");
+    EXPECT_EQ(belfry({"send", "--all", "--payload", "@" + file}).code, kDone);
+    EXPECT_TRUE(delivery_.pushes.back().recipient.filter->all);
+}
+
+TEST_F(Cli, WaitsForTheEndAndFailsIfItIsNotReached) {
+    delivery_.states = {"running", "running", "done"};
+    const Ran done = belfry({"send", "--all", "--title", "t", "--uid", "known", "--wait"});
+    EXPECT_EQ(done.code, kDone) << done.err;
+    EXPECT_EQ(done.out.rfind("known  done  3 of 3+  accepted 2, internal 1", 0), 0u) << done.out;
+    delivery_.states = {"expired"};
+    EXPECT_EQ(belfry({"send", "--all", "--title", "t", "--uid", "known", "--wait", "--json"}).code, kFailed);
+}
+
+TEST_F(Cli, SaysWhatTheServerSays) {
+    const Ran ran = belfry({"send", "--all", "--payload", R"({"smok":{}})"});
+    EXPECT_EQ(ran.code, kFailed);
+    EXPECT_EQ(ran.err,
+              "belfry send: notification.smok: this app has no provider of this name; known are fcm, fcm-main, apns, "
+              "smoke, webpush "
+              "(code 107)\n");
+    environment_["BELFRY_API_KEY"] = "wrong";
+    EXPECT_EQ(belfry({"pushes", "list"}).err,
+              "belfry pushes list: " + server_->address() + ": the server refuses the API key\n");
+    environment_["BELFRY_SERVER"] = "127.0.0.1:1";
+    const Ran unreachable = belfry({"devices", "list"});
+    EXPECT_EQ(unreachable.code, kFailed);
+    EXPECT_NE(unreachable.err.find("127.0.0.1:1: cannot be reached"), std::string::npos) << unreachable.err;
+    EXPECT_EQ(std::count(unreachable.err.begin(), unreachable.err.end(), '\n'), 1);
+}
+
+TEST_F(Cli, ListsShowsRegistersAndRemovesDevices) {
+    audience::DeviceRow row;
+    row.key = 5;
+    row.provider = "fcm-main";
+    row.token = std::string(100, 't');
+    row.user = "ann";
+    row.topics = {"a", "b"};
+    row.updated_unix_ms = 1'700'000'000'000;
+    devices_.page.rows = {row};
+    devices_.page.next_cursor = "c2";
+    devices_.page.total = 12;
+    const std::string id = encode_device_id("default", 5);
+    const Ran list = belfry({"devices", "list", "--user", "ann", "--topic", "a", "--provider", "fcm", "--platform",
+                             "ios", "--topics", "--total", "--limit", "5", "--cursor", "c1"});
+    EXPECT_EQ(
+        list.out,
+        "ID                PROVIDER  PLATFORM  USER  UPDATED               TOKEN                             TOPICS\n" +
+            id + "  fcm                 ann   2023-11-14 22:13:20Z  " + std::string(29, 't') + "...  a,b\ntotal 12\n");
+    EXPECT_EQ(list.err, "there are more: --cursor c2\n");
+    EXPECT_EQ(devices_.asked.users, std::vector<std::string>{"ann"});
+    EXPECT_EQ(devices_.asked_paging.limit, 5u);
+    EXPECT_EQ(Json::parse(belfry({"devices", "list", "--json"}).out)["items"].size(), 1u);
+    EXPECT_EQ(Json::parse(belfry({"devices", "show", id}).out)["topics"], (Json{"a", "b"}));
+    devices_.page.rows.clear();
+    EXPECT_EQ(belfry({"devices", "show", id}).err, "belfry: there is no device " + id + "\n");
+
+    const Ran made = belfry({"devices",    "register", "--provider", "fcm",     "--token", "t",       "--platform",
+                             "ios",        "--user",   "u",          "--topic", "a",       "--topic", "b",
+                             "--timezone", "UTC",      "--locale",   "en",      "--meta",  "k=v=w"});
+    EXPECT_EQ(made.out, encode_device_id("default", 1) + "\n") << made.err;
+    EXPECT_EQ(devices_.registered.at(0).meta, R"({"k":"v=w"})");
+    EXPECT_EQ(devices_.registered.at(0).topics.size(), 2u);
+
+    EXPECT_EQ(belfry({"devices", "remove", id, "--user", "u"}).code, kDone);
+    EXPECT_EQ(devices_.asked.keys, std::vector<int64_t>{5});
+}
+
+TEST_F(Cli, ListsShowsAndCancelsPushes) {
+    const Ran list = belfry({"pushes", "list", "--state", "running"});
+    EXPECT_EQ(list.code, kDone) << list.err;
+    EXPECT_NE(
+        list.out.find("known  high  1970-01-01 00:00:05Z  running  3 of 3+  accepted 2, internal 1  about 1 s left"),
+        std::string::npos)
+        << list.out;
+    EXPECT_EQ(Json::parse(belfry({"pushes", "show", "known"}).out)["state"], "running");
+    EXPECT_EQ(belfry({"pushes", "show", "nope"}).code, kFailed);
+    EXPECT_EQ(belfry({"pushes", "cancel", "known"}).code, kDone);
+    EXPECT_EQ(belfry({"pushes", "cancel", "nope"}).err,
+              "belfry pushes cancel: uid: no push of this app has it (code 104)\n");
+}
+
+TEST_F(Cli, FindsServerAndKeyInConfigurationAndDataDir) {
+    environment_.clear();
+    const std::string file =
+        write("belfry.toml",
+              "[api]\nkeys = [ { name = \"a\", key = \"k\" } ]\n[http]\nlisten = \"" + server_->address() + "\"\n");
+    EXPECT_EQ(belfry({"pushes", "cancel", "known", "--config", file}).code, kDone);
+    std::filesystem::create_directory(folder_ / "data");
+    write("data/listening", server_->address() + "\n");
+    write("data/api-key", "k\n");
+    EXPECT_EQ(belfry({"pushes", "cancel", "known", "--data-dir", (folder_ / "data").string()}).code, kDone);
+    std::filesystem::remove(folder_ / "data/api-key");
+    const Ran ran = belfry({"pushes", "cancel", "known", "--data-dir", (folder_ / "data").string()});
+    EXPECT_EQ(ran.code, kFailed);
+    EXPECT_NE(ran.err.find("no API key found"), std::string::npos);
+    EXPECT_EQ(belfry({"pushes", "cancel", "known", "--data-dir", (folder_ / "data").string(), "--key", "k"}).code,
+              kDone);
+    EXPECT_NE(belfry({"pushes", "list", "--server", "https://x", "--key", "k"}).err.find("https is not supported"),
+              std::string::npos);
+}
+
+TEST_F(Cli, ServesWithTheCheckedConfiguration) {
+    environment_.clear();
+    EXPECT_EQ(belfry({"serve", "--set", "http.listen=127.0.0.1:9", "--data-dir", folder_.string()}).code, kDone);
+    EXPECT_EQ(served_, "127.0.0.1:9");
+    const std::string file = write("bad.toml", "[http]\nlistne = 1\n");
+    const Ran ran = belfry({"serve", "--config", file});
+    EXPECT_EQ(ran.code, kFailed);
+    EXPECT_EQ(ran.err, file + ":2: unknown key http.listne, did you mean http.listen?\n");
+}
+
+TEST_F(Cli, ChecksConfigurationsWithTheirPlugins) {
+    environment_.clear();
+    const std::string file = write("belfry.toml", "[api]\nkeys = [ { name = \"a\", key = \"k\" } ]\n[providers.fcm]\n");
+    EXPECT_EQ(belfry({"config", "check", "--config", file}).out, file + ": good; 1 providers, 1 apps\n");
+    findings_ = {"[providers.fcm] /credentials: is missing"};
+    const Ran ran = belfry({"config", "check", "--config", file});
+    EXPECT_EQ(ran.code, kFailed);
+    EXPECT_EQ(ran.err, "[providers.fcm] /credentials: is missing\n");
+    EXPECT_EQ(belfry({"config", "reference"}).out, config::reference());
+}
+
+TEST_F(Cli, ListsPlugins) {
+    environment_.clear();
+    const Ran ran = belfry({"plugin", "list"});
+    EXPECT_EQ(ran.out,
+              "PLUGIN  VERSION  STATE    COMPONENTS      FILE\n"
+              "fcm     0.1.0    usable   fcm (provider)  /p/fcm.so\n"
+              "bad              refused                  /p/bad.so\n"
+              "bad: not an ELF file; build it again\n");
+    EXPECT_EQ(Json::parse(belfry({"plugin", "list", "--json"}).out)[1]["state"], "refused");
+}
+
+}  // namespace
+}  // namespace belfry::cli
