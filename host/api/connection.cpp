@@ -37,10 +37,9 @@ Poco::Net::HTTPServerParams::Ptr session_params(const ConnectionLimits& limits) 
 
 // How long the body is: a number, -1 for chunks, nothing if the headers contradict each other (request smuggling).
 std::optional<int64_t> body_length(const HTTPServerRequestImpl& request) {
-    const auto [first, end] = std::pair{request.find(HTTPMessage::CONTENT_LENGTH), request.end()};
     const auto many = [&](const std::string& name) {
         int n = 0;
-        for (auto it = request.find(name); it != end; ++it) n += Poco::icompare(it->first, name) == 0 ? 1 : 0;
+        for (auto it = request.find(name); it != request.end(); ++it) n += Poco::icompare(it->first, name) == 0 ? 1 : 0;
         return n;
     };
     const int lengths = many(HTTPMessage::CONTENT_LENGTH);
@@ -52,7 +51,7 @@ std::optional<int64_t> body_length(const HTTPServerRequestImpl& request) {
         return -1;
     }
     if (lengths == 0) return 0;
-    const std::string& text = first->second;
+    const std::string& text = request.find(HTTPMessage::CONTENT_LENGTH)->second;
     const bool digits = !text.empty() && text.size() <= 18 &&
                         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!digits) return std::nullopt;
