@@ -107,7 +107,6 @@ Registry::Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metr
       registered_(metrics.counter("devices_registered_total", "Registrations stored")),
       groups_(metrics.counter("device_register_groups_total", "Storage commits that registered devices")),
       removed_(metrics.counter("devices_removed_total", "Devices removed by the API")),
-      slots_(storage),
       batcher_([this] { commit_groups(); }) {}
 
 Registry::~Registry() {
@@ -128,6 +127,24 @@ size_t Registry::waiting() const {
     return waiting_.size();
 }
 
+// Slots only cluster, a row's provider decides: once all numbers are given away, further names share the last one.
+Result<uint8_t> Registry::slot_of(const std::string& wire_name) {
+    NameNumbers* slots = nullptr;
+    {
+        const std::lock_guard lock(slots_mutex_);
+        if (!slots_) {
+            Result<std::unique_ptr<NameNumbers>> opened = NameNumbers::open(storage_, kSlotNumbers, kSlotsMax);
+            if (!opened) return opened.error();
+            slots_ = std::move(*opened);
+        }
+        slots = slots_.get();
+    }
+    const Result<uint32_t> slot = slots->number(wire_name);
+    if (slot) return static_cast<uint8_t>(*slot);
+    if (slot.error().code == ErrorCode::TooLarge) return static_cast<uint8_t>(kSlotsMax);
+    return slot.error();
+}
+
 std::vector<Result<Registered>> Registry::register_devices(std::span<const Registration> all) {
     std::vector<Result<Registered>> answers(all.size(), Registered{});
     std::vector<plugins::CheckedToken> tokens(all.size());
@@ -140,7 +157,7 @@ std::vector<Result<Registered>> Registry::register_devices(std::span<const Regis
             answers[i] = token.error();
             continue;
         }
-        const Result<uint8_t> slot = slots_.slot_of(all[i].wire_name);
+        const Result<uint8_t> slot = slot_of(all[i].wire_name);
         if (!slot) {
             answers[i] = slot.error();
             continue;

@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -19,7 +20,7 @@
 #include <vector>
 
 #include "audience/devices.h"
-#include "audience/slots.h"
+#include "audience/name_numbers.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "plugins/provider.h"
@@ -60,6 +61,7 @@ public:
 
 private:
     struct Waiting;
+    Result<uint8_t> slot_of(const std::string& wire_name);
     bool enqueue(std::deque<Waiting>& members, Error& why);
     void commit_groups();
     void commit(std::vector<Waiting*>& group);
@@ -72,7 +74,9 @@ private:
     Metric& registered_;
     Metric& groups_;
     Metric& removed_;
-    Slots slots_;
+
+    std::mutex slots_mutex_;
+    std::unique_ptr<NameNumbers> slots_;  // of wire names; read at the first registration
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be said about plugins without running any: for `belfry config check` and `belfry plugin list`. Reads files
+// only. Threads: main's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "plugins/loader.h"
+
+namespace belfry::serve {
+
+// Everything in plugin_dirs, by name.
+std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config);
+
+// Checks the section of every configured instance with its plugin's schema; what is wrong, one line each.
+std::vector<std::string> check_sections(const config::Config& config);
+
+}  // namespace belfry::serve
