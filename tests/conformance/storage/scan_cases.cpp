@@ -185,23 +185,25 @@ void deep_pages_cost_the_same(Context& context) {
     World world(context);
     const std::vector<int64_t> keys = sorted(world.register_all(some_phones(60000, "t", {"x"})));
     const auto cost = [&](int64_t after) {
-        double best = 1e9;
-        for (int i = 0; i < 15; ++i) {
-            const auto start = Clock::now();
-            world.scan("x", after, BELFRY_KEY_END, 1000);
-            best = std::min(best, seconds_since(start));
-        }
-        return best;
+        const auto start = Clock::now();
+        world.scan("x", after, BELFRY_KEY_END, 1000);
+        return seconds_since(start);
     };
-    const double first = cost(-1);
-    const double deep = cost(keys[keys.size() - 2000]);
-    require(deep < first * 2 + 0.0005, "the last page costs no more than twice the first: " +
-                                           std::to_string(deep * 1e6) + " and " + std::to_string(first * 1e6) + " us");
+    // The best of many, taken in turns: a busy machine disturbs both alike, and a page that is read by counting rows
+    // from the start costs tens of times more however often it is tried.
+    double first = 1e9;
+    double deep = 1e9;
+    for (int i = 0; i < 10 || (i < 200 && deep >= first * 2); ++i) {
+        first = std::min(first, cost(-1));
+        deep = std::min(deep, cost(keys[keys.size() - 2000]));
+    }
+    require(deep < first * 2, "the last page costs no more than twice the first: " + std::to_string(deep * 1e6) +
+                                  " and " + std::to_string(first * 1e6) + " us");
 }
 
 void scans_fast_enough(Context& context) {
     World world(context);
-    world.register_all(some_phones(100000, std::string(140, 'k'), {"x"}));
+    world.register_all(some_phones(50000, std::string(140, 'k'), {"x"}));
     double best = 1e9;
     for (int i = 0; i < 5; ++i) {
         const auto start = Clock::now();
@@ -213,10 +215,10 @@ void scans_fast_enough(Context& context) {
                               world, scan, [&](const belfry_device&) { ++rows; }, &scan.after, &end),
                           BELFRY_OK, "code");
         }
-        require_equal(rows, 100000U, "rows");
+        require_equal(rows, 50000U, "rows");
         best = std::min(best, seconds_since(start));
     }
-    require(best < 1.0, "100,000 members a second: took " + std::to_string(best) + " s");
+    require(best < 0.5, "50,000 members in half a second: took " + std::to_string(best) + " s");
 }
 
 void parallel_ranges_add_up(Context& context) {
