@@ -64,7 +64,6 @@ Config parse_config(std::string_view text) {
     if (!parsed.is_object()) refuse("", "the configuration must be a JSON object");
     Config config;
     for (const auto& [key, value] : parsed.items()) read_key(key, value, config);
-    if (config.path.empty()) refuse("path", "is missing: name the queue file");
     if (config.results_days * 24 < config.uid_window_hours) {
         refuse("results_days", "must not be shorter than uid_window_hours");
     }

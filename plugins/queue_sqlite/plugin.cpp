@@ -10,6 +10,7 @@
 
 #include "queue.h"
 #include "sqlite/failure.h"
+#include "sqlite/place.h"
 
 using belfry::str;
 using belfry::view;
@@ -149,7 +150,12 @@ belfry_code create(const belfry_host* host, belfry_str component, belfry_str con
 }
 
 belfry_code start(belfry_instance* instance, int64_t, belfry_why* why) noexcept {
-    return guarded(why, [&] { instance->queue = std::make_unique<Queue>(instance->host, instance->config); });
+    return guarded(why, [&] {
+        if (instance->config.path.empty()) {
+            instance->config.path = belfry::sqlite::file_in_state_directory(instance->host, "queue.db");
+        }
+        instance->queue = std::make_unique<Queue>(instance->host, instance->config);
+    });
 }
 
 void destroy(belfry_instance* instance) noexcept {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "sqlite/place.h"
 #include "storage_sqlite/limits.h"
 
 namespace belfry::storage {
@@ -32,22 +33,10 @@ void Store::start() {
     // A second attempt after RETRY_LATER must not meet its own lock.
     readers_.clear();
     writer_.reset();
-    if (config_.path.empty()) config_.path = state_directory() + "/storage.db";
+    if (config_.path.empty()) config_.path = sqlite::file_in_state_directory(host_, "storage.db");
     writer_ = std::make_unique<Writer>(config_.path, config_.writer_cache_kib(), [this] { return unix_ms(); });
     for (uint32_t i = 0; i < config_.readers; ++i)
         readers_.push_back(std::make_unique<Reader>(config_.path, config_.reader_cache_kib()));
-}
-
-std::string Store::state_directory() const {
-    const auto* state = service<belfry_state>(host_, BELFRY_STATE_ID);
-    if (state == nullptr) throw Failure(BELFRY_CONFIG, "name the database file", "path");
-    std::string directory;
-    belfry_why why{};
-    const belfry_code code =
-        collect<belfry_str>([&](belfry_emit emit, void* ctx) { return state->directory(host_, emit, ctx, &why); },
-                            [&](const belfry_str& row) { directory = text(row); });
-    if (code != BELFRY_OK) throw Failure(code, static_cast<const char*>(why.text), static_cast<const char*>(why.where));
-    return directory;
 }
 
 int64_t Store::unix_ms() const {

@@ -54,7 +54,6 @@ public:
 private:
     int64_t unix_ms() const;
     int64_t mono_ns() const;
-    std::string state_directory() const;
 
     const belfry_host* host_;
     const belfry_clock* clock_;

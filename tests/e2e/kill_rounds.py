@@ -60,6 +60,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="belfry-rel1-") as folder:
         simulator = Simulator(BUILD, pathlib.Path(folder) / "simulator", "--quota-per-minute", "0",
                               "--device-per-minute", "0")
+        server = None
         try:
             server = Server(BUILD, pathlib.Path(folder) / "server", simulator)
             server.register_many((f"ok-rel1-{i}" for i in range(options.devices)), "rel1")
@@ -72,6 +73,8 @@ def main():
             print(f"kill rounds: {trouble}")
             return 1
         finally:
+            if server:
+                server.kill()
             simulator.stop()
     print(f"{counted} passed, {options.rounds - counted} failed")
     return 0 if counted == options.rounds else 1

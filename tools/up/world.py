@@ -129,9 +129,6 @@ data_dir = "data"
 plugin_dirs = ["{self.build.resolve() / 'plugins'}"]
 dev = true
 
-[queue]
-path = "{self.folder}/data/queue.db"
-
 [http]
 listen = "{listen}"
 
