@@ -54,6 +54,7 @@ struct ControlThread::State {
 void ControlThread::loop(const std::shared_ptr<State>& state, const std::string& name) {
     sigset_t all;
     ::sigfillset(&all);
+    for (const int crash : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) ::sigdelset(&all, crash);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
     ::pthread_setname_np(::pthread_self(), ("ctl-" + name).substr(0, kThreadNameMax).c_str());
     while (const auto job = state->next()) (*job)();

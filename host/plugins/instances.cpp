@@ -214,6 +214,15 @@ bool Instance::stop(int64_t wait_ms) {
     return census_->changed.wait_for(lock, std::chrono::milliseconds(wait_ms), [&] { return census_->living == 0; });
 }
 
+void Instances::respect(const CrashRecord& record) {
+    crashes_ = &record;
+    if (record.crashes().empty()) return;
+    const CrashRecord::Crash& last = record.crashes().back();
+    Logger(log_, "plugins")
+        .warning("a plugin crashed the host before",
+                 {{"instance", last.instance}, {"unix_s", last.unix_s}, {"record", record.file()}});
+}
+
 Status Instances::add(const ComponentSpec& spec, int64_t wait_ms) {
     Instance* instance = nullptr;
     {
@@ -231,6 +240,11 @@ Status Instances::add(const ComponentSpec& spec, int64_t wait_ms) {
         return spec.settings.critical ? Status(prepared.error()) : Status();
     }
     const bool critical = prepared->settings.critical;
+    const std::string blocked = crashes_ == nullptr ? std::string() : crashes_->blocked(spec.instance);
+    if (!blocked.empty() && !critical) {
+        instance->fail(error(ErrorCode::Misconfigured, blocked, section_name(spec.kind, spec.instance)));
+        return {};
+    }
     const Status started = instance->start(std::move(*prepared), wait_ms);
     return critical ? started : Status();
 }

@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "plugins/component.h"
 #include "plugins/control_thread.h"
+#include "plugins/crash_record.h"
 #include "plugins/generation.h"
 
 namespace belfry::plugins {
@@ -115,6 +116,10 @@ public:
     Instances(const Instances&) = delete;
     Instances& operator=(const Instances&) = delete;
 
+    // Instances that crashed the host before are then started only if they are critical. Not owned; before the first
+    // add.
+    void respect(const CrashRecord& record);
+
     // Prepares and starts. The instance is there afterwards, running or not. An error is returned for critical ones
     // only; for others it is logged and kept in info().
     Status add(const ComponentSpec& spec, int64_t wait_ms);
@@ -131,6 +136,7 @@ private:
     HostFactory& hosts_;
     Log& log_;
     const Clock& clock_;
+    const CrashRecord* crashes_ = nullptr;
     mutable std::mutex mutex_;
     std::vector<std::shared_ptr<Instance>> instances_;  // in the order of adding
 };

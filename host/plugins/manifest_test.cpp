@@ -84,9 +84,8 @@ TEST(Manifest, SaysWhichMemberIsWrongAndWhatToDo) {
          "least "
          "{\"type\": "
          "\"object\"}"},
-        {with(
-             "components",
-             R"([{"name": "x", "kind": "sink", "config_schema": {}},
+        {with("components",
+              R"([{"name": "x", "kind": "sink", "config_schema": {}},
                  {"name": "x", "kind": "sink", "config_schema": {}}])"),
          "/p/acme.json: component \"x\": it is there twice; remove one"}};
     EXPECT_EQ(refused(with("", "")), "accepted");

@@ -163,11 +163,15 @@ Status run(const config::Config& config, telemetry::LineLog& lines, const Clock&
     Result<std::unique_ptr<http::Engine>> engine = http::Engine::create(engine_options, clock, lines, metrics);
     if (!engine) return engine.error();
 
+    Result<plugins::CrashRecord> crashes = plugins::CrashRecord::open((data->path() / "plugin-crashes").string());
+    if (!crashes) return crashes.error();
+    crashes->watch();
     services::EngineCalls calls(**engine);
     services::HostServices services({lines, metrics, clock, calls, data->path() / "state"});
     PluginHosts hosts(services);
     plugins::Loader loader(loader_options(config, *data), hosts, lines);
     plugins::Instances instances(loader, hosts, lines, clock);
+    instances.respect(*crashes);
     Status outcome = start_instances(config, instances);
     if (outcome) {
         outcome = serve_on({config, *data, **engine, services, instances, clock, lines, metrics}, std::move(*keys));
