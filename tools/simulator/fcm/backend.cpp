@@ -95,7 +95,7 @@ Plan FcmBackend::decide(const Request& request, Call& call) {
     if (processed) process(request, call, plan);
     if (fault.rule) {
         call.entry.fault = std::string(action_name(fault.rule->action));
-        apply_fault(*fault.rule, plan);
+        apply_fault(*fault.rule, call.route, plan);
     }
     plan.before_headers += std::chrono::milliseconds(fault.before_headers_ms);
     plan.before_body += std::chrono::milliseconds(fault.before_body_ms);
@@ -131,7 +131,7 @@ void FcmBackend::process(const Request& request, Call& call, Plan& plan) {
     }
 }
 
-void FcmBackend::apply_fault(const FaultRule& rule, Plan& plan) const {
+void FcmBackend::apply_fault(const FaultRule& rule, Route route, Plan& plan) const {
     plan.error_code = rule.code;
     plan.debug = rule.debug;
     plan.last_stream = rule.last_stream;
@@ -139,7 +139,7 @@ void FcmBackend::apply_fault(const FaultRule& rule, Plan& plan) const {
     plan.close_after_goaway = rule.close;
     switch (rule.action) {
         case FaultAction::Status:
-            plan.reply = fault_reply(rule, world_.simulated_wall());
+            plan.reply = fault_reply(rule, route, world_.simulated_wall());
             break;
         case FaultAction::Truncate:
             plan.reply.body.resize(plan.reply.body.size() / 2);

@@ -35,7 +35,7 @@ private:
     Call read_call(const Request& request);
     Plan decide(const Request& request, Call& call);
     void process(const Request& request, Call& call, Plan& plan);
-    void apply_fault(const FaultRule& rule, Plan& plan) const;
+    void apply_fault(const FaultRule& rule, Route route, Plan& plan) const;
     void finish(const Request& request, Call& call, Plan& plan);
 
     World& world_;

@@ -179,7 +179,9 @@ TEST_F(FcmBackendTest, AppliesFaultsToTheRouteAndTokensTheyName) {
     add_fault(R"({"action":"black_hole","match":{"token_prefix":"ok-hole"}})");
     EXPECT_EQ(status("ok-1"), 200);
     EXPECT_EQ(send("ok-hole-7").action, WireAction::BlackHole);
-    EXPECT_EQ(backend_.handle(token_request("x")).reply.status, 500);
+    const Reply token = backend_.handle(token_request("x")).reply;
+    EXPECT_EQ(token.status, 500);
+    EXPECT_EQ(json::parse(token.body)["error"], "internal_failure");
 }
 
 TEST_F(FcmBackendTest, AddsDelaysToWhateverElseHappens) {

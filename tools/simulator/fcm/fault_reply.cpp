@@ -10,11 +10,16 @@ namespace belfry::simulator {
 
 namespace {
 
-Reply body_for(const FaultRule& rule) {
+Reply body_for(const FaultRule& rule, Route route) {
     if (rule.empty) return {rule.status, {}, {}};
     if (!rule.body.empty()) {
         const std::string type = rule.content_type.empty() ? "application/json; charset=UTF-8" : rule.content_type;
         return {rule.status, {{"content-type", type}}, rule.body};
+    }
+    const bool from_front_end = rule.status == 502 || rule.status == 504;
+    if (route == Route::Token && !from_front_end) {
+        // RFC 6749 section 5.2; internal_failure is what Google's own client retries (fcm.md section 3.3).
+        return json_reply(rule.status, R"({"error":"internal_failure","error_description":"Internal failure."})");
     }
     switch (rule.status) {
         case 403:
@@ -48,8 +53,8 @@ bool leaves_processing(const FaultRule& rule) {
     }
 }
 
-Reply fault_reply(const FaultRule& rule, std::chrono::system_clock::time_point wall) {
-    Reply reply = body_for(rule);
+Reply fault_reply(const FaultRule& rule, Route route, std::chrono::system_clock::time_point wall) {
+    Reply reply = body_for(rule, route);
     if (rule.retry_after_s >= 0) {
         const std::string value = rule.retry_after_date ? http_date(wall + std::chrono::seconds(rule.retry_after_s))
                                                         : std::to_string(rule.retry_after_s);

@@ -12,6 +12,7 @@ namespace belfry::simulator {
 // Whether a request that meets this rule is processed all the same.
 bool leaves_processing(const FaultRule& rule);
 
-Reply fault_reply(const FaultRule& rule, std::chrono::system_clock::time_point wall);
+// In the error shape of the endpoint behind `route`.
+Reply fault_reply(const FaultRule& rule, Route route, std::chrono::system_clock::time_point wall);
 
 }  // namespace belfry::simulator
