@@ -357,6 +357,7 @@ void Connection::on_goaway(int32_t last_stream, uint32_t error_code, std::string
 
 void Connection::on_pong() noexcept {
     pong_until_ = kNever;
+    arm_earlier(loop_.now() + pool_.endpoint().config.ping_s * kNsPerSecond);
 }
 
 void Connection::retire(std::string_view why) {
