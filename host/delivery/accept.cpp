@@ -82,6 +82,9 @@ Result<Accepted> Acceptor::accept(PushRequest&& request) {
             return error(ErrorCode::Conflict, "the uid was used by another request; choose a new one", "uid");
         case BELFRY_BUSY:
             return error(ErrorCode::Busy, "too much is queued already; try again later");
+        case BELFRY_BAD_REQUEST:
+            return error(ErrorCode::InvalidArgument,
+                         "the queue cannot store this uid or recipient; uids have 1 to 64 bytes, no NUL", "uid");
         case BELFRY_TOO_LARGE:
             return error(ErrorCode::TooLarge, "the push is too large for the queue");
         case BELFRY_STORE_FULL:

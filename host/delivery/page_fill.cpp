@@ -263,9 +263,8 @@ void Page::settle_row(Group& group, uint16_t number, int64_t ref) {
 // False: no room left in the page.
 bool Page::send_row(Group& group, uint16_t number, int64_t ref, std::string_view token, uint32_t variant,
                     uint32_t platform) {
-    const int64_t now = world_.clock.unix_ms();
-    if (const int64_t until = group.gate->platform_paused_until(platform, now); until != 0) {
-        owe(number, 0, sections_[group.section].attempt, policy::round_due_ms(until, now), ref);
+    if (const int64_t until = group.gate->platform_paused_until(platform, read_unix_ms_); until != 0) {
+        owe(number, 0, sections_[group.section].attempt, policy::round_due_ms(until, read_unix_ms_), ref);
         ++deferred_;
         return true;
     }

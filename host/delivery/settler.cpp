@@ -20,6 +20,13 @@ bool is_answer(belfry_code code) {
     return code == BELFRY_OK || kind == BELFRY_FENCED || kind == BELFRY_STOPPED || kind == BELFRY_PAUSED;
 }
 
+// Repeating the same checkpoint will not help.
+bool is_refusal(belfry_code code) {
+    const belfry_code kind = BELFRY_CODE_CLASS(code);
+    return kind == BELFRY_BAD_REQUEST || kind == BELFRY_NOT_FOUND || kind == BELFRY_CONFLICT ||
+           kind == BELFRY_TOO_LARGE || kind == BELFRY_UNSUPPORTED || kind == BELFRY_CORRUPT;
+}
+
 }  // namespace
 
 Settler::Settler(plugins::Queue& queue, plugins::Storage& storage, Node& node, const Clock& clock, size_t pages_max,
@@ -88,9 +95,15 @@ void Settler::commit(const std::vector<Page*>& pages) {
 Status Settler::write(std::vector<Part>& parts, std::vector<belfry_checkpoint>& rows) {
     std::vector<bool> answered(rows.size(), false);
     const Status written = queue_.page(node_.id(), rows, [&](const belfry_paged& row) {
-        if (!is_answer(row.code)) return;
+        if (!is_answer(row.code) && !is_refusal(row.code)) return;
         answered[row.index] = true;
-        parts[row.index].page->settled(parts[row.index].checkpoint, row);
+        belfry_paged answer = row;
+        if (is_refusal(row.code)) {
+            log_.error("the queue refuses a checkpoint; its item stays claimed until the next start",
+                       {{"item", rows[row.index].item}, {"code", BELFRY_CODE_CLASS(row.code) >> 16}});
+            answer.code = BELFRY_FENCED;
+        }
+        parts[row.index].page->settled(parts[row.index].checkpoint, answer);
     });
     if (!written && written.error().code == ErrorCode::Cancelled) {  // the node as a whole was fenced
         give_up(parts);
