@@ -156,6 +156,27 @@ TEST_F(AnEngine, FollowsALimitThatShrinksToNothingAndGrowsAgain) {
     EXPECT_EQ(server.accepted(), 1);
 }
 
+TEST_F(AnEngine, LosesNothingWhenTheLimitShrinksInTheMiddleOfABurst) {
+    ServerScript script;
+    script.reply = [](const SeenRequest&) { return answer(200, "", 10); };
+    H2Server server(ca_, script);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 2;
+    const Plan plan = plan_for(add(config));
+    warm_up(plan);
+    Batch batch(plan, 2000);
+    batch.portion.unsent_until_mono_ns = in(30s);
+    submit(batch);
+    ASSERT_TRUE(eventually([&] { return server.seen() > 300; }));
+    server.set_streams_max(5);
+    ASSERT_TRUE(eventually([&] { return server.seen() > 500; }));
+    server.set_streams_max(0);
+    server.set_streams_max(50);
+    ASSERT_TRUE(batch.wait(30s));
+    EXPECT_EQ(batch.count(Transport::Answered, 200), 2000u);
+    EXPECT_LE(server.accepted(), 2);
+}
+
 TEST_F(AnEngine, SendsLargeBodiesThroughATinyWindow) {
     ServerScript script;
     script.window = 1000;

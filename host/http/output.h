@@ -27,7 +27,9 @@ public:
         size_ += n;
         return at;
     }
-    void append(std::string_view text) { std::memcpy(extend(text.size()), text.data(), text.size()); }
+    void append(std::string_view text) {
+        if (!text.empty()) std::memcpy(extend(text.size()), text.data(), text.size());
+    }
 
 private:
     void grow(size_t least) {

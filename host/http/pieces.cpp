@@ -17,6 +17,7 @@ constexpr char kHex[] = "0123456789abcdef";
 constexpr char kHexUpper[] = "0123456789ABCDEF";
 
 char* copy(std::string_view text, char* out) {
+    if (text.empty()) return out;  // an empty view may be of nothing at all
     std::memcpy(out, text.data(), text.size());
     return out + text.size();
 }
