@@ -119,6 +119,7 @@ void Registry::stop() {
         stopping_ = true;
     }
     arrived_.notify_all();
+    room_.notify_all();
     if (batcher_.joinable()) batcher_.join();
 }
 
@@ -179,12 +180,15 @@ std::vector<Result<Registered>> Registry::register_devices(std::span<const Regis
 bool Registry::enqueue(std::deque<Waiting>& members, Error& why) {
     if (members.empty()) return true;
     {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
+        const bool room = room_.wait_for(lock, kRegistrationRoomWait, [&] {
+            return stopping_ || waiting_.empty() || waiting_.size() + members.size() <= kRegistrationsWaitingMax;
+        });
         if (stopping_) {
             why = error(ErrorCode::Unavailable, "the server is stopping; try another node");
             return false;
         }
-        if (waiting_.size() + members.size() > kRegistrationsWaitingMax) {
+        if (!room) {
             why = error(ErrorCode::Busy, "too many registrations are waiting for the storage");
             why.retry_after_ms = 1000;
             return false;
@@ -207,6 +211,7 @@ void Registry::commit_groups() {
             group.assign(waiting_.begin(), end);
             waiting_.erase(waiting_.begin(), end);
         }
+        room_.notify_all();
         commit(group);
     }
 }

@@ -9,6 +9,7 @@
 // stores what waits, then joins; main stops the API first.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -29,6 +30,8 @@
 namespace belfry::audience {
 
 inline constexpr size_t kRegistrationsWaitingMax = 4096;
+// How long a caller waits for room before it is told Busy; batches of several clients then take turns.
+inline constexpr std::chrono::seconds kRegistrationRoomWait{5};
 inline constexpr size_t kRegistrationGroupMax = 1000;
 // How often a registration is tried again that lost a race inside the storage.
 inline constexpr int kRegistrationRaces = 3;
@@ -79,7 +82,7 @@ private:
     std::unique_ptr<NameNumbers> slots_;  // of wire names; read at the first registration
 
     mutable std::mutex mutex_;
-    std::condition_variable arrived_;
+    std::condition_variable arrived_, room_;
     std::vector<Waiting*> waiting_;  // owned by their callers' stacks until finish()
     bool stopping_ = false;
     std::thread batcher_;

@@ -270,6 +270,34 @@ TEST_F(RegistryTest, StoresManyAtOnceAndAnswersEach) {
     EXPECT_EQ(memory_.groups, std::vector<size_t>{2});
 }
 
+TEST_F(RegistryTest, LetsBatchesWaitForRoomInsteadOfRefusingThem) {
+    {
+        const std::lock_guard lock(memory_.mutex);
+        memory_.gate_open = false;
+    }
+    constexpr size_t kBatch = 1500;
+    std::atomic<size_t> stored{0};
+    std::vector<std::thread> callers;
+    for (size_t c = 0; c < 5; ++c) {
+        callers.emplace_back([&, c] {
+            std::vector<Registration> all;
+            for (size_t i = 0; i < kBatch; ++i)
+                all.push_back(device("t" + std::to_string(c) + "-" + std::to_string(i)));
+            for (const Result<Registered>& answer : registry_.register_devices(all)) stored += answer ? 1 : 0;
+        });
+    }
+    // The bound holds while the storage does not move: a group of 1000 is in its hands, no more than the bound waits.
+    while (registry_.waiting() < kRegistrationsWaitingMax - kBatch) std::this_thread::yield();
+    EXPECT_LE(registry_.waiting(), kRegistrationsWaitingMax);
+    {
+        const std::lock_guard lock(memory_.mutex);
+        memory_.gate_open = true;
+    }
+    memory_.opened.notify_all();
+    for (std::thread& caller : callers) caller.join();
+    EXPECT_EQ(stored, 5 * kBatch);
+}
+
 TEST_F(RegistryTest, TriesLostRacesAgainAndThenSaysConflict) {
     memory_.conflicts = kRegistrationRaces;
     EXPECT_TRUE(registry_.register_device(device("a")));

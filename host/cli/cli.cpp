@@ -20,6 +20,7 @@ std::vector<Command> all_commands() {
     for (auto part : {device_commands(), push_commands(), config_commands()}) {
         std::move(part.begin(), part.end(), std::back_inserter(all));
     }
+    all.push_back(api_command());
     all.push_back(plugin_command());
     all.push_back(version_command());
     return all;
