@@ -7,6 +7,8 @@
 #include <atomic>
 #include <string>
 
+#include "plugins/refusal.h"
+
 namespace belfry::plugins {
 
 namespace {
@@ -49,8 +51,8 @@ Error to_error(belfry_code code, const belfry_why& why, std::string_view call, F
     if (row == nullptr) faults.add(Fault::UnknownCode, call);
     Error error;
     error.code = row == nullptr ? ErrorCode::Internal : row->error;
-    error.message = std::string(text_of(why.text));
-    error.where = std::string(text_of(why.where));
+    error.message = one_line(std::string(text_of(why.text)));
+    error.where = one_line(std::string(text_of(why.where)));
     error.retry_after_ms = why.retry_after_ms;
     if (error.message.empty()) {
         faults.add(Fault::NoReason, call);

@@ -74,6 +74,15 @@ TEST(Door, CountsFailureWithoutReasonAndUnknownCode) {
     EXPECT_EQ(faults.of(Fault::UnknownCode), 1u);
 }
 
+TEST(Door, KeepsReasonsOnOneLine) {
+    Faults faults("fcm");
+    Door door(no_instance(), faults, 0);
+    const Status status = door.call("t.call", [](belfry_instance*, belfry_why* why) {
+        return because(why, BELFRY_BUSY, "a\nb", "first\r\nbelfry: a forged line\x1b[31m");
+    });
+    EXPECT_EQ(status.error().to_string(), "a b: first  belfry: a forged line [31m");
+}
+
 TEST(Door, TurnsAnExceptionOfThePluginIntoInternal) {
     Faults faults("fcm");
     Door door(no_instance(), faults, 1);

@@ -122,6 +122,7 @@ void Instance::attempt() {
         last_error_ = made.error();
     }
     if (!may_pass(made.error().code)) {
+        component->secrets->wipe();
         log_.error("instance cannot start", {{"instance", name_}, {"reason", line}});
         return settle(InstanceState::Failed, line);
     }

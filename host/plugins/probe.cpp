@@ -247,9 +247,7 @@ std::string Child::last_words() const {
     std::string_view text = said_;
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     text = text.substr(text.rfind('\n') + 1);
-    std::string line(text.substr(0, 200));
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    const std::string line = one_line(std::string(text.substr(0, 200)));
     return line.empty() ? line : " (it said: " + line + ")";
 }
 

@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <csignal>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "plugins/library.h"
 #include "plugins/plugin_table.h"
 #include "plugins/probe.h"
+#include "plugins/refusal.h"
 #include "plugins/schema.h"
 
 namespace belfry::plugins {
@@ -25,9 +25,8 @@ constexpr int kResultFd = 3;
 constexpr std::string_view kInstance = "probe";
 constexpr int kThreadWaits = 50;  // of 2 ms: a joined thread leaves /proc a moment later
 
-void say(std::string_view verb, std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
-    const std::string line = std::string(verb) + (text.empty() ? "" : " ") + text + "\n";
+void say(std::string_view verb, const std::string& text) {
+    const std::string line = std::string(verb) + (text.empty() ? "" : " ") + one_line(text) + "\n";
     // The pipe holds more than one probe ever says.
     static_cast<void>(!::write(kResultFd, line.data(), line.size()));
 }
