@@ -2,6 +2,7 @@
 #include "upkeep.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <tuple>
 
@@ -9,7 +10,8 @@ namespace belfry::queue_sqlite {
 
 namespace {
 
-constexpr size_t kPushesPerStep = 25;  // expired or purged, each with its items
+constexpr std::chrono::milliseconds kStepTime(5);  // a step holds up everybody else's commits
+constexpr size_t kPushesPerStep = 25;              // expired or purged, each with its items
 constexpr int64_t kPurgeEveryMs = 10'000;
 constexpr int64_t kDayMs = 86'400'000;
 constexpr uint32_t kIdleMs = 1000;        // between two calls at most
@@ -44,8 +46,7 @@ bool Upkeep::move_due(int64_t now) {
     if (core_.book.totals.delayed == 0) return false;
     std::vector<Later> rows = core_.tables.laters.due(now, kRowsPerStep);
     const bool more = rows.size() == kRowsPerStep;
-    move(std::move(rows));
-    return more;
+    return !move(std::move(rows)) || more;
 }
 
 bool Upkeep::sweep_stopped() {
@@ -61,7 +62,8 @@ bool Upkeep::sweep_stopped() {
     return !core_.to_sweep.empty();
 }
 
-void Upkeep::move(std::vector<Later> rows) {
+bool Upkeep::move(std::vector<Later> rows) {
+    const auto until = std::chrono::steady_clock::now() + kStepTime;
     std::stable_sort(rows.begin(), rows.end(),
                      [](const Later& a, const Later& b) { return group_of(a) < group_of(b); });
     std::vector<Later> group;
@@ -72,11 +74,13 @@ void Upkeep::move(std::vector<Later> rows) {
             move_group(group);
             group.clear();
             entries = 0;
+            if (std::chrono::steady_clock::now() >= until) return false;
         }
         entries += more;
         group.push_back(std::move(row));
     }
     if (!group.empty()) move_group(group);
+    return true;
 }
 
 void Upkeep::move_group(std::vector<Later>& group) {

@@ -35,8 +35,8 @@ private:
     void purge_push(int64_t id);
     void purge_bundle(int64_t id);
     void purge_dead(const DeadRow& row);
-    // Makes later rows claimable, lists of one push and attempt merged.
-    void move(std::vector<Later> rows);
+    // Makes later rows claimable, lists of one push and attempt merged. False: time was up before the end.
+    bool move(std::vector<Later> rows);
     void move_group(std::vector<Later>& group);
 
     Core& core_;

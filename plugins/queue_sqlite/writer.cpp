@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "sqlite/failure.h"
+
 namespace belfry::queue_sqlite {
 
 namespace {
@@ -48,7 +50,7 @@ void Writer::call(Effect effect, size_t bytes, const std::function<void()>& work
     arrived_.notify_one();
     std::unique_lock lock(command.mutex);
     command.finished.wait(lock, [&] { return command.done; });
-    if (command.error) std::rethrow_exception(command.error);
+    if (command.problem) throw sqlite::Failure(command.problem->code, command.problem->text, command.problem->where);
 }
 
 Writer::Figures Writer::figures() const {
@@ -86,7 +88,7 @@ void Writer::run_reads(std::vector<Command*>& batch) {
         try {
             (*(*read)->work)();
         } catch (...) {
-            (*read)->error = std::current_exception();
+            (*read)->problem = current_problem();
         }
         finish(**read);
     }
@@ -94,16 +96,12 @@ void Writer::run_reads(std::vector<Command*>& batch) {
 }
 
 void Writer::run_writes(const std::vector<Command*>& batch) {
-    std::exception_ptr error = run_together(batch);
-    if (error && batch.size() > 1) {
-        for (Command* command : batch) command->error = run_together({command});
-    } else {
-        for (Command* command : batch) command->error = error;
-    }
+    const std::optional<Problem> problem = run_together(batch);
+    for (Command* command : batch) command->problem = problem && batch.size() > 1 ? run_together({command}) : problem;
     for (Command* command : batch) finish(*command);
 }
 
-std::exception_ptr Writer::run_together(const std::vector<Command*>& batch) {
+std::optional<Writer::Problem> Writer::run_together(const std::vector<Command*>& batch) {
     const bool durable =
         std::any_of(batch.begin(), batch.end(), [](const Command* c) { return c->effect == Effect::Durable; });
     try {
@@ -111,13 +109,21 @@ std::exception_ptr Writer::run_together(const std::vector<Command*>& batch) {
         for (const Command* command : batch) (*command->work)();
         engine_.commit();
     } catch (...) {
+        const Problem problem = current_problem();
         engine_.rollback();
-        return std::current_exception();
+        return problem;
     }
     const std::lock_guard lock(mutex_);
     ++figures_.commits;
     figures_.commands += batch.size();
-    return nullptr;
+    return std::nullopt;
+}
+
+// Only inside a catch block.
+Writer::Problem Writer::current_problem() noexcept {
+    belfry_why why{};
+    const belfry_code code = sqlite::describe_exception(&why);
+    return {code, why.text, why.where};
 }
 
 void Writer::finish(Command& command) {

@@ -10,11 +10,14 @@
 // Not here: what commands do.
 #pragma once
 
+#include <belfry/plugin.h>
+
 #include <condition_variable>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -45,8 +48,8 @@ public:
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
 
-    // Runs `work` on the writer's thread; returns when its transaction is committed. Throws what `work` or the commit
-    // threw. `work` may run twice, the first time in vain: it must reset what it fills.
+    // Runs `work` on the writer's thread; returns when its transaction is committed. Throws a sqlite::Failure that says
+    // what `work` or the commit threw. `work` may run twice, the first time in vain: it must reset what it fills.
     void call(Effect effect, size_t bytes, const std::function<void()>& work);
 
     // Transactions so far, commands in them, and commands that wait for the next one.
@@ -57,11 +60,16 @@ public:
     Figures figures() const;
 
 private:
+    // What went wrong, as a value: exception objects are not shared between threads.
+    struct Problem {
+        belfry_code code;
+        std::string text, where;
+    };
     struct Command {
         Effect effect;
         size_t bytes;
         const std::function<void()>* work;
-        std::exception_ptr error;
+        std::optional<Problem> problem;
         std::mutex mutex;
         std::condition_variable finished;
         bool done = false;
@@ -70,7 +78,8 @@ private:
     void loop();
     void run_reads(std::vector<Command*>& batch);
     void run_writes(const std::vector<Command*>& batch);
-    std::exception_ptr run_together(const std::vector<Command*>& batch);
+    std::optional<Problem> run_together(const std::vector<Command*>& batch);
+    static Problem current_problem() noexcept;
     static void finish(Command& command);
 
     Engine& engine_;
