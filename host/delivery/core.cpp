@@ -48,6 +48,7 @@ public:
           numbers_(std::move(numbers)),
           gates_(*numbers_, std::move(gates)),
           store_clock_(clock),
+          stopped_(clock),
           stored_(queue, options.blob_cache_bytes),
           prepared_(options.prepared_cache_max),
           batcher_(options_, queue, node_, wakeup_),

@@ -106,6 +106,7 @@ TEST(CoreTrouble, AnUnreachableProviderCostsNoAttemptAndBlocksNobodyElse) {
             return reachable || other ? answer(BELFRY_ACCEPTED) : without_answer(Transport::NeverSent);
         },
         {"fake", "other"});
+    rig.sender.connects_ = false;
     rig.add_devices(400);
     rig.start();
     const std::string stuck = rig.send(Rig::to_topic("stuck"));
@@ -122,6 +123,48 @@ TEST(CoreTrouble, AnUnreachableProviderCostsNoAttemptAndBlocksNobodyElse) {
     rig.expect_sums(stuck, 400);
     EXPECT_EQ(rig.queue.sums(stuck).outcomes[BELFRY_FINAL_ACCEPTED], 400);
     EXPECT_TRUE(rig.queue.sums(stuck).samples.empty());
+}
+
+TEST(CoreTrouble, WhatThePaceHoldsUpDoesNotCloseTheGate) {
+    std::atomic<int> asked{0};
+    Rig rig([&](const http::Exchange&) {
+        return ++asked <= 40 ? without_answer(Transport::NeverSent) : answer(BELFRY_ACCEPTED);
+    });
+    rig.add_devices(20);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return asked > 20; }));
+    EXPECT_EQ(only_provider(rig).state, GateState::Open);
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 20);
+}
+
+TEST(CoreTrouble, AProviderThatNeverAnswersLeavesSlotsForOthers) {
+    Rig rig(
+        [](const http::Exchange& exchange) {
+            ScriptedReply reply;
+            reply.hold = exchange.payload.find("silent") != std::string_view::npos;
+            return reply;
+        },
+        {"fake", "other"});
+    rig.options.page_slots = 8;
+    rig.options.straggler_pages_max = 2;
+    rig.start();
+    const auto small = [&](const std::string& provider, int i) {
+        PushRequest request = Rig::to_tokens(provider + std::to_string(i), {provider + std::to_string(i)});
+        request.recipient.tokens->provider = provider;
+        request.payloads = {{provider, provider == "fake" ? "{\"silent\":1}" : "{}"}};
+        request.lane = Lane::Normal;
+        return rig.send(std::move(request));
+    };
+    for (int i = 0; i < 20; ++i) small("fake", i);
+    ASSERT_TRUE(Rig::eventually([&] { return rig.sender.pending() >= 4; }));
+    std::vector<std::string> others;
+    for (int i = 0; i < 20; ++i) others.push_back(small("other", i));
+    for (const std::string& uid : others) ASSERT_TRUE(rig.finished(uid));
+    rig.sender.set_script(accepted);
+    rig.sender.release();
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(rig.finished("fake" + std::to_string(i)));
 }
 
 TEST(CoreTrouble, RowsOfAClosedProviderWaitBehindItsGateWhileOthersGoOn) {

@@ -100,18 +100,17 @@ bool Gate::closed() const {
     return current == nullptr || (current->authorizer != nullptr && !current->authorizer->ready());
 }
 
-bool Gate::open(bool high) const {
-    if (closed()) return false;
+uint32_t Gate::room(bool high) const {
+    if (closed()) return 0;
     const uint32_t in_flight = in_flight_.load(std::memory_order_relaxed);
-    if (probing()) return in_flight < kProbePage;
-    if (in_flight == 0) return true;
-    const uint32_t room = window();
-    return in_flight < (high ? room * 2 : room);
+    const uint32_t most = probing() ? kProbePage : high ? window() * 2 : window();
+    return in_flight < most ? most - in_flight : 0;
 }
 
 uint32_t Gate::page_rows(uint32_t rows_max) const {
-    if (probing()) return std::min(rows_max, kProbePage);
-    return std::clamp<uint32_t>(window(), 1, rows_max);
+    const uint32_t in_flight = in_flight_.load(std::memory_order_relaxed);
+    const uint32_t most = probing() ? kProbePage : window();
+    return std::clamp<uint32_t>(in_flight < most ? most - in_flight : 0, 1, rows_max);
 }
 
 bool Gate::take_stragglers(uint32_t n) {
@@ -166,12 +165,12 @@ void Gate::note_refused(const Generation& by, std::string_view reason) {
 void Gate::note_unreachable() {
     const std::lock_guard lock(mutex_);
     if (clock_.mono_ns() < blocked_until_ || block_ == Block::Refused) return;
-    failures_ = block_ == Block::Unreachable ? failures_ + 1 : 1;
     std::string reason;
     for (const http::EndpointId endpoint : endpoints_) {
         if (reason.empty()) reason = sender_.last_connect_error(endpoint);
     }
-    if (reason.empty()) reason = "requests could not be sent in time";
+    if (reason.empty()) return;  // held up by the pace or by full streams, not by the network
+    failures_ = block_ == Block::Unreachable ? failures_ + 1 : 1;
     const int64_t pause_ms = policy::trouble_delay_ms(failures_);
     log_.warning("provider cannot be reached, deliveries wait",
                  {{"provider", name_}, {"reason", reason}, {"next_try_ms", pause_ms}});

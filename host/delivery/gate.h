@@ -76,13 +76,17 @@ public:
     // Endpoints its plans name: their free streams are its credit.
     void uses(http::EndpointId endpoint);
 
-    // Whether items may be claimed for it now. `high` is not held back by work of other lanes.
-    bool open(bool high) const;
+    // How many deliveries may be claimed for it now; 0 = none. `high` is not held back by work of other lanes.
+    uint32_t room(bool high) const;
     // Closed for a reason that time, a credential or an operator must lift: rows for it wait as lists.
     bool closed() const;
     // Rows that a page for it should have now: bounded by pace, streams and probing; at least 1.
     uint32_t page_rows(uint32_t rows_max) const;
 
+    // Page slots held for it.
+    void took_page() noexcept { pages_.fetch_add(1, std::memory_order_relaxed); }
+    void gave_page_back() noexcept { pages_.fetch_sub(1, std::memory_order_relaxed); }
+    uint32_t pages() const noexcept { return pages_.load(std::memory_order_relaxed); }
     void took(uint32_t deliveries) noexcept { in_flight_.fetch_add(deliveries, std::memory_order_relaxed); }
     void gave_back(uint32_t deliveries) noexcept { in_flight_.fetch_sub(deliveries, std::memory_order_relaxed); }
     // Room for `n` more deliveries that are left behind by settled pages; taken if true.
@@ -125,7 +129,7 @@ private:
 
     std::atomic<Block> block_{Block::None};
     std::atomic<int64_t> blocked_until_{0};  // mono ns; block_ stays until a success after it
-    std::atomic<uint32_t> in_flight_{0}, stragglers_{0};
+    std::atomic<uint32_t> in_flight_{0}, stragglers_{0}, pages_{0};
     mutable std::atomic<uint32_t> streams_{0};  // the most that were ever free at once
     std::atomic<int64_t> retired_at_{0};
     std::atomic<uint32_t> paused_platforms_{0};

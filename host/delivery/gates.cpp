@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/gates.h"
 
+#include <algorithm>
+
 namespace belfry::delivery {
 
 Gates::Gates(audience::NameNumbers& numbers, std::vector<std::unique_ptr<Gate>> gates)
@@ -25,11 +27,18 @@ uint32_t Gates::number_of(std::string_view name) const {
     return number ? *number : 0;
 }
 
-void Gates::open_gates(bool high, std::vector<uint32_t>& numbers) const {
+uint32_t Gates::open_gates(bool high, uint32_t slots, uint32_t page_rows, std::vector<uint32_t>& numbers) const {
     numbers.clear();
+    const uint32_t share = gates_.size() <= 1 ? slots : gates_.size() == 2 ? slots / 2 : slots * 2 / 5;
+    uint64_t pages = 0;
     for (const std::unique_ptr<Gate>& gate : gates_) {
-        if (gate->open(high)) numbers.push_back(gate->number());
+        const uint32_t held = gate->pages();
+        const uint32_t room = held < std::max(1u, share) ? gate->room(high) : 0;
+        if (room == 0) continue;
+        numbers.push_back(gate->number());
+        pages += std::min((room + page_rows - 1) / page_rows, std::max(1u, share) - held);
     }
+    return static_cast<uint32_t>(std::min<uint64_t>(pages, slots));
 }
 
 }  // namespace belfry::delivery

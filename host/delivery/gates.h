@@ -29,8 +29,10 @@ public:
     // 0: it cannot be had now.
     uint32_t number_of(std::string_view name) const;
     const std::vector<std::unique_ptr<Gate>>& all() const noexcept { return gates_; }
-    // Numbers of the gates that are open; into `numbers`, which is cleared first.
-    void open_gates(bool high, std::vector<uint32_t>& numbers) const;
+    // Numbers of the gates that work may be claimed for, into `numbers`, which is cleared first; answers how many pages
+    // of `page_rows` there is room for. With several gates no one may hold all of `slots`: one that answers nothing
+    // must not stop others.
+    uint32_t open_gates(bool high, uint32_t slots, uint32_t page_rows, std::vector<uint32_t>& numbers) const;
 
 private:
     audience::NameNumbers& numbers_;

@@ -8,6 +8,7 @@ namespace belfry::delivery {
 namespace {
 
 constexpr int64_t kRecheckNs = 50 * kNsPerMs;
+constexpr int64_t kPatience = 4;  // times straggler_after_ms, then stragglers may be more than their share
 
 }  // namespace
 
@@ -21,7 +22,19 @@ void Page::start(uint32_t lane) {
     BELFRY_ASSERT(state_ == PageState::Free);
     lane_ = lane;
     state_ = PageState::Reading;
+    reserve();
     post(kStart);
+}
+
+// Announces the page's deliveries to its gate before it has read them, so that claims do not run ahead of the pace.
+void Page::reserve() {
+    item_gate_ = world_.gates.by_number(item_.row.gate);
+    reserved_ = 0;
+    if (item_gate_ == nullptr) return;
+    rows_ = item_gate_->page_rows(std::min(world_.options.page_rows, kBlobEntriesMax));
+    reserved_ = slice() ? rows_ : std::min(rows_, entries_of_item());
+    item_gate_->took(reserved_);
+    item_gate_->took_page();
 }
 
 void Page::post(uint32_t events) {
@@ -89,7 +102,12 @@ void Page::begin() {
     stopped_version_ = world_.stopped.version();
     if (read() == Read::Failed) discard_read();
     if (only_deferred()) discard_read();
+    if (crowded_out()) {
+        world_.host.storage_trouble(error(ErrorCode::Busy, "too many late answers hold the memory of pages"));
+        discard_read();
+    }
     submit_all();
+    if (item_gate_ != nullptr) item_gate_->gave_back(reserved_);
     sent_mono_ns_ = world_.clock.mono_ns();
     state_ = PageState::Sending;
     sending();
@@ -108,8 +126,10 @@ bool Page::may_settle() {
     const uint32_t left = unfinished();
     if (left == 0) return true;
     const int64_t waited = world_.clock.mono_ns() - sent_mono_ns_;
-    if (waited < world_.options.straggler_after_ms * kNsPerMs) return false;
-    if (left * 100 > submitted_ * world_.options.straggler_percent || !world_.host.may_trail()) return false;
+    const int64_t after = world_.options.straggler_after_ms * kNsPerMs;
+    const bool few = left * 100 <= submitted_ * world_.options.straggler_percent;
+    // A page of few deliveries never gets to its share; it must not hold its slot for a provider that does not answer.
+    if (waited < (few ? after : kPatience * after) || !world_.host.may_trail()) return false;
     return leave_stragglers();
 }
 
@@ -144,6 +164,7 @@ void Page::settled(size_t checkpoint, const belfry_paged& answer) {
 }
 
 void Page::after_settled() {
+    if (Gate* gate = std::exchange(item_gate_, nullptr)) gate->gave_page_back();
     world_.host.slot_free(*this);
     state_ = PageState::Trailing;
     trail();

@@ -97,6 +97,8 @@ public:
     WorkItem& item() noexcept { return item_; }
     uint32_t lane() const noexcept { return lane_; }  // 0 high, 1 normal, 2 low
     void start(uint32_t lane);
+    // [any] Of the item it works on; null: none or mixed.
+    Gate* item_gate() const noexcept { return item_gate_; }
     // [any]
     void post(uint32_t events);
     // [scheduler] Rings the page if it asked for that.
@@ -170,6 +172,7 @@ private:
 
     // page.cpp: states
     void process(uint32_t events);
+    void reserve();
     void begin();
     void sending();
     bool may_settle();
@@ -186,6 +189,7 @@ private:
     }
 
     // page_fill.cpp: rows become entries
+    uint32_t entries_of_item() const;
     Read read();
     bool open_sections();
     bool open_section(Section& section);
@@ -210,6 +214,7 @@ private:
     Block* block_for(Group& group, uint16_t number, size_t token_bytes);
     void add_exchange(Block& block, uint32_t entry, uint32_t resent);
     bool only_deferred() const;
+    bool crowded_out() const;
     void discard_read();
     void submit_all();
     void submit(Block& block);
@@ -244,6 +249,7 @@ private:
     bool leave_stragglers();
     int64_t rewind_returned();
     void decide_next(belfry_checkpoint& checkpoint, int64_t cursor);
+    uint32_t only_gate() const;
     void split(belfry_checkpoint& checkpoint, int64_t cursor) const;
     void count_progress(belfry_checkpoint& checkpoint, int64_t cursor);
     void add_rows(Ledger& ledger, int only_group);
@@ -271,6 +277,9 @@ private:
     std::vector<Returned> returned_;
     uint16_t last_group_ = 0;
 
+    Gate* item_gate_ = nullptr;  // of the item; null: mixed
+    uint32_t reserved_ = 0;      // deliveries announced to it between claim and submit
+    uint32_t rows_ = 0;          // most rows, if the item has a gate
     int64_t started_mono_ns_ = 0, sent_mono_ns_ = 0, read_unix_ms_ = 0;
     int64_t cursor_ = -1;     // rows up to here are in the page
     int64_t kept_to_ = -1;    // highest key that ended otherwise than returned

@@ -33,8 +33,6 @@ void Block::clear() noexcept {
     entries_n = exchanges_n = open_n = text_n = 0;
     group = 0;
     page = nullptr;
-    outbox.reset();
-    encoded.clear();
 }
 
 Block* BlockPool::take() {
@@ -47,6 +45,11 @@ Block* BlockPool::take() {
     Block* block = free_.back();
     free_.pop_back();
     return block;
+}
+
+size_t BlockPool::free() const {
+    const std::lock_guard lock(mutex_);
+    return blocks_max_ - all_.size() + free_.size();
 }
 
 void BlockPool::give_back(Block* block) {

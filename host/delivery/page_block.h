@@ -77,8 +77,6 @@ public:
     uint32_t entries_n = 0, exchanges_n = 0, open_n = 0;
     uint16_t group = 0;  // of its first entry; all entries share its gate
     uint32_t text_n = 0;
-    std::unique_ptr<char[]> outbox;  // requests that encode wrote; empty for plans
-    std::vector<http::EncodedRequest> encoded;
 
     std::array<Entry, kBlockEntries> entries;
     std::array<Sent, kBlockEntries> sent;
@@ -101,10 +99,11 @@ public:
     // Null: all blocks are in use.
     Block* take();
     void give_back(Block* block);
+    size_t free() const;
 
 private:
     const size_t blocks_max_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Block>> all_;
     std::vector<Block*> free_;
 };

@@ -105,8 +105,31 @@ void Page::decide_next(belfry_checkpoint& checkpoint, int64_t cursor) {
         checkpoint.split_gate = border < item_.row.hi ? item_.row.gate : regate_;
         return;
     }
+    if (const uint32_t gate = untouched_ || !returned_.empty() ? 0 : only_gate();
+        gate != 0 && next_slot(cursor + 1) >= item_.row.hi) {
+        // All rows of a mixed slice are one provider's: its rest goes behind that gate, so that the provider's troubles
+        // are its own.
+        checkpoint.next = BELFRY_NEXT_FINISH;
+        checkpoint.split_at = cursor + 1;
+        checkpoint.split_hi = item_.row.hi;
+        checkpoint.split_gate = gate;
+        return;
+    }
     if (!untouched_ && returned_.empty() && item_.row.live_items < world_.options.live_items_max)
         split(checkpoint, cursor);
+}
+
+// The gate that everything of this mixed page went through; 0 if there are several, none, or the slice has a gate
+// already.
+uint32_t Page::only_gate() const {
+    if (item_.row.gate != 0) return 0;
+    uint32_t gate = 0;
+    for (const Group& group : groups_) {
+        if (group.gate == nullptr || group.outcome == BELFRY_FINAL_SKIPPED_NO_PAYLOAD) continue;
+        if (gate != 0 && gate != group.gate_number) return 0;
+        gate = group.gate_number;
+    }
+    return gate;
 }
 
 void Page::split(belfry_checkpoint& checkpoint, int64_t cursor) const {

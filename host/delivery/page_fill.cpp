@@ -15,10 +15,9 @@ namespace {
 constexpr uint32_t kRowsLookedAtMax = 20'000;  // stored rows per scan, for filters that match few
 constexpr int64_t kReadNs = 200 * kNsPerMs;    // a page looks no longer for more rows
 constexpr int64_t kReadDeadlineNs = 5 * kNsPerSecond;
-constexpr int64_t kNotPreparedMs = 5'000;  // a provider that cannot prepare now is asked again after this
-constexpr int64_t kNoGateMs = 60'000;      // a provider whose number cannot be had now
-constexpr uint32_t kMixedRowsMin = 32;     // of a page for several providers, however slow one of them is
-constexpr uint32_t kTopicsPerRead = 32;    // rows read per topic at least, when several are merged
+constexpr size_t kTokenBytesMax = 8 * 1024;  // longer ones fit into no block
+constexpr uint32_t kMixedRowsMin = 32;       // of a page for several providers, however slow one of them is
+constexpr uint32_t kTopicsPerRead = 32;      // rows read per topic at least, when several are merged
 
 uint64_t mix(uint64_t value) noexcept {  // splitmix64's finaliser
     value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -45,168 +44,13 @@ std::array<uint8_t, 16> delivery_id(const audience::Hash16& seed, uint64_t devic
     return id;
 }
 
-int32_t stopped_outcome(int32_t state) noexcept {
-    return state == BELFRY_PUSH_EXPIRED ? BELFRY_FINAL_EXPIRED : BELFRY_FINAL_CANCELLED;
-}
-
 }  // namespace
-
-// ---- sections: the pushes of the item ----
-
-bool Page::open_sections() {
-    if (item_.row.kind != BELFRY_WORK_BUNDLE) {
-        Section& section = sections_.emplace_back();
-        section.app = &item_.app;
-        section.uid = &item_.uid;
-        section.expires_unix_ms = item_.row.expires_unix_ms;
-        section.attempt = std::max(1u, item_.row.attempt);
-        section.initial = item_.initial();
-        if (item_.stopped()) section.stopped = stopped_outcome(item_.row.state);
-        return open_section(section);
-    }
-    for (const WorkMember& member : item_.members) {
-        Section& section = sections_.emplace_back();
-        section.member = member.index;
-        section.app = &member.app;
-        section.uid = &member.uid;
-        section.expires_unix_ms = member.expires_unix_ms;
-        section.attempt = std::max(1u, member.attempt);
-        if ((member.flags & BELFRY_MEMBER_STOPPED) != 0) section.stopped = BELFRY_FINAL_CANCELLED;
-        Result<std::shared_ptr<const StoredPush>> push = open_push(member.body);
-        if (push) section.push = std::move(*push);
-        open_section(section);
-    }
-    return true;
-}
-
-// False: the item cannot be read now.
-bool Page::open_section(Section& section) {
-    section.seed = audience::hash_of({*section.app, *section.uid});
-    const int64_t expires = section.expires_unix_ms;
-    if (expires != 0 && world_.clock.unix_ms() >= expires) section.stopped = BELFRY_FINAL_EXPIRED;
-    const bool bundle = item_.row.kind == BELFRY_WORK_BUNDLE;
-    if (const int32_t state = section.stopped == 0 ? world_.stopped.state(section.seed) : 0; state != 0) {
-        // A paused item goes back and is parked by the queue; a member of a bundle is too small to be taken out.
-        if (state == BELFRY_PUSH_PAUSED && !bundle) return false;
-        if (state != BELFRY_PUSH_PAUSED) section.stopped = stopped_outcome(state);
-    }
-    if (section.stopped != 0) return true;
-    if (!bundle) {
-        Result<std::shared_ptr<const StoredPush>> push = world_.stored.body(item_.row.body);
-        if (push) section.push = std::move(*push);
-        if (!push && push.error().code != ErrorCode::Corrupt && push.error().code != ErrorCode::NotFound) {
-            world_.host.storage_trouble(push.error());
-            return false;
-        }
-        if (!push) drop_section(section, push.error());
-    } else if (section.push == nullptr) {
-        drop_section(section, error(ErrorCode::Corrupt, "the body of a bundled push is damaged"));
-    }
-    return true;
-}
-
-// A push whose body cannot be understood ends as internal, entry by entry; retrying would never help.
-void Page::drop_section(Section& section, const Error& why) {
-    world_.log.error("push cannot be read from the queue", {{"uid", *section.uid}, {"reason", why.to_string()}});
-    section.stopped = BELFRY_FINAL_INTERNAL;
-}
-
-// ---- groups: a push at one gate ----
-
-uint16_t Page::group_for(uint16_t section, std::string_view provider) {
-    if (last_group_ < groups_.size() && groups_[last_group_].section == section &&
-        groups_[last_group_].provider == provider) {
-        return last_group_;
-    }
-    for (size_t i = 0; i < groups_.size(); ++i) {
-        if (groups_[i].section == section && groups_[i].provider == provider)
-            return last_group_ = static_cast<uint16_t>(i);
-    }
-    Group& group = groups_.emplace_back();
-    group.section = section;
-    group.provider = provider;
-    ledgers_[0].add_group();
-    open_group(group);
-    return last_group_ = static_cast<uint16_t>(groups_.size() - 1);
-}
-
-void Page::open_group(Group& group) {
-    const Section& section = sections_[group.section];
-    group.gate = group.provider.empty() ? nullptr : world_.gates.by_name(group.provider);
-    group.gate_number = group.gate != nullptr ? group.gate->number() : item_.row.gate;
-    if (section.stopped != 0) {
-        group.outcome = section.stopped;
-        return;
-    }
-    const std::string* payload = section.push->body.payload_of(group.provider);
-    if (payload == nullptr) {
-        group.outcome = BELFRY_FINAL_SKIPPED_NO_PAYLOAD;
-        return;
-    }
-    if (group.gate == nullptr) {
-        // Its instance left the configuration: the deliveries wait behind its number.
-        group.gate_number = world_.gates.number_of(group.provider);
-        group.way = Way::Defer;
-        group.defer_ms = group.gate_number == 0 ? kNoGateMs : 0;
-        return;
-    }
-    if (section.push->body.dry_run == DryRun::Host) {
-        group.outcome = BELFRY_FINAL_ACCEPTED;
-        return;
-    }
-    prepare(group, *payload);
-}
-
-void Page::prepare(Group& group, const std::string& payload) {
-    const Section& section = sections_[group.section];
-    const PushBody& body = section.push->body;
-    group.way = Way::Defer;
-    const std::shared_ptr<Generation> generation = group.gate->generation();
-    if (generation == nullptr || group.gate->closed()) return;
-    PreparedPush::Content content;
-    content.kind = body.audience == Audience::Topic       ? BELFRY_CONTENT_TOPIC
-                   : body.audience == Audience::Condition ? BELFRY_CONTENT_CONDITION
-                                                          : BELFRY_CONTENT_TOKENS;
-    Result<BlobEntry> target = error(ErrorCode::NotFound, "");
-    if (content.kind != BELFRY_CONTENT_TOKENS) {
-        target = section.blob.at(0);
-        if (target) content.target = target->token;
-    }
-    content.dry_run = body.dry_run == DryRun::Provider;
-    content.expires_unix_ms = section.expires_unix_ms;
-    Result<std::shared_ptr<PreparedPush>> prepared =
-        world_.prepared.get(section.push, payload, *group.gate, generation, content);
-    if (!prepared) {
-        const ErrorCode code = prepared.error().code;
-        const bool refused = code == ErrorCode::InvalidArgument || code == ErrorCode::TooLarge;
-        const bool passes =
-            code == ErrorCode::Unavailable || code == ErrorCode::Busy || code == ErrorCode::DeadlineExceeded;
-        group.reason = prepared.error().to_string();
-        group.defer_ms = kNotPreparedMs;
-        if (passes) return;
-        group.way = Way::Final;
-        group.outcome = refused                          ? BELFRY_FINAL_REFUSED
-                        : code == ErrorCode::Unsupported ? BELFRY_FINAL_UNSUPPORTED
-                                                         : BELFRY_FINAL_INTERNAL;
-        return;
-    }
-    if ((*prepared)->refused()) {
-        group.way = Way::Final;
-        group.outcome = BELFRY_FINAL_REFUSED;
-        group.reason = (*prepared)->refusal();
-        return;
-    }
-    // Its plan may have named a credential for the first time.
-    if (group.gate->closed()) return;
-    group.prepared = std::move(*prepared);
-    group.way = Way::Send;
-}
 
 // ---- rows ----
 
 uint32_t Page::rows_wanted() const {
     uint32_t rows = std::min(world_.options.page_rows, kBlobEntriesMax);
-    if (Gate* gate = world_.gates.by_number(item_.row.gate)) return gate->page_rows(rows);
+    if (item_gate_ != nullptr) return rows_;
     for (const auto& [provider, payload] : sections_[0].push->body.payloads) {
         Gate* gate = world_.gates.by_name(provider);
         if (gate != nullptr && !gate->closed()) rows = std::min(rows, std::max(kMixedRowsMin, gate->page_rows(rows)));
@@ -268,6 +112,12 @@ bool Page::send_row(Group& group, uint16_t number, int64_t ref, std::string_view
         ++deferred_;
         return true;
     }
+    if (token.size() > kTokenBytesMax) {
+        ledger().count(number, BELFRY_FINAL_REFUSED);
+        add_sample(number, BELFRY_FINAL_REFUSED, ref, 0, "the stored token is longer than 8 KiB");
+        keep(ref);
+        return true;
+    }
     Block* block = block_for(group, number, token.size());
     if (block == nullptr) {
         full_ = true;
@@ -326,6 +176,12 @@ void Page::add_exchange(Block& block, uint32_t at, uint32_t resent) {
 }
 
 // ---- reading by kind of item ----
+
+uint32_t Page::entries_of_item() const {
+    size_t n = item_.keys.size() + item_.picks.size();
+    for (const WorkMember& member : item_.members) n += member.keys.size() + member.picks.size();
+    return static_cast<uint32_t>(n);
+}
 
 Page::Read Page::read() {
     ledgers_[0].clear(0);
@@ -545,6 +401,11 @@ bool Page::only_deferred() const {
     return submitted_ == 0 && deferred_ > 0 && !untouched_ && (slice() || ledgers_[0].counted() == 0);
 }
 
+// There was no block for a single delivery.
+bool Page::crowded_out() const {
+    return submitted_ == 0 && full_ && !untouched_ && ledgers_[0].counted() == 0;
+}
+
 // Forgets what was read; the item goes back as it was, behind the gate it waits for.
 void Page::discard_read() {
     uint32_t gate = 0;
@@ -558,9 +419,10 @@ void Page::discard_read() {
     }
     const bool by_gate = deferred_ > 0 && one_gate && gate != 0 && defer_ms == 0;
     // Deferred for other reasons, or to several gates: the lists are right after all.
-    if (deferred_ > 0 && !by_gate) return;
-    if (item_.row.kind == BELFRY_WORK_BUNDLE && deferred_ > 0) return;
-    if (!slice() && deferred_ > 0 && item_.row.gate != gate) return;
+    if (deferred_ > 0 && !full_) {
+        if (!by_gate || item_.row.kind == BELFRY_WORK_BUNDLE) return;
+        if (!slice() && item_.row.gate != gate) return;
+    }
     for (Block* block : blocks_) world_.blocks.give_back(block);
     blocks_.clear();
     filling_.clear();
@@ -569,8 +431,9 @@ void Page::discard_read() {
     cursor_ = kept_to_ = item_.row.after;
     submitted_ = deferred_ = 0;
     end_ = full_ = false;
+    returned_.clear();
     untouched_ = true;
-    if (by_gate && item_.row.gate != gate) regate_ = gate;
+    if (by_gate && slice() && item_.row.gate != gate) regate_ = gate;
 }
 
 // ---- sending ----

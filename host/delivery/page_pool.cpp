@@ -81,7 +81,9 @@ void PagePool::storage_trouble(const Error& why) {
 bool PagePool::may_trail() const {
     const std::lock_guard lock(mutex_);
     const size_t at_work = pages_.size() - free_.size();
-    return at_work - (held_[0] + held_[1] + held_[2]) < options_.straggler_pages_max;
+    const size_t trailing = at_work - (held_[0] + held_[1] + held_[2]);
+    // Every slot must be able to get some block.
+    return trailing < options_.straggler_pages_max && blocks_.free() >= options_.page_slots;
 }
 
 void PagePool::tick(int64_t now_mono_ns) {

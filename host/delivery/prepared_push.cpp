@@ -105,6 +105,7 @@ Result<std::shared_ptr<PreparedPush>> PreparedCache::get(const std::shared_ptr<c
                                                          const std::shared_ptr<Generation>& generation,
                                                          const PreparedPush::Content& content) {
     std::string key(reinterpret_cast<const char*>(push->content.data()), push->content.size());
+    key.append(reinterpret_cast<const char*>(content.push_id.data()), content.push_id.size());
     append(key, gate.number());
     append(key, generation->number);
     append(key, static_cast<uint64_t>(content.expires_unix_ms));

@@ -36,6 +36,7 @@ class PreparedPush {
 public:
     // What is to be prepared. `target` is empty for tokens.
     struct Content {
+        audience::Hash16 push_id{};  // of (app, uid): a refusal belongs to one push, however alike another is
         std::string_view target;
         int32_t kind = 0;  // belfry_content_kind
         bool dry_run = false;

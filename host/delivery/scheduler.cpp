@@ -72,14 +72,20 @@ bool Scheduler::claim_round() {
     return false;
 }
 
-uint32_t Scheduler::claim(uint32_t lane, uint32_t n) {
-    gates_.open_gates(lane == 0, open_gates_);
+uint32_t Scheduler::claim(uint32_t lane, uint32_t slots) {
+    const uint32_t room = gates_.open_gates(lane == 0, options_.page_slots, options_.page_rows, open_gates_);
+    // Mixed items are claimed though every gate be closed: they end, or are moved behind a gate.
+    const uint32_t n = std::min(slots, std::max(room, 1u));
     uint32_t claimed = 0;
     int64_t oldest = 0;
     const auto number = static_cast<int32_t>(lane + 1);  // belfry_lane
     const Status done = queue_.claim(node_.id(), number, open_gates_, n, 0, [&](const belfry_claimed& row) {
         Page* page = claimed < n ? pages_->take(lane) : nullptr;
-        BELFRY_ASSERT(page != nullptr);
+        if (page == nullptr) {
+            log_.error("the queue gave more items than were asked for; they stay claimed",
+                       {{"lane", kLaneNames[lane]}});
+            return;
+        }
         page->item().assign(row);
         page->start(lane);
         if (oldest == 0 || row.ready_unix_ms < oldest) oldest = row.ready_unix_ms;

@@ -39,7 +39,7 @@ private:
     void run();
     // True if something was claimed.
     bool claim_round();
-    uint32_t claim(uint32_t lane, uint32_t n);
+    uint32_t claim(uint32_t lane, uint32_t slots);
 
     const Options& options_;
     plugins::Queue& queue_;

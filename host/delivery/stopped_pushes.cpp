@@ -10,7 +10,7 @@ void StoppedPushes::set(const audience::Hash16& push, int32_t state) {
     const std::lock_guard lock(mutex_);
     if (!stopped) {
         states_.erase(push);
-    } else if (const auto [at, fresh] = states_.insert_or_assign(push, state); fresh) {
+    } else if (const auto [at, fresh] = states_.insert_or_assign(push, Stopped{state, clock_.mono_ns()}); fresh) {
         order_.push_back(push);
     }
     while (order_.size() > kStoppedPushesMax) {
@@ -25,7 +25,9 @@ int32_t StoppedPushes::state(const audience::Hash16& push) const {
     if (size_.load(std::memory_order_relaxed) == 0) return 0;
     const std::lock_guard lock(mutex_);
     const auto found = states_.find(push);
-    return found == states_.end() ? 0 : found->second;
+    if (found == states_.end()) return 0;
+    const bool old = clock_.mono_ns() - found->second.since_mono_ns > kStoppedKeptMs * kNsPerMs;
+    return old ? 0 : found->second.state;
 }
 
 }  // namespace belfry::delivery

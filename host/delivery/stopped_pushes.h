@@ -13,13 +13,17 @@
 #include <unordered_map>
 
 #include "audience/hashes.h"
+#include "base/clock.h"
 
 namespace belfry::delivery {
 
 constexpr size_t kStoppedPushesMax = 65'536;
+constexpr int64_t kStoppedKeptMs = 120'000;  // longer than any page; a uid may come back after its window
 
 class StoppedPushes {
 public:
+    explicit StoppedPushes(const Clock& clock) : clock_(clock) {}
+
     // `push`: hash_of({app, uid}). `state`: belfry_push_state; anything that runs forgets it.
     void set(const audience::Hash16& push, int32_t state);
     // belfry_push_state, 0 = not stopped as far as is known.
@@ -35,8 +39,13 @@ private:
             return value;
         }
     };
+    struct Stopped {
+        int32_t state = 0;
+        int64_t since_mono_ns = 0;
+    };
+    const Clock& clock_;
     mutable std::mutex mutex_;
-    std::unordered_map<audience::Hash16, int32_t, Hasher> states_;
+    std::unordered_map<audience::Hash16, Stopped, Hasher> states_;
     std::deque<audience::Hash16> order_;
     std::atomic<size_t> size_{0};
     std::atomic<uint64_t> version_{0};

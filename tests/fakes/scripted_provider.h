@@ -177,7 +177,9 @@ public:
     }
     uint32_t credit(http::EndpointId) const override { return credit_; }
     void retire(http::EndpointId) override { ++retired_; }
-    std::string last_connect_error(http::EndpointId) const override { return "connection refused"; }
+    std::string last_connect_error(http::EndpointId) const override {
+        return connects_ ? std::string() : std::string("connection refused");
+    }
     void stop(int64_t) override {
         {
             const std::lock_guard lock(mutex_);
@@ -214,6 +216,7 @@ public:
     }
     std::atomic<uint32_t> credit_{400};
     std::atomic<int> retired_{0};
+    std::atomic<bool> connects_{true};
 
 private:
     using Clock = std::chrono::steady_clock;
