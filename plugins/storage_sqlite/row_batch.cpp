@@ -24,9 +24,12 @@ char* Arena::take(size_t n, size_t alignment) {
     return blocks_.back().bytes.get();
 }
 
+RowBatch::RowBatch() : rows_(kRowsPerEmit, sized<belfry_device>()) {}
+
 void RowBatch::start(belfry_emit emit, void* ctx, uint32_t fields) {
-    // Rows keep what no field filled empty; once is enough, because a row is always filled the same way within a call.
-    rows_.assign(kRowsPerEmit, sized<belfry_device>());
+    // A row's unwanted members stay empty for the whole call, so only rows that an earlier call used are emptied.
+    std::fill_n(rows_.begin(), std::max(used_, count_), sized<belfry_device>());
+    used_ = 0;
     emit_ = emit;
     ctx_ = ctx;
     fields_ = fields;
@@ -36,6 +39,7 @@ void RowBatch::start(belfry_emit emit, void* ctx, uint32_t fields) {
 }
 
 bool RowBatch::flush() {
+    used_ = std::max(used_, count_);
     if (count_ > 0 && !stopped_) stopped_ = emit_(ctx_, belfry_list{rows_.data(), count_, sizeof(belfry_device)}) != 0;
     count_ = 0;
     arena_.clear();

@@ -52,6 +52,7 @@ private:
 
 class RowBatch {
 public:
+    RowBatch();
     // Starts anew for a call; rows of `fields`, see BELFRY_FIELD_*.
     void start(belfry_emit emit, void* ctx, uint32_t fields);
 
@@ -95,7 +96,9 @@ private:
 
     belfry_emit emit_ = nullptr;
     void* ctx_ = nullptr;
-    uint32_t fields_ = 0, count_ = 0;
+    uint32_t fields_ = 0;
+    uint32_t count_ = 0;  // rows that wait
+    uint32_t used_ = 0;   // rows that this call handed out in one batch, at most
     bool stopped_ = false;
     std::vector<belfry_device> rows_;
     Arena arena_;

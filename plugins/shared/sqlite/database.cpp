@@ -16,8 +16,8 @@ namespace {
 
 // STRICT tables came with 3.37, RETURNING with 3.35.
 constexpr int kOldestVersion = 3037000;
-// A WAL that readers kept from being reset is truncated as soon as they let it, beyond this size.
-constexpr int64_t kWalBytesMax = 64LL << 20;
+// A restart that a reader prevented is tried again after so many more pages, since every try waits.
+constexpr int kPagesBetweenRestarts = 4096;
 constexpr int kBackupPagesPerStep = 512;
 
 void create_private_file(const std::string& path) {
@@ -95,9 +95,10 @@ void Database::set_up_writer(const WriterOptions& options) {
     execute("PRAGMA temp_store=MEMORY");
     execute("PRAGMA foreign_keys=OFF");
     execute("PRAGMA secure_delete=FAST");
-    execute("PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax));
+    const int64_t wal_bytes = int64_t{options.wal_mib_max} << 20;
+    execute("PRAGMA journal_size_limit=" + std::to_string(wal_bytes));
     checkpoint_pages_ = static_cast<int>(options.checkpoint_pages);
-    truncate_pages_ = static_cast<int>(kWalBytesMax / std::stoll(value("PRAGMA page_size")));
+    wal_pages_max_ = restart_at_pages_ = static_cast<int>(wal_bytes / std::stoll(value("PRAGMA page_size")));
     sqlite3_wal_hook(connection_, &Database::on_commit, this);
     begin_immediate_ = prepare("BEGIN IMMEDIATE");
     begin_read_ = prepare("BEGIN");
@@ -122,8 +123,11 @@ int Database::on_commit(void* self, sqlite3* connection, const char*, int pages)
     database.wal_pages_ = pages;
     if (pages < database.checkpoint_pages_) return SQLITE_OK;
     // The commit stands whatever a checkpoint says; the next one tries again.
-    const int mode = pages >= database.truncate_pages_ ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-    sqlite3_wal_checkpoint_v2(connection, "main", mode, nullptr, nullptr);
+    const bool restart = pages >= database.restart_at_pages_;
+    const int mode = restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    const int code = sqlite3_wal_checkpoint_v2(connection, "main", mode, nullptr, nullptr);
+    if (restart)
+        database.restart_at_pages_ = code == SQLITE_OK ? database.wal_pages_max_ : pages + kPagesBetweenRestarts;
     return SQLITE_OK;
 }
 

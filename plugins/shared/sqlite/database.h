@@ -33,6 +33,7 @@ struct WriterOptions {
     uint32_t checkpoint_pages = 1000;  // WAL length that triggers a checkpoint; larger ones stall longer
     bool exclusive = false;            // no second connection at all, not even a reader; no -shm file
     bool incremental_vacuum = false;   // of a new file: keep free pages reclaimable by PRAGMA incremental_vacuum
+    uint32_t wal_mib_max = 64;         // a WAL that readers keep longer than this is restarted, waiting for them
     uint32_t busy_wait_ms = 2000;      // only strangers (a sqlite3 shell) can make a writer wait
 };
 
@@ -90,7 +91,8 @@ private:
     Statement begin_immediate_, begin_read_, commit_, rollback_;
     Synchronous synchronous_ = Synchronous::Full;
     int checkpoint_pages_ = 0;
-    int truncate_pages_ = 0;
+    int wal_pages_max_ = 0;
+    int restart_at_pages_ = 0;
     int wal_pages_ = 0;
 };
 

@@ -154,6 +154,28 @@ TEST_F(SqliteDatabase, WalStaysSmallUnderManyCommits) {
     EXPECT_EQ(std::filesystem::file_size(file("a.db-wal")), 0U);
 }
 
+TEST_F(SqliteDatabase, ReaderThatStaysDelaysAWriterOnceAndTheWalShrinksAfterIt) {
+    WriterOptions options;
+    options.wal_mib_max = 1;
+    auto writer = Database::open_writer(file(), options);
+    writer->execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB) STRICT");
+    auto reader = Database::open_reader(file(), {});
+    const auto insert = [&] { writer->execute("INSERT INTO t (b) VALUES (zeroblob(100000))"); };
+    {
+        Transaction snapshot(*reader, Transaction::Read);
+        EXPECT_EQ(reader->value("SELECT count(*) FROM t"), "0");
+        int waits = 0;
+        const auto count = [](void* n, int) { return ++*static_cast<int*>(n), 0; };
+        sqlite3_busy_handler(writer->connection(), count, &waits);
+        for (int i = 0; i < 40; ++i) insert();
+        EXPECT_EQ(waits, 1);
+        sqlite3_busy_handler(writer->connection(), nullptr, nullptr);
+        EXPECT_GT(writer->wal_pages(), 256);
+    }
+    for (int i = 0; i < 200 && writer->wal_pages() > 256; ++i) insert();
+    EXPECT_LE(writer->wal_pages(), 256);
+}
+
 TEST_F(SqliteDatabase, BackupIsConsistentWhileWritesGoOn) {
     auto writer = Database::open_writer(file(), {});
     writer->execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB) STRICT");
