@@ -172,7 +172,8 @@ Result<std::unique_ptr<H2Session>> H2Session::create(SessionListener& listener, 
     int code = nghttp2_session_client_new3(&raw, callbacks.get(), made.get(), option.get(), memory);
     if (code != 0) return session_error(code);
     made->session_.reset(raw);
-    const std::array<nghttp2_settings_entry, 3> settings{{{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+    const std::array<nghttp2_settings_entry, 4> settings{{{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+                                                          {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
                                                           {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
                                                           {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kAnswerHeadMax}}};
     code = nghttp2_submit_settings(raw, NGHTTP2_FLAG_NONE, settings.data(), settings.size());

@@ -42,59 +42,81 @@ std::string_view trim(std::string_view text) {
     return text;
 }
 
+// The same for every exchange.
+bool constant(std::span<const Piece> pieces) {
+    return std::all_of(pieces.begin(), pieces.end(), [](const Piece& piece) { return piece.kind == PieceKind::Text; });
+}
+
 }  // namespace
 
 HeadFault RequestHeads::build(const Exchange& exchange, std::string_view authority, int64_t unix_s, int64_t now_mono_ns,
                               RequestHead& head) {
     const Plan& plan = *exchange.plan;
-    fields_n_ = bytes_ = 0;
+    const bool encoded = exchange.encoded != nullptr;
+    if (&plan != plan_ || encoded != encoded_) begin_plan(plan, encoded, now_mono_ns);
+    if (plan_fault_ != HeadFault::None) return plan_fault_;
+    fields_n_ = constant_n_;
+    bytes_ = constant_bytes_;
     head.method = plan.method;
     head.authority = authority;
-    if (const HeadFault fault = add_credential(plan, now_mono_ns); fault != HeadFault::None) return fault;
-    bool varies = false;
     bool valid = true;
-    if (exchange.encoded != nullptr) {
+    if (encoded) {
         head.path = exchange.encoded->path;
         head.body_bytes = exchange.encoded->body.size();
         valid = add_encoded_fields(exchange.encoded->headers);
     } else {
         head.body_bytes = measure(PieceSource{plan, exchange, unix_s}, plan.body);
-        valid = render(exchange, plan.path, unix_s, head.path, varies) && add_plan_fields(exchange, unix_s);
+        valid =
+            render(exchange, plan.path, unix_s, head.path) && (constant_only_ || add_varying_fields(exchange, unix_s));
     }
     valid = valid && clean_path(head.path) && add_length(head.body_bytes, plan.method);
     head.fields = {fields_.data(), fields_n_};
     return valid && bytes_ + head.path.size() <= kHeadMax ? HeadFault::None : HeadFault::Malformed;
 }
 
-HeadFault RequestHeads::add_credential(const Plan& plan, int64_t now_mono_ns) {
-    if (!plan.credential) {
-        slot_ = nullptr;
-        credential_.reset();
-        return HeadFault::None;
+// What all requests of a plan share stands at the beginning of the fields and is checked once.
+void RequestHeads::begin_plan(const Plan& plan, bool encoded, int64_t now_mono_ns) {
+    plan_ = &plan;
+    encoded_ = encoded;
+    constant_only_ = true;
+    fields_n_ = bytes_ = 0;
+    plan_fault_ = add_credential(plan, now_mono_ns);
+    for (const PlanHeader& header : plan.headers) {
+        if (encoded || plan_fault_ != HeadFault::None) break;
+        if (!constant(header.value)) {
+            constant_only_ = false;
+            continue;
+        }
+        Exchange nobody;
+        nobody.plan = &plan;
+        HeadField made{header.name, {}, false, header.never_index};
+        const bool valid =
+            render(nobody, header.value, 0, made.value) && clean_name(made.name) && clean_value(made.value);
+        if (!valid || !add(made)) plan_fault_ = HeadFault::Malformed;
     }
-    if (plan.credential.get() != slot_) {
-        slot_ = plan.credential.get();
-        credential_ = slot_->get();
-        if (credential_) held_.push_back(credential_);
-        clean_credential_ = credential_ && clean_value(credential_->value);
-    }
-    if (!credential_) return HeadFault::NoCredential;
-    if (!clean_credential_) return HeadFault::Malformed;
-    const int64_t until = credential_->valid_until_mono_ns;
-    if (until != 0 && until <= now_mono_ns) return HeadFault::NoCredential;
-    add({"authorization", credential_->value, false, true});
-    return HeadFault::None;
+    constant_n_ = fields_n_;
+    constant_bytes_ = bytes_;
 }
 
-bool RequestHeads::add_plan_fields(const Exchange& exchange, int64_t unix_s) {
+HeadFault RequestHeads::add_credential(const Plan& plan, int64_t now_mono_ns) {
+    credential_ = plan.credential ? plan.credential->get() : nullptr;
+    if (!plan.credential) return HeadFault::None;
+    if (!credential_) return HeadFault::NoCredential;
+    held_.push_back(credential_);
+    const int64_t until = credential_->valid_until_mono_ns;
+    if (until != 0 && until <= now_mono_ns) return HeadFault::NoCredential;
+    return clean_value(credential_->value) && add({"authorization", credential_->value, false, true})
+               ? HeadFault::None
+               : HeadFault::Malformed;
+}
+
+bool RequestHeads::add_varying_fields(const Exchange& exchange, int64_t unix_s) {
     for (const PlanHeader& header : exchange.plan->headers) {
-        HeadField made{header.name, {}, false, header.never_index};
-        if (!render(exchange, header.value, unix_s, made.value, made.varies)) return false;
-        const bool check = made.varies || exchange.plan != checked_plan_;
-        if (check && (!clean_name(made.name) || !clean_value(made.value))) return false;
-        if (!add(made)) return false;
+        if (constant(header.value)) continue;
+        HeadField made{header.name, {}, true, header.never_index};
+        if (!render(exchange, header.value, unix_s, made.value)) return false;
+        if (!clean_name(made.name) || !clean_value(made.value) || !add(made)) return false;
     }
-    checked_plan_ = exchange.plan;
     return true;
 }
 
@@ -128,17 +150,8 @@ bool RequestHeads::add_length(uint64_t body_bytes, std::string_view method) {
 }
 
 bool RequestHeads::render(const Exchange& exchange, std::span<const Piece> pieces, int64_t unix_s,
-                          std::string_view& text, bool& varies) {
-    const Plan& plan = *exchange.plan;
-    varies =
-        std::any_of(pieces.begin(), pieces.end(), [](const Piece& piece) { return piece.kind != PieceKind::Text; });
-    if (pieces.size() == 1 && !varies) {
-        const Piece& only = pieces.front();
-        if (only.from > only.to || only.to > plan.text.size()) return false;
-        text = std::string_view(plan.text).substr(only.from, only.to - only.from);
-        return true;
-    }
-    const PieceSource source{plan, exchange, unix_s};
+                          std::string_view& text) {
+    const PieceSource source{*exchange.plan, exchange, unix_s};
     const size_t n = measure(source, pieces);
     if (n > kHeadMax) return false;
     char* out = arena_.reserve(n);
@@ -150,8 +163,7 @@ bool RequestHeads::render(const Exchange& exchange, std::span<const Piece> piece
 
 void RequestHeads::reset() noexcept {
     arena_.reset();
-    slot_ = nullptr;
-    checked_plan_ = nullptr;
+    plan_ = nullptr;
     credential_.reset();
     held_.clear();
 }

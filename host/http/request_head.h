@@ -27,21 +27,24 @@ public:
     void reset() noexcept;
 
 private:
+    void begin_plan(const Plan& plan, bool encoded, int64_t now_mono_ns);
     HeadFault add_credential(const Plan& plan, int64_t now_mono_ns);
-    bool add_plan_fields(const Exchange& exchange, int64_t unix_s);
+    bool add_varying_fields(const Exchange& exchange, int64_t unix_s);
     bool add_encoded_fields(std::string_view lines);
     bool add(const HeadField& field);
     bool add_length(uint64_t body_bytes, std::string_view method);
-    bool render(const Exchange& exchange, std::span<const Piece> pieces, int64_t unix_s, std::string_view& text,
-                bool& varies);
+    bool render(const Exchange& exchange, std::span<const Piece> pieces, int64_t unix_s, std::string_view& text);
 
     Arena arena_;
     std::array<HeadField, RequestHead::kFieldsMax> fields_;
     size_t fields_n_ = 0, bytes_ = 0;
-    const CredentialSlot* slot_ = nullptr;  // whose credential is held below
+
+    // Of the plan whose requests are being built:
+    const Plan* plan_ = nullptr;
+    bool encoded_ = false, constant_only_ = false;
+    HeadFault plan_fault_ = HeadFault::None;
+    size_t constant_n_ = 0, constant_bytes_ = 0;  // fields that are the same for all, at the beginning of fields_
     std::shared_ptr<const Credential> credential_;
-    bool clean_credential_ = false;
-    const Plan* checked_plan_ = nullptr;                   // its constant fields are known to be well-formed
     std::vector<std::shared_ptr<const Credential>> held_;  // those that heads of this turn refer to
 };
 
