@@ -19,9 +19,7 @@ Page::~Page() {
 }
 
 void Page::start(uint32_t lane) {
-    BELFRY_ASSERT(state_ == PageState::Free);
-    lane_ = lane;
-    state_ = PageState::Reading;
+    lane_.store(lane, std::memory_order_relaxed);
     reserve();
     post(kStart);
 }
@@ -70,10 +68,11 @@ void Page::on_complete(http::Portion& portion) noexcept {
 
 void Page::process(uint32_t events) {
     switch (state_) {
-        case PageState::Free:
-            return;  // a late ring
-        case PageState::Reading:
+        case PageState::Free:  // anything but a start is a late ring
             if ((events & kStart) != 0) begin();
+            return;
+        case PageState::Reading:  // begin leaves it before any other event is looked at
+            BELFRY_ASSERT(false);
             return;
         case PageState::Sending:
             harvest(false);
@@ -95,6 +94,7 @@ void Page::process(uint32_t events) {
 }
 
 void Page::begin() {
+    state_ = PageState::Reading;
     started_mono_ns_ = world_.clock.mono_ns();
     read_unix_ms_ = world_.clock.unix_ms();
     cursor_ = item_.row.after;

@@ -95,7 +95,7 @@ public:
 
     // [scheduler] The item to fill in before start; only while the page is free.
     WorkItem& item() noexcept { return item_; }
-    uint32_t lane() const noexcept { return lane_; }  // 0 high, 1 normal, 2 low
+    uint32_t lane() const noexcept { return lane_.load(std::memory_order_relaxed); }  // 0 high, 1 normal, 2 low
     void start(uint32_t lane);
     // [any] Of the item it works on; null: none or mixed.
     Gate* item_gate() const noexcept { return item_gate_; }
@@ -268,7 +268,7 @@ private:
     static constexpr uint32_t kScheduled = 1u << 31;
 
     PageState state_ = PageState::Free;
-    uint32_t lane_ = 1;
+    std::atomic<uint32_t> lane_{1};
     WorkItem item_;
     std::vector<Section> sections_;
     std::vector<Group> groups_;

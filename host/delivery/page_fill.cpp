@@ -450,7 +450,7 @@ void Page::submit(Block& block) {
     portion.exchanges = block.exchanges();
     portion.owner = this;
     portion.pacer = &gate.pacer();
-    portion.high = lane_ == 0;
+    portion.high = lane() == 0;
     const int64_t now = world_.clock.mono_ns();
     portion.unsent_until_mono_ns = now + world_.options.unsent_ms * kNsPerMs;
     portion.answer_timeout_ns = world_.options.answer_ms * kNsPerMs;

@@ -28,7 +28,9 @@ Upkeep::~Upkeep() {
 
 Status Upkeep::start(PagePool& pages) {
     pages_ = &pages;
-    if (const Status first = beat(); !first) return first;
+    const Result<belfry_pulse> first = beat();
+    if (!first) return first.error();
+    change_ = first->changes;
     beats_ = std::thread([this] { run_beats(); });
     upkeep_ = std::thread([this] { run_upkeep(); });
     return {};
@@ -42,19 +44,17 @@ void Upkeep::stop() {
     if (upkeep_.joinable()) upkeep_.join();
 }
 
-Status Upkeep::beat() {
-    const Result<belfry_pulse> pulse = queue_.beat(node_.id());
-    if (!pulse) return pulse.error();
-    clock_.heard(pulse->store_unix_ms);
-    if (change_ == 0) change_ = pulse->changes;
-    return {};
+Result<belfry_pulse> Upkeep::beat() {
+    Result<belfry_pulse> pulse = queue_.beat(node_.id());
+    if (pulse) clock_.heard(pulse->store_unix_ms);
+    return pulse;
 }
 
 void Upkeep::run_beats() {
     while (!ended_) {
         beat_wakeup_.wait(std::chrono::milliseconds(options_.beat_ms));
         if (ended_) return;
-        const Status done = beat();
+        const Result<belfry_pulse> done = beat();
         if (done) continue;
         log_.warning("heartbeat failed", {{"reason", done.error().to_string()}});
         // Taken for dead: what it held belongs to others, so it goes on as a new node.

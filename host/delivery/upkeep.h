@@ -36,7 +36,7 @@ public:
     void heard(const std::string& app, const std::string& uid, int32_t state);
 
 private:
-    Status beat();
+    Result<belfry_pulse> beat();
     void run_beats();
     void run_upkeep();
     void hear_changes();
