@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <functional>
 #include <optional>
 
@@ -21,6 +22,9 @@ namespace {
 // answer.
 constexpr size_t kDrainBytesMax = 1 << 20;
 constexpr int kDrainMs = 1000;
+
+// A longer head is refused by Poco's own limits.
+constexpr size_t kHeadPeekMax = 16 * 1024;
 
 using Poco::Net::HTTPMessage;
 using Poco::Net::HTTPResponse;
@@ -134,6 +138,17 @@ Connection::Connection(const Poco::Net::StreamSocket& socket, const ConnectionLi
 
 void Connection::cut() noexcept {
     ::shutdown(fd_, SHUT_RDWR);
+}
+
+Connection::Arrived Connection::arrived() const noexcept {
+    std::array<char, kHeadPeekMax> bytes;
+    const ssize_t n = ::recv(fd_, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0) return errno == EAGAIN || errno == EINTR ? Arrived::Nothing : Arrived::Whole;
+    if (n == 0 || static_cast<size_t>(n) == bytes.size()) return Arrived::Whole;
+    const std::string_view head(bytes.data(), static_cast<size_t>(n));
+    const bool a_method = head.front() >= 'A' && head.front() <= 'Z';
+    if (!a_method || head.find("\r\n\r\n") != std::string_view::npos) return Arrived::Whole;
+    return head.find("\n\n") != std::string_view::npos ? Arrived::Whole : Arrived::Part;
 }
 
 void Connection::start_clock() noexcept {

@@ -42,9 +42,17 @@ public:
     // Ends whatever a worker waits for on this socket.
     void cut() noexcept;
 
+    enum class Arrived : uint8_t {
+        Nothing,
+        Part,  // the beginning of a head
+        Whole  // a whole head, or what never becomes one, or the end: a worker has something to do
+    };
+    Arrived arrived() const noexcept;
+
     // Front's bookkeeping, under its lock.
     bool busy = false;
     int64_t idle_since_mono_ns = 0;
+    int64_t began_mono_ns = 0;  // when the first part of a head came; 0 = nothing came yet
 
 private:
     // Poco keeps what it has read ahead to itself.

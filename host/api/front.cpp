@@ -21,10 +21,10 @@ namespace {
 constexpr int kSweepMs = 250;  // how often deadlines are looked at
 constexpr int kEventsMax = 256;
 
-// A connection is reported once and then silent until it is armed again.
+// Reported when something new arrives; arming again reports what is already there.
 void arm(int epoll, int fd, int operation) {
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
     event.data.fd = fd;
     ::epoll_ctl(epoll, operation, fd, &event);
 }
@@ -129,10 +129,16 @@ void Front::add(int fd) {
     arm(epoll_.get(), fd, EPOLL_CTL_ADD);
 }
 
+// A head that comes in pieces waits here for its rest: no worker is lent to a slow client.
 void Front::take_ready(int fd) {
     const std::lock_guard lock(mutex_);
     const auto it = connections_.find(fd);
     if (it == connections_.end() || it->second->busy) return;
+    const Connection::Arrived arrived = it->second->arrived();
+    if (arrived == Connection::Arrived::Part && it->second->began_mono_ns == 0)
+        it->second->began_mono_ns = clock_.mono_ns();
+    if (arrived != Connection::Arrived::Whole) return;
+    it->second->began_mono_ns = 0;
     it->second->busy = true;
     queue_.push_back(it->second.get());
     if (idle_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
@@ -144,12 +150,14 @@ void Front::take_ready(int fd) {
 void Front::sweep() {
     const int64_t now = clock_.mono_ns();
     const int64_t idle_max = std::chrono::nanoseconds(options_.idle_timeout).count();
+    const int64_t head_max = std::chrono::nanoseconds(options_.limits.request_timeout).count();
     const std::lock_guard lock(mutex_);
     for (auto it = connections_.begin(); it != connections_.end();) {
         Connection& connection = *it->second;
         const int64_t deadline = connection.deadline_mono_ns();
         if (connection.busy && deadline != 0 && now > deadline) connection.cut();
-        if (!connection.busy && now - connection.idle_since_mono_ns > idle_max) {
+        const bool too_slow = connection.began_mono_ns != 0 && now - connection.began_mono_ns > head_max;
+        if (!connection.busy && (too_slow || now - connection.idle_since_mono_ns > idle_max)) {
             it = connections_.erase(it);
         } else {
             ++it;
@@ -186,7 +194,9 @@ void Front::serve(Connection& connection) {
         const Connection::Next next = connection.serve(api_, last);
         if (next == Connection::Next::Close) return drop(connection);
         if (next == Connection::Next::Again) continue;
-        if (!worth_lingering() || !readable_within(connection.fd(), kLingerMs)) return park(connection);
+        const bool more = worth_lingering() && readable_within(connection.fd(), kLingerMs) &&
+                          connection.arrived() == Connection::Arrived::Whole;
+        if (!more) return park(connection);
     }
 }
 

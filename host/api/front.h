@@ -3,7 +3,7 @@
 // connection takes a worker while a request is read and answered. So idle keep-alive clients, however many, never keep
 // others waiting.
 //
-//     accept -> idle (epoll, one shot) -> queue -> worker: serve() ... -> idle again, or closed
+//     accept -> idle (epoll) -> a whole head is there: queue -> worker: serve() ... -> idle again, or closed
 //
 // The poller also ends connections that idle too long, and cuts those whose request or answer is over its time, which
 // wakes their worker. Threads: one poller, up to threads_max workers. Owner: Server. Ends: stop().

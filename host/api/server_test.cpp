@@ -277,16 +277,42 @@ TEST_F(ApiServer, IsNotStarvedByIdleClients) {
 
 TEST_F(ApiServer, CutsRequestsThatArriveTooSlowly) {
     options_.request_timeout_s = 30;
+    options_.idle_timeout_s = 3600;
     start();
     Peer slow_head(server_->address()), slow_body(server_->address());
     slow_head.send("POST /api/cancel_push HTTP/1.1\r\nHo");
     slow_body.send("POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: 100\r\n\r\n{");
     const auto served = [this] { return metrics_.value("http_requests_in_work"); };
-    while (served() < 2) std::this_thread::yield();
+    while (served() < 1) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // both clocks run now
+    EXPECT_EQ(served(), 1) << "a head in pieces takes no worker";
     clock_.advance(std::chrono::seconds(31));
     EXPECT_TRUE(slow_head.closed_within(5000));
     EXPECT_TRUE(slow_body.closed_within(5000));
+}
+
+TEST_F(ApiServer, IsNotStarvedBySlowHeads) {
+    options_.threads_max = 4;
+    start();
+    std::vector<std::unique_ptr<Peer>> slow;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(std::make_unique<Peer>(server_->address()));
+        slow.back()->send("POST /api/cancel_push HTTP/1.1\r\n");
+    }
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    const std::string rest =
+        post("cancel_push", kCancel).substr(std::string("POST /api/cancel_push HTTP/1.1\r\n").size());
+    for (const auto& one : slow) {
+        for (const char c : rest) one->send(std::string(1, c));
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+        // The connection goes on as any other, pieces included.
+        one->send("POST /api/cancel_push HTTP/1.1\r\n");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        one->send(rest);
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+    }
 }
 
 TEST_F(ApiServer, GivesTheMethodItsTimeOnceTheRequestHasArrived) {
