@@ -224,6 +224,10 @@ Item& Book::adopt(Item item) {
 }
 
 Item& Book::fetch(Item item) {
+    // First what can fail, so that nothing half made stays behind.
+    if (item.push != 0 && push(item.push) == nullptr) {
+        throw sqlite::Failure(BELFRY_CORRUPT, "work item " + std::to_string(item.id) + " has no push");
+    }
     auto owned = std::make_unique<Item>(std::move(item));
     Item& made = *owned;
     items_[made.id] = std::move(owned);

@@ -66,7 +66,7 @@ void Movements::note_marks(const BundleRow& row) {
         core_.book.edit(*bundle).marks = std::move(marks);
         bundle->flags |= kMarked;
     }
-    core_.tables.items.update_flags(row.id, kMarked);
+    core_.tables.items.add_flag(row.id, kMarked);
 }
 
 void Movements::finish_bundle(BundleRow& row) {

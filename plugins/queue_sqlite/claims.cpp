@@ -106,13 +106,19 @@ void Claims::claim(uint64_t node, int32_t lane, belfry_list open_gates, uint32_t
     }
     std::vector<Item> grants = take(node, lane, open_gates, std::min(n, kClaimMax), wait_ms);
     const int64_t now = core_.now();
-    for (size_t i = 0; i < grants.size(); ++i) {
-        const ClaimedRow claimed(grants[i], now);
-        if (emit(ctx, one_row(claimed.row())) != 0) {
-            give_back(std::span(grants).subspan(i + 1));
-            return;
+    size_t given = 0;
+    try {
+        for (; given < grants.size(); ++given) {
+            const ClaimedRow claimed(grants[given], now);
+            if (emit(ctx, one_row(claimed.row())) == 0) continue;
+            ++given;
+            break;
         }
+    } catch (...) {
+        give_back(std::span(grants).subspan(given));
+        throw;
     }
+    give_back(std::span(grants).subspan(given));
 }
 
 std::vector<Item> Claims::take(uint64_t node, int32_t lane, belfry_list open_gates, uint32_t n, uint32_t wait_ms) {
@@ -142,21 +148,30 @@ void Claims::fetch_shelf(ShelfKey key) {
         const bool more = rows.size() == fetch.limit;
         const int64_t last = rows.empty() ? fetch.after : rows.back().id;
         std::vector<Item*> ready;
-        for (Item& row : rows) {
-            if (core_.book.find(row.id) != nullptr) continue;
-            Item& item = core_.book.fetch(std::move(row));
-            if (!item.is_bundle()) {
-                item.push_state = core_.book.push(item.push)->state;
-                item.stopped = is_stopped(item.push_state);
-            } else if ((item.flags & kMarked) != 0) {
-                if (const auto bundle = core_.tables.bundles.find(item.id)) item.marks = marks_of(bundle->results);
+        try {
+            for (Item& row : rows) {
+                if (core_.book.find(row.id) == nullptr) ready.push_back(&take_in(std::move(row)));
             }
-            ready.push_back(&item);
+        } catch (...) {
+            core_.board.publish(ready);
+            throw;
         }
         core_.board.publish(ready);
         core_.board.fetched(key, last, more);
         core_.book.forget_loaded();
     });
+}
+
+Item& Claims::take_in(Item row) {
+    if (row.is_bundle()) {
+        if ((row.flags & kMarked) != 0) {
+            if (const auto bundle = core_.tables.bundles.find(row.id)) row.marks = marks_of(bundle->results);
+        }
+    } else if (const Push* push = core_.book.push(row.push)) {
+        row.push_state = push->state;
+        row.stopped = is_stopped(push->state);
+    }
+    return core_.book.fetch(std::move(row));
 }
 
 void Claims::fetch_contents(std::vector<Item>& grants) {

@@ -22,6 +22,8 @@ public:
 private:
     std::vector<Item> take(uint64_t node, int32_t lane, belfry_list open_gates, uint32_t n, uint32_t wait_ms);
     void fetch_shelf(ShelfKey key);
+    // [writer] A claimable row into memory.
+    Item& take_in(Item row);
     void fetch_contents(std::vector<Item>& grants);
     // [writer] The item of a grant, if it is still held by that claim.
     Item* held_as(const Item& grant);

@@ -29,6 +29,7 @@ ItemTable::ItemTable(sqlite::Database& db)
     : insert_(db.prepare("INSERT INTO item (" ITEM_COLUMNS ", content) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")),
       progress_(db.prepare("UPDATE item SET after=?2, hi=?3, vt=?4, ready=?5, crashes=?6 WHERE id=?1")),
       flags_(db.prepare("UPDATE item SET flags=?2 WHERE id=?1")),
+      add_flag_(db.prepare("UPDATE item SET flags=flags|?2 WHERE id=?1")),
       crashes_(db.prepare("UPDATE item SET crashes=?2 WHERE id=?1")),
       park_(db.prepare("UPDATE item SET parked=?2 WHERE id=?1")),
       park_push_(db.prepare("UPDATE item SET parked=?2 WHERE push=?1 AND push>0 AND parked<>?2")),
@@ -56,6 +57,9 @@ void ItemTable::update_progress(const Item& item) {
 
 void ItemTable::update_flags(int64_t id, uint32_t flags) {
     flags_.with(id, flags).run();
+}
+void ItemTable::add_flag(int64_t id, uint32_t flag) {
+    add_flag_.with(id, flag).run();
 }
 void ItemTable::update_crashes(int64_t id, uint32_t crashes) {
     crashes_.with(id, crashes).run();

@@ -40,11 +40,8 @@ void Queue::count_crashes() {
         std::optional<ItemTable::Found> found = core_.tables.items.find(id);
         if (!found) continue;
         Item& item = core_.book.adopt(std::move(found->item));
-        if (item.push != 0) {
-            item.push_state = core_.book.push(item.push)->state;
-            item.stopped = is_stopped(item.push_state);
-        }
-        if (!upkeep_.count_crash(item)) core_.book.set_fate(item, found->parked ? Fate::Forget : Fate::Publish);
+        // Like every other item it is fetched by the first claim that needs it, with all that belongs to it.
+        if (!upkeep_.count_crash(item)) core_.book.set_fate(item, Fate::Forget);
     }
 }
 
@@ -78,6 +75,8 @@ void Queue::reopen_work() {
 }
 
 void Queue::begin(bool durable) {
+    // First, so that a rollback after any failure below finds what it must restore.
+    core_.book.begin();
     if (suspect_) {
         core_.database->checkpoint();
         suspect_ = false;
@@ -86,7 +85,6 @@ void Queue::begin(bool durable) {
     const auto level = full ? sqlite::Synchronous::Full : sqlite::Synchronous::Normal;
     if (core_.database->synchronous() != level) core_.database->set_synchronous(level);
     transaction_.emplace(*core_.database);
-    core_.book.begin();
 }
 
 void Queue::commit() {

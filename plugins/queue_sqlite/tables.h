@@ -53,6 +53,7 @@ public:
     // The columns that a page moves: after, hi, vt, ready, crashes.
     void update_progress(const Item& item);
     void update_flags(int64_t id, uint32_t flags);
+    void add_flag(int64_t id, uint32_t flag);
     void update_crashes(int64_t id, uint32_t crashes);
     void park(int64_t id, bool parked);
     void park_push(int64_t push, bool parked);
@@ -82,8 +83,8 @@ public:
 
 private:
     static Item read(const sqlite::Statement& row);
-    sqlite::Statement insert_, progress_, flags_, crashes_, park_, park_push_, move_push_, erase_, find_, of_push_,
-        of_shelf_, content_, count_, ranges_, groups_;
+    sqlite::Statement insert_, progress_, flags_, add_flag_, crashes_, park_, park_push_, move_push_, erase_, find_,
+        of_push_, of_shelf_, content_, count_, ranges_, groups_;
 };
 
 class LaterTable {

@@ -2,6 +2,7 @@
 // Small pushes, whether a queue packs them or not: each keeps its own counters, retries and fate.
 #include <array>
 #include <map>
+#include <thread>
 
 #include "conformance/queue/cases.h"
 
@@ -207,11 +208,37 @@ void straggler_of_a_member(Context& context) {
     require_equal(queue.stats().running_pushes, 0, "running pushes at the end");
 }
 
+void cancelled_before_a_kill(Context& context) {
+    {
+        Queue queue(context);
+        queue.must_enqueue(small_pushes(3));
+        queue.steer("u1", BELFRY_STEER_CANCEL);
+    }
+    std::vector<int64_t> reports;
+    const bool killed = run_and_kill(
+        [&](const std::function<void(int64_t)>& report) {
+            Queue queue(context, {}, 50);
+            report(static_cast<int64_t>(queue.claim(BELFRY_LANE_NORMAL, 10).size()));
+            std::this_thread::sleep_for(std::chrono::seconds(60));
+        },
+        [](const auto& reported) { return !reported.empty(); }, &reports);
+    require(killed, "the worker was killed while it held them");
+    Queue queue(context, {}, 99);
+    const std::vector<Claimed> all = queue.claim(BELFRY_LANE_NORMAL, 10);
+    const auto where = places(all);
+    require_equal(where.size(), size_t{3}, "small pushes claimed");
+    for (const auto& [uid, place] : where) {
+        require_equal(place.stopped(), uid == "u1", "only the cancelled one is flagged: " + uid);
+        require((place.claimed->flags & BELFRY_CLAIMED_INITIAL) != 0, "none is part of planned yet");
+    }
+}
+
 constexpr std::array kCases{
     Case{"B1", "Small pushes keep counters, samples and states of their own", 20, &own_counters},
     Case{"B2", "A small push that owes something is retried with its own body and tokens", 20, &own_retries},
     Case{"B3", "Cancelling one small push leaves the others alone", 20, &cancel_one_of_many},
     Case{"B4", "Pausing one small push leaves the others alone", 20, &pause_one_of_many},
+    Case{"B6", "A small push cancelled before kill -9 stays cancelled after it", 20, &cancelled_before_a_kill},
     Case{"B5", "Stragglers of a small push can end before and after the others", 20, &straggler_of_a_member},
 };
 
