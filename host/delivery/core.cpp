@@ -142,6 +142,7 @@ std::shared_ptr<Generation> CoreImpl::make_generation(const std::string& name, p
 Status CoreImpl::switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner) {
     Gate* gate = gates_.by_name(name);
     if (gate == nullptr) return error(ErrorCode::NotFound, "there is no provider \"" + name + "\"");
+    if (gate->pacer().per_minute() == 0) gate->pacer().set_rate(provider.per_minute_default());
     gate->switch_to(make_generation(name, provider, std::move(owner)));
     wakeup_.ring();
     return {};
@@ -237,12 +238,13 @@ Result<std::unique_ptr<Core>> make(const Options& options, plugins::Storage& sto
     for (const ProviderInstance& instance : providers) {
         const Result<uint32_t> number = (*numbers)->number(instance.name);
         if (!number) return number.error();
-        const uint64_t rate = instance.per_minute > 0 ? instance.per_minute : instance.provider->per_minute_default();
-        gates.push_back(std::make_unique<Gate>(instance.name, *number, rate, sender, clock, log, metrics));
+        gates.push_back(
+            std::make_unique<Gate>(instance.name, *number, instance.per_minute, sender, clock, log, metrics));
     }
     auto core = std::make_unique<CoreImpl>(options, storage, queue, std::move(*numbers), std::move(gates), sender,
                                            clock, log, metrics);
     for (ProviderInstance& instance : providers) {
+        if (instance.provider == nullptr) continue;
         if (const Status switched = core->switch_provider(instance.name, *instance.provider, std::move(instance.owner));
             !switched) {
             return switched.error();

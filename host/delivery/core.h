@@ -26,9 +26,9 @@ namespace belfry::delivery {
 // A configured provider instance and its first generation.
 struct ProviderInstance {
     std::string name;
-    uint64_t per_minute = 0;  // 0: what the plugin says
-    plugins::Provider* provider = nullptr;
-    std::shared_ptr<void> owner;  // keeps *provider alive
+    uint64_t per_minute = 0;                // 0: what the plugin says
+    plugins::Provider* provider = nullptr;  // null: not started yet; its deliveries wait for switch_provider
+    std::shared_ptr<void> owner;            // keeps *provider alive
 };
 
 class Core : public Delivery {

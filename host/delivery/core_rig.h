@@ -65,11 +65,11 @@ public:
         core.reset();
     }
 
-    void start() {
+    void start(bool with_plugins = true) {
         for (size_t i = 0; i < providers.size(); ++i) {
             adapters_.push_back(
                 std::make_unique<plugins::Provider>(providers[i]->table(), providers[i]->instance(), faults_));
-            instances_[i].provider = adapters_[i].get();
+            instances_[i].provider = with_plugins ? adapters_[i].get() : nullptr;
         }
         Result<std::unique_ptr<Core>> made =
             make(options, storage_adapter, queue_adapter, instances_, sender, clock, log, metrics);
@@ -80,12 +80,14 @@ public:
     }
 
     // A new process over the same stores.
-    void restart(fakes::ScriptedSender::Script script) {
+    void restart(fakes::ScriptedSender::Script script, bool with_plugins = true) {
         core.reset();
         adapters_.clear();
         sender.revive(std::move(script));
-        start();
+        start(with_plugins);
     }
+    // The first provider starts after all.
+    bool switch_on() { return core->switch_provider(instances_[0].name, *adapters_[0], nullptr).has_value(); }
 
     void add_devices(uint32_t n, const std::function<void(uint32_t, MemoryStorage::Device&)>& shape = {}) {
         for (uint32_t i = 0; i < n; ++i) {

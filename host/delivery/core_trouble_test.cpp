@@ -64,6 +64,22 @@ TEST(CoreTrouble, ARefusedInstanceKeepsItsQueueAndDeletesNothing) {
     rig.core->stop();
 }
 
+TEST(CoreTrouble, WorkForAnInstanceThatIsNotStartedWaitsForIt) {
+    Rig rig([](const http::Exchange&) { return without_answer(Transport::NeverSent); });
+    rig.add_devices(50);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.page_calls() > 0; }));
+    rig.core->stop();
+    rig.restart(accepted, false);
+    EXPECT_EQ(only_provider(rig).state, GateState::NotStarted);
+    EXPECT_EQ(rig.core->accept(Rig::to_tokens("push-2", {"a"})).error().code, ErrorCode::Unavailable);
+    EXPECT_GT(rig.queue.sums(uid).live_items, 0u);
+    ASSERT_TRUE(rig.switch_on());
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 50);
+}
+
 TEST(CoreTrouble, AnExpiredCredentialIsRenewedOnceForAHundredFailures) {
     Rig rig([](const http::Exchange& exchange) {
         const auto credential = exchange.plan->credential->get();

@@ -23,6 +23,8 @@ std::string_view name_of(GateState state) {
     switch (state) {
         case GateState::Open:
             return "open";
+        case GateState::NotStarted:
+            return "not_started";
         case GateState::NoCredential:
             return "no_credential";
         case GateState::Throttled:
@@ -228,6 +230,7 @@ ProviderStatus Gate::status() const {
             status.closed_ms = std::max<int64_t>(0, credential.next_try_mono_ns - now) / kNsPerMs;
         }
     }
+    if (current == nullptr) status.state = GateState::NotStarted;
     const std::lock_guard lock(mutex_);
     if (block_ != Block::None && status.state == GateState::Open) {
         status.state = block_ == Block::Throttled ? GateState::Throttled

@@ -6,7 +6,7 @@
 //        -> Refused (credential or settings wrong) -> probed with a handful after 1, 2, 5, 10 min -> Open by the first
 //        success
 //        -> Unreachable (whole pages came back unsent) -> probed after 1 s .. 30 s -> Open by the first answer
-//   and closed as long as a credential it needs is missing.
+//   and closed as long as it is not started or a credential it needs is missing.
 //
 // While closed its items are not claimed, nothing is sent (the pacer holds what was submitted) and nothing is lost.
 // Threads: [any]. Owner: Gates. The state belongs to the instance's name and outlives generations; a new generation
@@ -45,7 +45,7 @@ struct Generation {
     std::unique_ptr<Authorizer> authorizer;  // destroyed first
 };
 
-enum class GateState : uint8_t { Open, NoCredential, Throttled, Refused, Unreachable };
+enum class GateState : uint8_t { Open, NotStarted, NoCredential, Throttled, Refused, Unreachable };
 std::string_view name_of(GateState state);
 
 // For /health and `belfry providers`.

@@ -31,14 +31,17 @@ uint32_t Gates::open_gates(bool high, uint32_t slots, uint32_t page_rows, std::v
     numbers.clear();
     const uint32_t share = gates_.size() <= 1 ? slots : gates_.size() == 2 ? slots / 2 : slots * 2 / 5;
     uint64_t pages = 0;
+    uint32_t smallest_share_left = slots;
     for (const std::unique_ptr<Gate>& gate : gates_) {
         const uint32_t held = gate->pages();
         const uint32_t room = held < std::max(1u, share) ? gate->room(high) : 0;
         if (room == 0) continue;
         numbers.push_back(gate->number());
-        pages += std::min((room + page_rows - 1) / page_rows, std::max(1u, share) - held);
+        pages += (room + page_rows - 1) / page_rows;
+        smallest_share_left = std::min(smallest_share_left, std::max(1u, share) - held);
     }
-    return static_cast<uint32_t>(std::min<uint64_t>(pages, slots));
+    // All items of a claim may be for the same gate.
+    return static_cast<uint32_t>(std::min<uint64_t>(pages, smallest_share_left));
 }
 
 }  // namespace belfry::delivery

@@ -202,7 +202,6 @@ void Page::recycle() {
     end_ = full_ = untouched_ = tail_ = false;
     regate_ = submitted_ = deferred_ = stragglers_ = not_planned_ = 0;
     resends_ = nullptr;
-    recalled_.store(false, std::memory_order_relaxed);
     next_tick_.store(kNever, std::memory_order_relaxed);
     state_ = PageState::Free;
     world_.host.free(*this);

@@ -263,7 +263,6 @@ private:
     PageWorld& world_;
     std::atomic<uint32_t> events_{0};
     std::atomic<int64_t> next_tick_{kNever};
-    std::atomic<bool> recalled_{false};
     static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
     static constexpr uint32_t kScheduled = 1u << 31;
 

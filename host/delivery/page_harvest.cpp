@@ -13,7 +13,6 @@ namespace belfry::delivery {
 
 namespace {
 
-constexpr uint32_t kHeadersPerAnswer = 16;
 constexpr int64_t kReturnedSoonMs = 5'000;  // due within this: as good as now, the cursor may go back for it
 constexpr int64_t kResendAnswerMinNs = 2 * kNsPerSecond;
 
@@ -72,7 +71,6 @@ void Page::harvest_block(Block& block, uint64_t low, uint64_t high) {
 void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
     std::array<belfry_answer, kBlockEntries> answers;
     std::vector<belfry_header> headers;
-    headers.reserve(kHeadersPerAnswer);
     size_t n = 0, headers_n = 0;
     for (const uint8_t at : exchanges) {
         if (const auto& detail = block.exchanges()[at].detail) headers_n += detail->headers.size();

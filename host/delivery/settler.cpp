@@ -63,8 +63,10 @@ void Settler::run() {
         const std::vector<Page*> pages = waiting_.pop_all(kPagesPerCommit);
         if (pages.empty()) return;
         commit(pages);
-        report_devices(pages);
+        const DeviceFacts facts = facts_of(pages);
         for (Page* page : pages) page->post(Page::kSettled);
+        for (const auto& [app, dead] : facts.dead) invalidate(app, dead);
+        for (const auto& [app, learnt] : facts.learnt) amend(app, learnt);
     }
 }
 
@@ -126,20 +128,20 @@ void Settler::give_up(const std::vector<Part>& parts) {
     for (const Part& part : parts) part.page->settled(part.checkpoint, fenced);
 }
 
-void Settler::report_devices(const std::vector<Page*>& pages) {
-    std::map<std::string, std::vector<belfry_fact>> dead, learnt;
+Settler::DeviceFacts Settler::facts_of(const std::vector<Page*>& pages) const {
+    DeviceFacts facts;
     const int64_t now_ms = clock_.mono_ns() / kNsPerMs;
     for (Page* page : pages) {
         for (const DeadToken& token : page->settling().dead) {
-            policy::DeletionBreaker& breaker = page->gate_of(token.group)->breaker();
+            const policy::DeletionBreaker& breaker = page->gate_of(token.group)->breaker();
             const bool believed = token.suspect ? breaker.may_delete_suspects(now_ms) : breaker.may_delete_definite();
-            if (believed) dead[page->app_of(token.group)].push_back(token.fact);
+            if (believed) facts.dead[page->app_of(token.group)].push_back(token.fact);
         }
-        for (const LearntVariant& variant : page->settling().learnt)
-            learnt[page->app_of(variant.group)].push_back(variant.fact);
+        for (const LearntVariant& variant : page->settling().learnt) {
+            facts.learnt[page->app_of(variant.group)].push_back(variant.fact);
+        }
     }
-    for (const auto& [app, facts] : dead) invalidate(app, facts);
-    for (const auto& [app, facts] : learnt) amend(app, facts);
+    return facts;
 }
 
 // A dead token that cannot be removed now is found dead again by the next push.

@@ -42,12 +42,16 @@ private:
         Page* page;
         size_t checkpoint;
     };
+    // By app.
+    struct DeviceFacts {
+        std::map<std::string, std::vector<belfry_fact>> dead, learnt;
+    };
     void run();
     void commit(const std::vector<Page*>& pages);
     // Answers those that are done and keeps the others in `parts` and `rows`.
     Status write(std::vector<Part>& parts, std::vector<belfry_checkpoint>& rows);
     void give_up(const std::vector<Part>& parts);
-    void report_devices(const std::vector<Page*>& pages);
+    DeviceFacts facts_of(const std::vector<Page*>& pages) const;
     void invalidate(const std::string& app, std::span<const belfry_fact> facts);
     void amend(const std::string& app, std::span<const belfry_fact> facts);
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/gate.h"
+
+#include <gtest/gtest.h>
+
+#include "delivery/gates.h"
+#include "fakes/facades.h"
+#include "fakes/memory_storage.h"
+
+namespace belfry::delivery {
+namespace {
+
+class NoSender final : public Sender {
+public:
+    void submit(http::Portion&) override {}
+    void recall(http::Portion&) override {}
+    uint32_t credit(http::EndpointId) const override { return streams; }
+    void retire(http::EndpointId) override { ++retired; }
+    std::string last_connect_error(http::EndpointId) const override { return connect_error; }
+    void stop(int64_t) override {}
+    uint32_t streams = 100;
+    int retired = 0;
+    std::string connect_error;
+};
+
+class GateTest : public testing::Test {
+protected:
+    std::unique_ptr<Gate> make(uint64_t per_minute = 0, std::string name = "fake", uint32_t number = 1) {
+        auto gate = std::make_unique<Gate>(std::move(name), number, per_minute, sender, clock, log, metrics);
+        gate->switch_to(generation);
+        gate->uses(7);
+        return gate;
+    }
+    ManualClock clock;
+    fakes::QuietLog log;
+    fakes::MemoryMetrics metrics;
+    NoSender sender;
+    std::shared_ptr<Generation> generation = std::make_shared<Generation>();
+};
+
+TEST_F(GateTest, AThrottleClosesItAndAHandfulProbesBeforeItOpens) {
+    const auto gate = make();
+    EXPECT_FALSE(gate->closed());
+    gate->note_throttled(30'000);
+    EXPECT_TRUE(gate->closed());
+    EXPECT_EQ(gate->room(true), 0u);
+    EXPECT_EQ(gate->status().state, GateState::Throttled);
+    EXPECT_EQ(gate->status().closed_ms, 30'000);
+    EXPECT_TRUE(gate->pacer().paused(clock.mono_ns()));
+    gate->note_success();  // an answer of before
+    EXPECT_TRUE(gate->closed());
+    clock.advance(std::chrono::seconds(31));
+    EXPECT_FALSE(gate->closed());
+    EXPECT_EQ(gate->page_rows(1'000), kProbePage);
+    gate->took(kProbePage);
+    EXPECT_EQ(gate->room(false), 0u);
+    gate->note_success();
+    EXPECT_EQ(gate->status().state, GateState::Open);
+    EXPECT_GT(gate->room(false), 1'000u);
+}
+
+TEST_F(GateTest, RefusalsOfOneBurstAreOneFailureAndLaterOnesWaitLonger) {
+    const auto gate = make();
+    for (int i = 0; i < 400; ++i) gate->note_refused(*generation, "key revoked");
+    EXPECT_EQ(gate->status().closed_ms, 60'000);
+    EXPECT_EQ(gate->status().reason, "key revoked");
+    EXPECT_TRUE(gate->status().operator_must_act);
+    clock.advance(std::chrono::seconds(61));
+    gate->note_refused(*generation, "key revoked");
+    EXPECT_EQ(gate->status().closed_ms, 120'000);
+    gate->switch_to(std::make_shared<Generation>());
+    EXPECT_FALSE(gate->closed());
+    gate->note_refused(*generation, "by the old one");
+    EXPECT_FALSE(gate->closed());
+}
+
+TEST_F(GateTest, OnlyAConnectErrorMakesItUnreachable) {
+    const auto gate = make();
+    gate->note_unreachable();
+    EXPECT_FALSE(gate->closed());
+    sender.connect_error = "connection refused";
+    gate->note_unreachable();
+    EXPECT_EQ(gate->status().state, GateState::Unreachable);
+    EXPECT_EQ(gate->status().closed_ms, 1'000);
+    clock.advance(std::chrono::seconds(2));
+    gate->note_unreachable();
+    EXPECT_EQ(gate->status().closed_ms, 2'000);
+}
+
+TEST_F(GateTest, ASlowPaceMeansSmallPagesAndLittleRoom) {
+    const auto gate = make(600);  // ten a second
+    EXPECT_EQ(gate->page_rows(1'000), 10u);
+    gate->took(10);
+    EXPECT_EQ(gate->room(false), 0u);
+    EXPECT_GT(gate->room(true), 0u);
+    gate->gave_back(4);
+    EXPECT_EQ(gate->room(false), 4u);
+}
+
+TEST_F(GateTest, StragglersAreAtMostAQuarterOfTheStreams) {
+    sender.streams = 400;
+    const auto gate = make();
+    EXPECT_GT(gate->room(false), 0u);  // has looked at the streams
+    EXPECT_TRUE(gate->take_stragglers(100));
+    EXPECT_FALSE(gate->take_stragglers(1));
+    gate->straggler_done(1);
+    EXPECT_TRUE(gate->take_stragglers(1));
+}
+
+TEST_F(GateTest, APartOfTheInstanceCanBePausedAlone) {
+    const auto gate = make();
+    EXPECT_EQ(gate->platform_paused_until(5, 1'000), 0);
+    gate->pause_platform(5, 9'000);
+    EXPECT_EQ(gate->platform_paused_until(5, 1'000), 9'000);
+    EXPECT_EQ(gate->platform_paused_until(6, 1'000), 0);
+    EXPECT_EQ(gate->platform_paused_until(5, 9'000), 0);
+    EXPECT_FALSE(gate->closed());
+}
+
+TEST_F(GateTest, ConnectionsAreRetiredOnceForManyVerdicts) {
+    const auto gate = make();
+    for (int i = 0; i < 100; ++i) gate->retire_connections(7);
+    EXPECT_EQ(sender.retired, 1);
+    clock.advance(std::chrono::seconds(2));
+    gate->retire_connections(7);
+    EXPECT_EQ(sender.retired, 2);
+}
+
+class GatesTest : public GateTest {
+protected:
+    GatesTest() {
+        std::vector<std::unique_ptr<Gate>> all;
+        all.push_back(make(0, "one", *numbers->number("one")));
+        all.push_back(make(0, "two", *numbers->number("two")));
+        gates = std::make_unique<Gates>(*numbers, std::move(all));
+    }
+    fakes::MemoryStorage memory;
+    plugins::Faults faults{"storage"};
+    plugins::Storage storage{memory.table(), memory.instance(), faults};
+    const std::unique_ptr<audience::NameNumbers> numbers =
+        std::move(*audience::NameNumbers::open(storage, audience::kGateNumbers, 10));
+    std::unique_ptr<Gates> gates;
+    std::vector<uint32_t> open;
+};
+
+TEST_F(GatesTest, NoGateHoldsAllPageSlotsWhileThereAreOthers) {
+    EXPECT_GT(gates->open_gates(false, 10, 100, open), 0u);
+    EXPECT_EQ(open, (std::vector<uint32_t>{1, 2}));
+    for (int i = 0; i < 5; ++i) gates->by_name("one")->took_page();
+    gates->open_gates(false, 10, 100, open);
+    EXPECT_EQ(open, std::vector<uint32_t>{2});
+}
+
+TEST_F(GatesTest, OneClaimCannotTakeAGateBeyondItsShare) {
+    for (int i = 0; i < 3; ++i) gates->by_name("one")->took_page();
+    EXPECT_EQ(gates->open_gates(false, 10, 100, open), 2u);  // though the other one has room for five
+}
+
+TEST_F(GatesTest, AreFoundByNameAndNumber) {
+    EXPECT_EQ(gates->by_name("two")->number(), 2u);
+    EXPECT_EQ(gates->by_number(1)->name(), "one");
+    EXPECT_EQ(gates->by_number(9), nullptr);
+    EXPECT_EQ(gates->by_name("three"), nullptr);
+    EXPECT_EQ(gates->name_of(1), "one");
+    EXPECT_EQ(gates->name_of(0), "");
+}
+
+}  // namespace
+}  // namespace belfry::delivery
