@@ -120,6 +120,10 @@ TEST(ApiMethods, RefuseInTheOrderOfTheRequest) {
         // known, not built
         {"send_push_notification", R"({"recipient":{"filter":{"all":true}},"use_templating":true})",
          "108 use_templating: not available in this version"},
+        {"send_push_notification", R"({"recipient":{"filter":{"all":true}},"use_meta":true})",
+         "108 use_meta: not available in this version"},
+        {"send_push_notification", R"({"recipient":{"filter":{"all":true}},"analytics_uid":"a"})",
+         "108 analytics_uid: not available in this version"},
         {"send_push_notification", R"({"localizations":{"en":{}}})",
          "108 localizations: not available in this version"},
         {"send_push_notification", R"({"limit_strategy":{"rate_limit":{"key":"x"}}})",
@@ -224,7 +228,7 @@ TEST(ApiMethods, UnderstandEveryFieldOfASend) {
         "notification":{"FCM":{"message":{}},"apns":{"headers":{"apns-priority":"5"},"payload":{"aps":{}}},
                         "smoke":{"any":1},"webpush":{"payload":"text"},"expire_at":2000000000},
         "send_at":1900000000,"lane":"low","dry_run":true,"use_templating":false,"localizations":{},
-        "limit_strategy":{"rate_limit":null},"analytics_uid":"a","unknown":[1,{"x":null}]})";
+        "limit_strategy":{"rate_limit":null},"use_meta":false,"analytics_uid":"","unknown":[1,{"x":null}]})";
     ASSERT_EQ(summary(bench.post("send_push_notification", request)), R"(ok {"uid":"u-1"})");
     const delivery::PushRequest& push = bench.delivery.pushes.at(0);
     EXPECT_EQ(push.uid, "u-1");
