@@ -89,6 +89,23 @@ class FirstPush(EndToEnd):
         self.server.wait_done("restart-1", 60)
         self.assertGreaterEqual(len(self.phone("ok-restart")), 1)
 
+    def test_cancelled_small_pushes_stay_cancelled_over_a_kill(self):
+        self.simulator.control("POST", "/faults", [{"action": "black_hole"}])
+        uids = [f"bundle-{i}" for i in range(24)]
+        commands = [{"send_push_notification": {"uid": uid, "recipient": {"fcm_tokens": [f"ok-{uid}"]}, "notification": HELLO}} for uid in uids]
+        replies = self.server.call("batch", {"commands": commands, "parallel": True})["replies"]
+        self.assertEqual(len([reply for reply in replies if "error" not in reply]), len(uids))
+        cancelled, kept = uids[::2], uids[1::2]
+        for uid in cancelled:
+            self.server.result("cancel_push", {"uid": uid})
+        self.server.kill()
+        self.simulator.control("DELETE", "/faults")
+        self.server.start()
+        for uid in kept:
+            self.assertEqual(self.server.wait_done(uid)["state"], "done")
+            self.assertGreaterEqual(len(self.phone(f"ok-{uid}")), 1)
+        self.assertEqual([uid for uid in cancelled if self.phone(f"ok-{uid}")], [])
+
 
 if __name__ == "__main__":
     unittest.main()
