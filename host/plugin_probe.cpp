@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "plugin_hosts.h"
 #include "plugins/probe.h"
+#include "serve/plugin_hosts.h"
 #include "services/host_services.h"
 
 namespace {
@@ -61,6 +61,6 @@ int main(int argc, char** argv) {
     belfry::SystemClock clock;
     NoHttp http;
     belfry::services::HostServices services({log, metrics, clock, http, "/nonexistent/belfry-probe"});
-    belfry::ServiceHosts hosts(services);
+    belfry::serve::PluginHosts hosts(services);
     return belfry::plugins::run_probe_child(argc, argv, hosts);
 }

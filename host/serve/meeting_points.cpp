@@ -3,18 +3,12 @@
 
 #include <belfry/abi.hpp>
 
+#include <memory>
+#include <utility>
+
 namespace belfry::serve {
 
 namespace {
-
-class PluginHost final : public plugins::InstanceHost {
-public:
-    explicit PluginHost(std::unique_ptr<services::InstanceHost> host) : host_(std::move(host)) {}
-    const belfry_host* abi() const noexcept override { return host_->abi(); }
-
-private:
-    std::unique_ptr<services::InstanceHost> host_;
-};
 
 // Cluster keys of plugins stand beside the host's own in the storage.
 std::string cluster_key(std::string_view key) {
@@ -22,17 +16,6 @@ std::string cluster_key(std::string_view key) {
 }
 
 }  // namespace
-
-std::unique_ptr<plugins::InstanceHost> PluginHosts::make(plugins::HostRequest request) {
-    services::InstanceSettings settings;
-    settings.name = std::move(request.instance);
-    settings.plugin = std::move(request.plugin);
-    settings.ca_file = std::move(request.settings.ca_file);
-    settings.connections_max = static_cast<uint32_t>(request.settings.connections_max);
-    settings.read_secret = std::move(request.read_secret);
-    settings.log_only = request.log_only;
-    return std::make_unique<PluginHost>(services_.make(std::move(settings)));
-}
 
 Result<std::optional<services::StoredState>> StorageState::get(std::string_view key) {
     Result<plugins::KvValue> found = storage_.kv_get(cluster_key(key));

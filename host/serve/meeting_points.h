@@ -5,30 +5,16 @@
 // Threads: as the interfaces they implement say. Owner: serve().
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "audience/registry.h"
-#include "plugins/host_factory.h"
 #include "plugins/instances.h"
 #include "plugins/storage.h"
-#include "services/host_services.h"
 #include "services/state.h"
 
 namespace belfry::serve {
-
-// Gives plugin instances the host that services/ builds.
-class PluginHosts final : public plugins::HostFactory {
-public:
-    explicit PluginHosts(services::HostServices& services) : services_(services) {}
-    std::unique_ptr<plugins::InstanceHost> make(plugins::HostRequest request) override;
-
-private:
-    services::HostServices& services_;
-};
 
 // Scope "cluster" of belfry.state/1 in the storage's key-value pairs.
 class StorageState final : public services::ClusterState {

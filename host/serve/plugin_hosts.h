@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where plugins meet services: gives each plugin instance its belfry_host. Part of the wiring, like main.cpp.
+// Where plugins meet services: gives each plugin instance its belfry_host. For the server and for the probe.
 // Threads: [control].
 #pragma once
 
@@ -9,11 +9,11 @@
 #include "plugins/host_factory.h"
 #include "services/host_services.h"
 
-namespace belfry {
+namespace belfry::serve {
 
-class ServiceHosts final : public plugins::HostFactory {
+class PluginHosts final : public plugins::HostFactory {
 public:
-    explicit ServiceHosts(services::HostServices& services) : services_(services) {}
+    explicit PluginHosts(services::HostServices& services) : services_(services) {}
 
     std::unique_ptr<plugins::InstanceHost> make(plugins::HostRequest request) override {
         services::InstanceSettings settings;
@@ -39,4 +39,4 @@ private:
     services::HostServices& services_;
 };
 
-}  // namespace belfry
+}  // namespace belfry::serve

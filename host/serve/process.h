@@ -33,8 +33,9 @@ void raise_file_limit(Logger& log);
 
 // Blocks the signals that wait_for_stop handles, for this thread and those made after it. Before any thread.
 void block_signals();
-// Waits for SIGTERM or SIGINT; calls `reload` for each SIGHUP meanwhile.
-void wait_for_stop(const std::function<void()>& reload);
+// Waits for SIGTERM or SIGINT. Meanwhile calls `reload` for each SIGHUP, and `look` about once a second and after each
+// reload.
+void wait_for_stop(const std::function<void()>& reload, const std::function<void()>& look);
 // From now on another SIGTERM or SIGINT ends the process at once.
 void let_signals_kill();
 

@@ -42,8 +42,7 @@ void Reload::run() {
 
 void Reload::apply_providers(const config::Config& fresh) {
     for (const config::ComponentConfig& provider : fresh.providers) {
-        plugins::Instance* instance = instances_.find(provider.instance);
-        if (instance == nullptr) {
+        if (instances_.find(provider.instance) == nullptr) {
             log_.warning("a new provider needs a restart", {{"provider", provider.instance}});
             continue;
         }
@@ -52,15 +51,6 @@ void Reload::apply_providers(const config::Config& fresh) {
         if (!made) {
             log_.error("provider not reloaded, it goes on as it was",
                        {{"provider", provider.instance}, {"error", made.error().to_string()}});
-            continue;
-        }
-        const std::shared_ptr<plugins::Generation> generation = instance->current();
-        const Status switched = generation
-                                    ? core_.switch_provider(provider.instance, generation->provider(), generation)
-                                    : Status(error(ErrorCode::Unavailable, "it is not running"));
-        if (!switched) {
-            log_.error("provider reloaded but not used",
-                       {{"provider", provider.instance}, {"error", switched.error().to_string()}});
         }
     }
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SIGHUP: reads the configuration again and applies what can change while the server runs: API keys, the log level and
-// the sections of providers (as a new generation of the instance). Says what could not be applied.
-// Threads: main's. Owner: serve().
+// the sections of providers (as a new generation of the instance, which ProviderGenerations hands to delivery). Says
+// what could not be applied. Threads: main's. Owner: serve().
 #pragma once
 
 #include "api/server.h"
 #include "config/config.h"
-#include "delivery/core.h"
 #include "plugins/instances.h"
 #include "telemetry/line_log.h"
 
@@ -15,14 +14,9 @@ namespace belfry::serve {
 class Reload {
 public:
     // Everything lives longer than this object.
-    Reload(const config::Config& started_with, plugins::Instances& instances, delivery::Core& core, api::Server& server,
+    Reload(const config::Config& started_with, plugins::Instances& instances, api::Server& server,
            telemetry::LineLog& lines)
-        : started_with_(started_with),
-          instances_(instances),
-          core_(core),
-          server_(server),
-          lines_(lines),
-          log_(lines, "reload") {}
+        : started_with_(started_with), instances_(instances), server_(server), lines_(lines), log_(lines, "reload") {}
     void run();
 
 private:
@@ -31,7 +25,6 @@ private:
 
     const config::Config& started_with_;
     plugins::Instances& instances_;
-    delivery::Core& core_;
     api::Server& server_;
     telemetry::LineLog& lines_;
     Logger log_;

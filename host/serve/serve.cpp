@@ -19,7 +19,9 @@
 #include "plugins/loader.h"
 #include "serve/component_specs.h"
 #include "serve/meeting_points.h"
+#include "serve/plugin_hosts.h"
 #include "serve/process.h"
+#include "serve/provider_generations.h"
 #include "serve/readiness.h"
 #include "serve/reload.h"
 #include "serve/version.h"
@@ -70,19 +72,6 @@ Status start_instances(const config::Config& config, plugins::Instances& instanc
     return {};
 }
 
-std::vector<delivery::ProviderInstance> running_providers(const config::Config& config,
-                                                          const plugins::Instances& instances) {
-    std::vector<delivery::ProviderInstance> running;
-    for (const config::ComponentConfig& provider : config.providers) {
-        plugins::Instance* instance = instances.find(provider.instance);
-        const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
-        if (!generation) continue;
-        running.push_back(
-            {provider.instance, static_cast<uint64_t>(provider.per_minute), &generation->provider(), generation});
-    }
-    return running;
-}
-
 delivery::Options delivery_options(const config::Config& config) {
     delivery::Options options;
     const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
@@ -117,9 +106,10 @@ Status serve_on(const Ground& ground, std::vector<api::AppKey> keys) {
     ProviderTokens tokens(ground.instances);
     audience::Registry devices(storage->storage(), tokens, ground.lines, ground.metrics);
     const std::unique_ptr<delivery::Sender> sender = delivery::engine_sender(ground.engine);
-    Result<std::unique_ptr<delivery::Core>> core = delivery::make(
-        delivery_options(config), storage->storage(), queue->queue(), running_providers(config, ground.instances),
-        *sender, ground.clock, ground.lines, ground.metrics);
+    ProviderGenerations generations(config, ground.instances, ground.lines);
+    Result<std::unique_ptr<delivery::Core>> core =
+        delivery::make(delivery_options(config), storage->storage(), queue->queue(), generations.at_start(), *sender,
+                       ground.clock, ground.lines, ground.metrics);
     if (!core) return core.error();
     if (Status started = (*core)->start(); !started) return started;
 
@@ -131,8 +121,8 @@ Status serve_on(const Ground& ground, std::vector<api::AppKey> keys) {
     if (server) {
         outcome = ground.data.publish_address((*server)->address());
         log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", config.data_dir}});
-        Reload reload(config, ground.instances, **core, **server, ground.lines);
-        wait_for_stop([&] { reload.run(); });
+        Reload reload(config, ground.instances, **server, ground.lines);
+        wait_for_stop([&] { reload.run(); }, [&] { generations.follow(**core); });
         let_signals_kill();
         log.info("stopping", {{"hint", "a second signal skips the wait"}});
         (*server)->announce_stop();

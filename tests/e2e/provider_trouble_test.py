@@ -2,6 +2,7 @@
 """REL-2 and REL-4 for FCM: faults heal without loss, wrong credentials pause and delete nothing."""
 import json
 import pathlib
+import signal
 import time
 import unittest
 
@@ -81,10 +82,9 @@ ca_file = "{cls.simulator.facts['ca_file']}"
         self.assertEqual(len(self.tokens("cred")), 20)
         self.assertIn("account not found", self.server.process.log.read_text())
         self.assertEqual(sum(len(self.phone(f"ok-cred-{i}")) for i in range(20)), 0)
-        self.server.stop()
         text = self.server.config.read_text().replace(str(self.wrong), self.simulator.facts["service_account"])
         self.server.config.write_text(text)
-        self.server.start()
+        self.server.process.child.send_signal(signal.SIGHUP)
         self.assertEqual(self.outcomes(self.server.wait_done(uid, 60)), {("fcm", "accepted"): 20})
 
 

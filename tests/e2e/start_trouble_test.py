@@ -3,8 +3,10 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import BUILD, Process, Server, Simulator, Trouble, http
@@ -71,6 +73,13 @@ class StartTrouble(unittest.TestCase):
         self.assertEqual(self.restarted_with("/nowhere/no-such.json", str(garbage)), "")
         self.assertIn("credentials", self.components())
         self.assertTrue(self.server.ready())
+        self.server.config.write_text(self.server.config.read_text().replace(str(garbage), account))
+        self.server.process.child.send_signal(signal.SIGHUP)
+        push = {"uid": "after-repair", "recipient": {"fcm_tokens": ["ok-repaired"]}, "notification": {"fcm": {"message": {"data": {"a": "b"}}}}}
+        end = time.monotonic() + 20
+        while "error" in self.server.call("send_push_notification", push) and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(self.server.wait_done("after-repair")["planned"], 1)
 
     def test_hostile_provider_plugin_stops_only_itself(self):
         plugins = self.server.folder / "plugins"

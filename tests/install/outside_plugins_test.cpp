@@ -15,7 +15,7 @@
 #include "fakes/h2_server.h"
 #include "fixtures/workbench.h"
 #include "http/engine_rig.h"
-#include "plugin_hosts.h"
+#include "serve/plugin_hosts.h"
 #include "services/engine_calls.h"
 #include "services/host_services.h"
 
@@ -68,7 +68,7 @@ protected:
     std::unique_ptr<http::Engine> engine_;
     services::EngineCalls calls_{*engine_};
     services::HostServices services_{services::Parts{bench_.log, metrics_, clock_, calls_, bench_.folder + "/state"}};
-    ServiceHosts hosts_{services_};
+    serve::PluginHosts hosts_{services_};
     Loader loader_{bench_.options, hosts_, bench_.log};
     Instances instances_{loader_, hosts_, bench_.log, clock_};
 };

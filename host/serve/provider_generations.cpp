@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/provider_generations.h"
+
+#include <memory>
+#include <utility>
+
+namespace belfry::serve {
+
+std::vector<delivery::ProviderInstance> ProviderGenerations::at_start() {
+    std::vector<delivery::ProviderInstance> providers;
+    for (const config::ComponentConfig& configured : config_.providers) {
+        const plugins::Instance* instance = instances_.find(configured.instance);
+        const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
+        delivery::ProviderInstance& provider = providers.emplace_back();
+        provider.name = configured.instance;
+        provider.per_minute = static_cast<uint64_t>(configured.per_minute);
+        if (!generation) continue;
+        provider.provider = &generation->provider();
+        provider.owner = generation;
+        known_[configured.instance] = generation->number();
+    }
+    return providers;
+}
+
+void ProviderGenerations::follow(delivery::Core& core) {
+    for (const config::ComponentConfig& configured : config_.providers) {
+        const plugins::Instance* instance = instances_.find(configured.instance);
+        const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
+        if (!generation || known_[configured.instance] == generation->number()) continue;
+        known_[configured.instance] = generation->number();
+        const Status switched = core.switch_provider(configured.instance, generation->provider(), generation);
+        if (!switched) {
+            log_.error("provider runs but is not used",
+                       {{"provider", configured.instance}, {"error", switched.error().to_string()}});
+            continue;
+        }
+        log_.info("provider in use", {{"provider", configured.instance}, {"generation", generation->number()}});
+    }
+}
+
+}  // namespace belfry::serve
