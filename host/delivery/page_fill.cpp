@@ -44,6 +44,13 @@ std::array<uint8_t, 16> delivery_id(const audience::Hash16& seed, uint64_t devic
     return id;
 }
 
+// What is left to look at in the rows of an audience. A Topics audience was selected by its topics: asking for those
+// again would cost the storage a join per row.
+audience::RowFilter filter_of(const PushBody& body) noexcept {
+    static const std::vector<std::string> kNone;
+    return {body.users, body.audience == Audience::Topics ? kNone : body.topics, body.providers, body.platforms};
+}
+
 }  // namespace
 
 // ---- rows ----
@@ -59,20 +66,13 @@ uint32_t Page::rows_wanted() const {
 }
 
 uint32_t Page::fields_of(const Section& section) const {
-    const PushBody& body = section.push->body;
-    const audience::RowFilter filter{body.users, body.topics, body.providers, body.platforms};
-    return BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_PLATFORM | filter.fields();
+    return BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_PLATFORM | filter_of(section.push->body).fields();
 }
 
 bool Page::take_row(uint16_t section_at, int64_t ref, const belfry_device& row, bool may_stop) {
     Section& section = sections_[section_at];
     if (section.initial) {
-        const PushBody& body = section.push->body;
-        // A Topics audience was selected by its topics already.
-        static const std::vector<std::string> kNone;
-        const audience::RowFilter filter{body.users, body.audience == Audience::Topics ? kNone : body.topics,
-                                         body.providers, body.platforms};
-        if (!filter.matches(row)) return true;
+        if (!filter_of(section.push->body).matches(row)) return true;
     }
     const uint16_t number = group_for(section_at, view(row.provider));
     Group& group = groups_[number];
