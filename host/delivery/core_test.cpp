@@ -25,6 +25,9 @@ TEST(Core, ABroadcastReachesEveryDeviceOfATopicOnce) {
     EXPECT_EQ(std::set<std::string>(sent.begin(), sent.end()).size(), 4'000u);
     EXPECT_EQ(rig.queue.sums(uid).state, BELFRY_PUSH_DONE);
     EXPECT_GT(rig.queue.sums(uid).most_live_items, 1u);
+    // More would be a join per row: user, meta, topics and times do not stand beside a subscription.
+    EXPECT_EQ(
+        rig.storage.scanned_fields & ~uint32_t{BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_PLATFORM}, 0u);
 }
 
 TEST(Core, DevicesOfSeveralTopicsReceiveOnce) {

@@ -38,6 +38,7 @@ belfry_code MemoryStorage::scan(belfry_instance* i, const belfry_scan* what, bel
     if (me.reads_fail()) return because(why, BELFRY_RETRY_LATER, {}, "the test lets this read fail");
     const std::lock_guard lock(me.mutex_);
     uint32_t rows = 0, looked = 0;
+    me.scanned_fields |= what->fields;
     std::vector<belfry_str> topics;
     auto at = me.devices_.upper_bound(what->after);
     for (; at != me.devices_.end() && at->first < what->hi && rows < what->want && looked < what->budget_rows; ++at) {

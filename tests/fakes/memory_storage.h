@@ -57,7 +57,8 @@ public:
         const std::lock_guard lock(mutex_);
         return invalidated_;
     }
-    std::atomic<int> failing_reads{0};  // so many scans and fetches fail
+    std::atomic<int> failing_reads{0};        // so many scans and fetches fail
+    std::atomic<uint32_t> scanned_fields{0};  // all BELFRY_FIELD_* that scans asked for
 
 private:
     static MemoryStorage& self(belfry_instance* i) { return *reinterpret_cast<MemoryStorage*>(i); }
