@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import tempfile
 
-from scene import BUILD, cpu_seconds, report
+from scene import BUILD, bar, cpu_seconds, report
 from world import Simulator, Trouble
 
 STREAMS, BODY = 100, b"b" * 300
@@ -89,7 +89,7 @@ def main():
     cpu_ratio = statistics.median(their[1] / our[1] for our, their in zip(ours, theirs))
     report("perf1_engine", requests_per_s=round(rate), h2load_per_s=round(base_rate), ratio=round(ratio, 2),
            cpu_us=round(cpu, 2), h2load_cpu_us=round(base_cpu, 2), cpu_ratio=round(cpu_ratio, 2),
-           sink_busy=round(statistics.median(busy), 2), load_average=round(os.getloadavg()[0], 1), floor=1.2, goal=3)
+           sink_busy=round(statistics.median(busy), 2), load_average=round(os.getloadavg()[0], 1), bar=bar(ratio, 1.2, 3))
 
 
 if __name__ == "__main__":

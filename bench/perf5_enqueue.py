@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from scene import BUILD, PAYLOAD, Scene, report
+from scene import BUILD, PAYLOAD, Scene, bar, report
 
 
 def wrk(url, script, seconds):
@@ -48,7 +48,7 @@ def main():
     assert not any(run[2] for run in ours), "answers other than 2xx"
     rate, base = statistics.median(r[0] for r in ours), statistics.median(r[0] for r in theirs)
     report("perf5_enqueue", requests_per_s=round(rate), p99_ms=round(statistics.median(r[1] for r in ours), 2), baseline_per_s=round(base),
-           ratio=round(rate / base, 3), floor=0.4, goal=0.6)
+           ratio=round(rate / base, 3), bar=bar(rate / base, 0.4, 0.6))
     return 0
 
 

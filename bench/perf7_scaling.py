@@ -4,7 +4,7 @@
 import argparse
 import statistics
 
-from scene import Scene, report, rss_peak_mb
+from scene import Scene, bar, report, rss_peak_mb
 
 
 def main():
@@ -19,8 +19,9 @@ def main():
             runs = [scene.broadcast(topic)[1] / size * 1e6 for _ in range(max(3, 100_000 // size))]
             costs[size] = statistics.median(runs)
         base = costs[min(costs)]
+        dearest = max(costs.values()) / base
         report("perf7_scaling", cpu_us_per_push={str(size): round(cost, 3) for size, cost in costs.items()},
-               ratio_largest_to_smallest=round(costs[max(costs)] / base, 3), rss_mb=round(rss_peak_mb(scene.server.process.pid), 1))
+               dearest_to_smallest=round(dearest, 3), rss_mb=round(rss_peak_mb(scene.server.process.pid), 1), bar=bar(dearest, 1.2, 1.1, least=False))
 
 
 if __name__ == "__main__":

@@ -63,5 +63,13 @@ class Scene:
         return time.monotonic() - began, cpu_seconds(self.server.process.pid) - before, status
 
 
+def bar(value, floor, goal, least=True):
+    """Which of a claim's bars a figure meets; least=False: smaller is better."""
+    sign = 1 if least else -1
+    if sign * value >= sign * goal:
+        return "goal met"
+    return "floor met" if sign * value >= sign * floor else "below floor"
+
+
 def report(scenario, **figures):
     print(json.dumps({"scenario": scenario, **figures}), flush=True)
