@@ -2,10 +2,10 @@
 #include "audience/registry.h"
 
 #include <algorithm>
-#include <semaphore>
 #include <utility>
 
 #include "audience/hashes.h"
+#include "base/one_shot.h"
 
 namespace belfry::audience {
 namespace {
@@ -71,7 +71,7 @@ Error refused(belfry_code code) {
 
 }  // namespace
 
-// One caller's registration, on its stack until `done` is released.
+// One caller's registration, on its stack until `done` is set.
 struct Registry::Waiting {
     Waiting(const Registration& from, const plugins::CheckedToken& token, uint8_t slot)
         : app(from.app), topics(views(from.topics)) {
@@ -97,7 +97,7 @@ struct Registry::Waiting {
     belfry_registration row = sized<belfry_registration>();
     int races = 0;
     Result<Registered> answer = Registered{};
-    std::binary_semaphore done{0};
+    OneShot done;
 };
 
 Registry::Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metrics& metrics)
@@ -170,7 +170,7 @@ std::vector<Result<Registered>> Registry::register_devices(std::span<const Regis
     Error why;
     const bool queued = enqueue(waiting, why);
     for (size_t i = 0; i < waiting.size(); ++i) {
-        if (queued) waiting[i].done.acquire();
+        if (queued) waiting[i].done.wait();
         answers[places[i]] = queued ? std::move(waiting[i].answer) : Result<Registered>(why);
     }
     return answers;
@@ -266,7 +266,7 @@ void Registry::commit_app(std::string_view app, std::vector<Waiting*>& members) 
 
 void Registry::finish(Waiting& waiting, Result<Registered> answer) {
     waiting.answer = std::move(answer);
-    waiting.done.release();  // from here on `waiting` may be gone
+    waiting.done.set();  // from here on `waiting` may be gone
 }
 
 Result<DevicePage> Registry::list(std::string_view app, const Selection& selection, const Paging& wanted) {

@@ -83,7 +83,7 @@ Result<belfry_enqueued> Batcher::store(NewPush& push) {
         if (waiting_.closed()) return error(ErrorCode::Unavailable, "the server is stopping; send the push again");
         return busy();
     }
-    waiting.done.wait(false, std::memory_order_acquire);
+    waiting.done.wait();
     waiting_bytes_.fetch_sub(waiting.bytes);
     if (!waiting.failure) return waiting.failure.error();
     return waiting.answer;
@@ -118,15 +118,8 @@ void Batcher::commit(const std::vector<Waiting*>& batch) {
     scheduler_.ring();
     for (Waiting* waiting : batch) {
         if (!done) waiting->failure = done.error();
-        finish(*waiting);
+        waiting->done.set();  // from here on `waiting` may be gone
     }
-}
-
-// The caller's frame, and `waiting` with it, is gone as soon as it sees `done`; notify_one on its address touches no
-// memory.
-void Batcher::finish(Waiting& waiting) {
-    waiting.done.store(true, std::memory_order_release);
-    waiting.done.notify_one();
 }
 
 }  // namespace belfry::delivery

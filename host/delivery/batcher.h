@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bounded_queue.h"
+#include "base/one_shot.h"
 #include "base/result.h"
 #include "delivery/node.h"
 #include "delivery/options.h"
@@ -54,11 +55,10 @@ private:
         size_t bytes = 0;
         belfry_enqueued answer{};
         Status failure;
-        std::atomic<bool> done{false};
+        OneShot done;
     };
     void run();
     void commit(const std::vector<Waiting*>& batch);
-    static void finish(Waiting& waiting);
 
     const Options& options_;
     plugins::Queue& queue_;
