@@ -71,6 +71,29 @@ typedef struct belfry_http {
 /* ---- belfry.crypto/1 ---- */
 #define BELFRY_CRYPTO_ID "belfry.crypto/1"
 enum belfry_jwt_alg { BELFRY_JWT_RS256 = 1, BELFRY_JWT_ES256 = 2, BELFRY_JWT_PS256 = 3 };
+
+enum { BELFRY_SEAL_CHECK_ONLY = 1u }; /* check the keys, encrypt nothing */
+/* One Web Push message for one subscription. */
+typedef struct belfry_seal_item {
+    uint32_t size, padding; /* padding: zero bytes behind the payload, inside the encryption, to hide its length */
+    belfry_str p256dh;      /* the subscription's key: 65 bytes, an uncompressed point on P-256 */
+    belfry_str auth;        /* the subscription's secret: 16 bytes */
+    belfry_str payload;     /* at most 3993 bytes with the padding */
+} belfry_seal_item;
+typedef struct belfry_sealed {
+    uint32_t size, index; /* index: of the item */
+    belfry_code code;     /* OK, BAD_REQUEST or TOO_LARGE */
+    uint32_t reserved;
+    belfry_str body;   /* of the request, with `content-encoding: aes128gcm`; empty unless OK */
+    belfry_str reason; /* "p256dh: is not a point on the curve P-256"; empty if OK */
+} belfry_sealed;
+typedef struct belfry_p256_key {
+    uint32_t size, reserved;
+    belfry_str pem;          /* PKCS#8, as jwt_sign takes it */
+    belfry_str public_point; /* 65 bytes, uncompressed */
+    belfry_str scalar;       /* the private number, 32 bytes */
+} belfry_p256_key;
+
 typedef struct belfry_crypto {
     uint32_t size, reserved;
     /* [pure] Signs {"alg":..., + header_json members} . claims_json with a PEM key (PKCS#8 or traditional) and emits
@@ -82,6 +105,12 @@ typedef struct belfry_crypto {
     void (*sha256)(const belfry_host*, belfry_str data, uint8_t out[32]);
     /* [pure] Cryptographically random bytes. */
     void (*random)(const belfry_host*, void* out, uint32_t n);
+    /* [pure] Web Push encryption (RFC 8291, aes128gcm), a fresh key pair and salt per item. `items`:
+     * belfry_seal_item[]; flags: BELFRY_SEAL_*. Emits one belfry_sealed per item, in order, one by one. */
+    void (*webpush_seal)(const belfry_host*, uint32_t flags, belfry_list items, belfry_emit, void* ctx);
+    /* [pure] A key pair on P-256: a new one if `key` is empty, else the one of a PEM text or of a bare private number
+     * of at most 32 bytes. Emits one belfry_p256_key. BAD_REQUEST: `key` is neither. */
+    belfry_code (*p256_key)(const belfry_host*, belfry_str key, belfry_emit, void* ctx, belfry_why*);
 } belfry_crypto;
 
 /* ---- belfry.json/1: spans of JSON text, never a tree ---- */

@@ -54,6 +54,9 @@ struct StateValue {
     int64_t version = 0;  // 0: does not exist
     std::string value;
 };
+struct P256Key {
+    std::string pem, public_point, scalar;  // see belfry_p256_key
+};
 
 // Every service of the host behind one object, kept by value. A service that the host does not have throws Refused
 // with UNSUPPORTED when it is used.
@@ -129,6 +132,20 @@ public:
         return out;
     }
     void random(void* out, uint32_t n) const { have(crypto_, BELFRY_CRYPTO_ID).random(host_, out, n); }
+    // fn(const belfry_sealed&) for each of a contiguous container of belfry_seal_item, in order.
+    template <class Items, class Fn>
+    void webpush_seal(const Items& items, Fn&& fn, uint32_t flags = 0) const {
+        const belfry_crypto& crypto = have(crypto_, BELFRY_CRYPTO_ID);
+        if (!BELFRY_HAS(&crypto, webpush_seal)) throw older_host("webpush_seal");
+        collect<belfry_sealed>(
+            [&](belfry_emit emit, void* ctx) {
+                crypto.webpush_seal(host_, flags, list_of(items), emit, ctx);
+                return belfry_code{BELFRY_OK};
+            },
+            fn);
+    }
+    // A new key pair if `key` is empty; else the one of a PEM text or a bare private number.
+    P256Key p256_key(std::string_view key = {}) const;
 
     // ---- json: spans of a text, never a tree ----
     void json_check(std::string_view text) const {
@@ -210,6 +227,9 @@ private:
     static const Table& have(const Table* table, const char* id) {
         if (table == nullptr) throw Refused(BELFRY_UNSUPPORTED, {}, std::string("this host does not offer ") + id);
         return *table;
+    }
+    static Refused older_host(const char* call) {
+        return Refused(BELFRY_UNSUPPORTED, {}, std::string("this host is too old: it does not offer ") + call);
     }
     // An empty value is not a missing one: p == NULL deletes.
     static belfry_str present(std::string_view value) noexcept {
@@ -308,6 +328,20 @@ inline std::optional<int64_t> Services::json_int(std::string_view text, std::str
         number = number * 10 + (digit - '0');
     }
     return negative ? -number : number;
+}
+
+inline P256Key Services::p256_key(std::string_view key) const {
+    const belfry_crypto& crypto = have(crypto_, BELFRY_CRYPTO_ID);
+    if (!BELFRY_HAS(&crypto, p256_key)) throw older_host("p256_key");
+    P256Key made;
+    belfry_why why{};
+    const belfry_code code = collect<belfry_p256_key>(
+        [&](belfry_emit emit, void* ctx) { return crypto.p256_key(host_, str(key), emit, ctx, &why); },
+        [&](const belfry_p256_key& row) {
+            made = {text(row.pem), text(row.public_point), text(row.scalar)};
+        });
+    if (code != BELFRY_OK) throw Refused(code, why);
+    return made;
 }
 
 inline StateValue Services::state_get(belfry_state_scope scope, std::string_view key) const {
