@@ -88,6 +88,27 @@ public:
         asked.users = users;
         return 1u;
     }
+    Result<audience::Changed> update(std::string_view app, const std::vector<int64_t>& which,
+                                     const std::vector<std::string>& users, const audience::Change& change) override {
+        if (refusal) return *refusal;
+        asked = {};
+        asked.keys = which;
+        asked.users = users;
+        asked_change = change;
+        asked_app = app;
+        audience::Changed changed;
+        changed.keys.assign(which.size(), verdict);
+        changed.devices = verdict == audience::Changed::Verdict::Done ? which.size() : 0;
+        return changed;
+    }
+    Result<audience::TopicPage> list_device_topics(std::string_view, const audience::Selection& selection,
+                                                   const audience::Paging& paging) override {
+        return topic_page_for(selection, paging);
+    }
+    Result<audience::TopicPage> list_user_topics(std::string_view, const audience::Selection& selection,
+                                                 const audience::Paging& paging) override {
+        return topic_page_for(selection, paging);
+    }
     Status update_user_topics(std::string_view app, std::string_view user, audience::TopicOp op,
                               const std::vector<std::string>& topics) override {
         if (refusal) return *refusal;
@@ -102,8 +123,19 @@ public:
     audience::Selection asked;
     audience::Paging asked_paging;
     audience::DevicePage page;
-    std::string asked_topics;
+    audience::TopicPage topic_page;
+    audience::Change asked_change;
+    audience::Changed::Verdict verdict = audience::Changed::Verdict::Done;
+    std::string asked_topics, asked_app;
     std::optional<Error> refusal;
+
+private:
+    Result<audience::TopicPage> topic_page_for(const audience::Selection& selection, const audience::Paging& paging) {
+        if (refusal) return *refusal;
+        asked = selection;
+        asked_paging = paging;
+        return topic_page;
+    }
 };
 
 // A request in a test's hands. The body comes in pieces of `step` bytes; with `chunked` its length is not told.

@@ -21,7 +21,7 @@ TEST(ApiBatch, AnswersBareRepliesInOrder) {
         ApiBench bench;
         const Json got = replies(bench, std::string(R"({"commands":[
             {"device_list":{}}, null, {"cancel_push":{"uid":"nope"}}, {"cancel_push":{"uid":"known"}}, {"nothing":{}},
-            {}, {"batch":{"commands":[]}}, {"device_update":{}}, {"DEVICE_LIST":null},
+            {}, {"batch":{"commands":[]}}, {"explain":{}}, {"DEVICE_LIST":null},
             {"device_list":{},"cancel_push":{}}, 7
             ],"parallel":)") + parallel + "}");
         ASSERT_EQ(got.size(), 11u);

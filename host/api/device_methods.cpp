@@ -4,16 +4,16 @@
 #include <algorithm>
 #include <set>
 
+#include "api/device_json.h"
 #include "api/json_writer.h"
 #include "api/place_names.h"
 #include "api/service.h"
 #include "base/device_id.h"
 
 namespace belfry::api {
-namespace {
 
 // The later of two equal keys counts, as in a Go map.
-std::variant<std::string, Fault> compact_meta(const json::Value& meta) {
+std::variant<std::string, Fault> compact_meta(const json::Value& meta, const std::string& path) {
     std::vector<std::pair<std::string, std::string>> members;
     for (const json::Entry& entry : json::Entries(meta)) {
         const std::string key = json::unescape(entry.key);
@@ -23,16 +23,22 @@ std::variant<std::string, Fault> compact_meta(const json::Value& meta) {
     if (members.empty()) return std::string();
     JsonWriter out;
     out.open('{');
-    size_t bytes = 0;
-    for (const auto& [key, value] : members) {
-        out.key(key).text(value);
-        bytes += key.size() + value.size();
-    }
-    if (bytes > static_cast<size_t>(kMetaBytesMax)) {
-        return bad_request("meta: must have at most " + std::to_string(kMetaBytesMax) + " bytes in all");
-    }
+    for (const auto& [key, value] : members) out.key(key).text(value);
     out.close('}');
-    return out.take();
+    std::string text = out.take();
+    if (text.size() > static_cast<size_t>(kMetaBytesMax))
+        return bad_request(path + ": must have at most " + std::to_string(kMetaBytesMax) + " bytes as JSON");
+    return text;
+}
+
+std::optional<Fault> check_timezone(const std::string& name, const std::string& path) {
+    if (name.empty() || is_timezone(name)) return std::nullopt;
+    return bad_request(path + ": \"" + name + "\" is no IANA timezone; use a name like Europe/Berlin");
+}
+
+std::optional<Fault> check_locale(const std::string& tag, const std::string& path) {
+    if (tag.empty() || is_locale(tag)) return std::nullopt;
+    return bad_request(path + ": \"" + tag + "\" is no BCP 47 language tag; use one like pt-BR");
 }
 
 std::vector<std::string> without_duplicates(std::vector<std::string> texts) {
@@ -40,44 +46,6 @@ std::vector<std::string> without_duplicates(std::vector<std::string> texts) {
     std::erase_if(texts, [&](const std::string& text) { return !seen.insert(text).second; });
     return texts;
 }
-
-std::string id_of(const App& app, int64_t key) {
-    return encode_device_id(app.name, key);
-}
-
-// Providers with keys of their own keep them as JSON with these two members.
-void write_webpush_keys(const audience::DeviceRow& row, JsonWriter& out) {
-    if (row.data.empty() || !json::check(row.data)) return;
-    const json::Value data = json::root(row.data);
-    const json::Value p256dh = json::member(data, "p256dh");
-    const json::Value auth = json::member(data, "auth");
-    if (!p256dh.is(json::Type::String) || !auth.is(json::Type::String)) return;
-    JsonWriter keys;
-    keys.open('{').key("p256dh").raw(p256dh.raw).key("auth").raw(auth.raw).close('}');
-    out.key("webpush_keys").text(keys.take());
-}
-
-void write_device(const App& app, const audience::DeviceRow& row, bool webpush_keys, JsonWriter& out) {
-    out.open('{').key("id").text(id_of(app, row.key));
-    out.text_unless_empty("platform", row.platform);
-    out.text_unless_empty("provider", app.wire_of(row.provider));
-    out.text_unless_empty("token", row.token);
-    out.text_unless_empty("user", row.user);
-    out.integer_unless_zero("created_at", row.created_unix_ms / 1000);
-    out.integer_unless_zero("updated_at", row.updated_unix_ms / 1000);
-    if (!row.meta.empty() && row.meta != "{}" && json::check(row.meta)) out.key("meta").raw(row.meta);
-    if (!row.topics.empty()) {
-        out.key("topics").open('[');
-        for (const std::string& topic : row.topics) out.text(topic);
-        out.close(']');
-    }
-    out.text_unless_empty("timezone", row.timezone);
-    out.text_unless_empty("locale", row.locale);
-    if (webpush_keys) write_webpush_keys(row, out);
-    out.close('}');
-}
-
-}  // namespace
 
 std::optional<Fault> keys_of(const App& app, const std::vector<std::string>& ids, const std::string& path,
                              std::vector<int64_t>& keys) {
@@ -118,19 +86,52 @@ std::variant<audience::Registration, Fault> registration_of(const App& app, cons
     out.token = params.text("token");
     out.platform = params.text("platform");
     out.user = params.text("user");
-    std::variant<std::string, Fault> meta = compact_meta(params.value("meta"));
+    std::variant<std::string, Fault> meta = compact_meta(params.value("meta"), "meta");
     if (Fault* fault = std::get_if<Fault>(&meta)) return std::move(*fault);
     out.meta = std::move(std::get<std::string>(meta));
     out.topics = without_duplicates(params.texts("topics"));
     out.timezone = params.text("timezone");
-    if (!out.timezone.empty() && !is_timezone(out.timezone)) {
-        return bad_request("timezone: \"" + out.timezone + "\" is no IANA timezone; use a name like Europe/Berlin");
-    }
+    if (auto fault = check_timezone(out.timezone, "timezone")) return std::move(*fault);
     out.locale = params.text("locale");
-    if (!out.locale.empty() && !is_locale(out.locale)) {
-        return bad_request("locale: \"" + out.locale + "\" is no BCP 47 language tag; use one like pt-BR");
-    }
+    if (auto fault = check_locale(out.locale, "locale")) return std::move(*fault);
     return out;
+}
+
+std::variant<TopicChange, Fault> topic_change_of(const Checked& object, const std::string& path) {
+    const std::string op = object.text("op");
+    if (op.empty()) return bad_request(path + "op: must be one of add, remove, set");
+    TopicChange out;
+    out.op = op == "add" ? audience::TopicOp::Add : op == "remove" ? audience::TopicOp::Remove : audience::TopicOp::Set;
+    out.topics = without_duplicates(object.texts("topics"));
+    if (out.topics.empty() && out.op != audience::TopicOp::Set)
+        return bad_request(path + "topics: is required for add and remove");
+    return out;
+}
+
+audience::Paging paging_of(const Checked& params) {
+    audience::Paging paging;
+    paging.cursor = params.text("cursor");
+    const int64_t limit = params.integer("limit");
+    paging.limit = static_cast<uint32_t>(limit > 0 ? limit : kListLimitDefault);
+    paging.want_total = params.boolean("include_total_count");
+    return paging;
+}
+
+void write_page_end(const std::string& next_cursor, int64_t total, JsonWriter& out) {
+    out.text_unless_empty("next_cursor", next_cursor);
+    if (total > 0) out.key("total_count").integer(total);
+}
+
+std::variant<audience::Selection, Fault> device_filter_of(const App& app, const Checked* filter) {
+    audience::Selection selection;
+    if (!filter) return selection;
+    if (auto fault = keys_of(app, filter->texts("ids"), "filter.ids", selection.keys)) return std::move(*fault);
+    if (auto fault = instances_of(app, filter->texts("providers"), "filter.providers", selection.providers))
+        return std::move(*fault);
+    selection.users = filter->texts("users");
+    selection.topics = filter->texts("topics");
+    selection.platforms = filter->texts("platforms");
+    return selection;
 }
 
 Answer Service::device_register(const App& app, const Checked& params, std::string_view) {
@@ -142,56 +143,21 @@ Answer Service::device_register(const App& app, const Checked& params, std::stri
 }
 
 Answer Service::device_list(const App& app, const Checked& params, std::string_view) {
-    audience::Selection selection;
-    if (const Checked* filter = params.object("filter")) {
-        if (auto fault = keys_of(app, filter->texts("ids"), "filter.ids", selection.keys)) return std::move(*fault);
-        if (auto fault = instances_of(app, filter->texts("providers"), "filter.providers", selection.providers))
-            return std::move(*fault);
-        selection.users = filter->texts("users");
-        selection.topics = filter->texts("topics");
-        selection.platforms = filter->texts("platforms");
-    }
-    audience::Paging paging;
-    paging.cursor = params.text("cursor");
-    const int64_t limit = params.integer("limit");
-    paging.limit = static_cast<uint32_t>(limit > 0 ? limit : kListLimitDefault);
-    paging.want_total = params.boolean("include_total_count");
+    std::variant<audience::Selection, Fault> selection = device_filter_of(app, params.object("filter"));
+    if (Fault* fault = std::get_if<Fault>(&selection)) return std::move(*fault);
+    audience::Paging paging = paging_of(params);
     paging.want_meta = params.boolean("include_meta");
     paging.want_topics = params.boolean("include_topics");
-    const Result<audience::DevicePage> page = devices_.list(app.name, selection, paging);
+    const Result<audience::DevicePage> page = devices_.list(app.name, std::get<audience::Selection>(selection), paging);
     if (!page) return fault_of(page.error());
     JsonWriter out;
     out.open('{').key("items").open('[');
     for (const audience::DeviceRow& row : page->rows)
         write_device(app, row, params.boolean("include_webpush_keys"), out);
     out.close(']');
-    out.text_unless_empty("next_cursor", page->next_cursor);
-    if (page->total > 0) out.key("total_count").integer(page->total);
+    write_page_end(page->next_cursor, page->total, out);
     out.close('}');
     return out.take();
-}
-
-Answer Service::device_remove(const App& app, const Checked& params, std::string_view) {
-    if (!params.has("ids") && !params.has("users"))
-        return bad_request("ids: give ids, users or both; nothing was removed");
-    std::vector<int64_t> keys;
-    if (auto fault = keys_of(app, params.texts("ids"), "ids", keys)) return std::move(*fault);
-    const Result<uint64_t> removed = devices_.remove(app.name, keys, params.texts("users"));
-    if (!removed) return fault_of(removed.error());
-    return "{}";
-}
-
-Answer Service::user_topic_update(const App& app, const Checked& params, std::string_view) {
-    const std::string op = params.text("op");
-    if (op.empty()) return bad_request("op: must be one of add, remove, set");
-    const audience::TopicOp what = op == "add"      ? audience::TopicOp::Add
-                                   : op == "remove" ? audience::TopicOp::Remove
-                                                    : audience::TopicOp::Set;
-    const std::vector<std::string> topics = without_duplicates(params.texts("topics"));
-    if (topics.empty() && what != audience::TopicOp::Set) return bad_request("topics: is required for add and remove");
-    const Status done = devices_.update_user_topics(app.name, params.text("user"), what, topics);
-    if (!done) return fault_of(done.error());
-    return "{}";
 }
 
 }  // namespace belfry::api

@@ -78,8 +78,12 @@ struct ObjectType {
 enum class MethodId : uint8_t {
     Batch,
     DeviceRegister,
-    DeviceList,
+    DeviceUpdate,
     DeviceRemove,
+    DeviceList,
+    DeviceTopicList,
+    DeviceTopicUpdate,
+    UserTopicList,
     UserTopicUpdate,
     SendPushNotification,
     CancelPush,

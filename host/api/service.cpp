@@ -31,10 +31,18 @@ Service::Handler Service::handler_of(MethodId id) noexcept {
             return &Service::batch;
         case MethodId::DeviceRegister:
             return &Service::device_register;
-        case MethodId::DeviceList:
-            return &Service::device_list;
+        case MethodId::DeviceUpdate:
+            return &Service::device_update;
         case MethodId::DeviceRemove:
             return &Service::device_remove;
+        case MethodId::DeviceList:
+            return &Service::device_list;
+        case MethodId::DeviceTopicList:
+            return &Service::device_topic_list;
+        case MethodId::DeviceTopicUpdate:
+            return &Service::device_topic_update;
+        case MethodId::UserTopicList:
+            return &Service::user_topic_list;
         case MethodId::UserTopicUpdate:
             return &Service::user_topic_update;
         case MethodId::SendPushNotification:

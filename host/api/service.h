@@ -47,8 +47,12 @@ private:
     void count(const Method& method, const Answer& answer, int64_t took_ns);
 
     Answer device_register(const App& app, const Checked& params, std::string_view raw);
-    Answer device_list(const App& app, const Checked& params, std::string_view raw);
+    Answer device_update(const App& app, const Checked& params, std::string_view raw);
     Answer device_remove(const App& app, const Checked& params, std::string_view raw);
+    Answer device_list(const App& app, const Checked& params, std::string_view raw);
+    Answer device_topic_list(const App& app, const Checked& params, std::string_view raw);
+    Answer device_topic_update(const App& app, const Checked& params, std::string_view raw);
+    Answer user_topic_list(const App& app, const Checked& params, std::string_view raw);
     Answer user_topic_update(const App& app, const Checked& params, std::string_view raw);
     Answer send_push_notification(const App& app, const Checked& params, std::string_view raw);
     Answer cancel_push(const App& app, const Checked& params, std::string_view raw);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,11 +36,13 @@ struct Registered {
 struct Selection {
     std::vector<int64_t> keys;
     std::vector<std::string> users, topics, providers, platforms;  // providers: instance names
+    std::string topic_prefix;                                      // of the topic lists
 };
 struct Paging {
     std::string cursor;
     uint32_t limit = 100;
     bool want_total = false, want_meta = false, want_topics = false;
+    bool want_devices = false;  // of list_device_topics: the device's fields beside its key
 };
 struct DeviceRow {
     int64_t key = -1;
@@ -53,7 +56,40 @@ struct DevicePage {
     int64_t total = -1;       // -1: was not wanted
 };
 
+// One (device, topic) or (user, topic) pair.
+struct TopicRow {
+    int64_t key = -1;  // of list_device_topics
+    std::string user;  // of list_user_topics
+    std::string topic;
+    uint32_t origins = 0;  // BELFRY_ORIGIN_*
+    DeviceRow device;      // with want_devices
+};
+struct TopicPage {
+    std::vector<TopicRow> rows;
+    std::string next_cursor;  // empty: no more
+    int64_t total = -1;       // -1: was not wanted
+};
+
 enum class TopicOp : uint8_t { Add = 1, Remove = 2, Set = 3 };
+
+// What to change on devices; what is not given stays.
+struct Change {
+    std::optional<std::string> user, meta, timezone, locale;
+    bool sync_topics = false;  // with user: also switch the subscriptions of origin user
+    std::optional<TopicOp> topic_op;
+    std::vector<std::string> topics;        // origin device
+    std::optional<std::string> guard_user;  // change nothing on devices of other users
+};
+struct Changed {
+    enum class Verdict : uint8_t {
+        Done,
+        Missing,       // there is no such device
+        Guarded,       // its user is not guard_user
+        TooManyTopics  // it would have more topics than a device may have
+    };
+    std::vector<Verdict> keys;  // per key, in their order
+    uint64_t devices = 0;       // that were changed, those of the users included
+};
 
 class Devices {
 public:
@@ -70,6 +106,14 @@ public:
     // removed.
     virtual Result<uint64_t> remove(std::string_view app, const std::vector<int64_t>& keys,
                                     const std::vector<std::string>& users) = 0;
+    // Devices with one of the keys and, if users are given too, of one of the users; without keys those of the users.
+    // Each device is changed whole or not at all.
+    virtual Result<Changed> update(std::string_view app, const std::vector<int64_t>& keys,
+                                   const std::vector<std::string>& users, const Change&) = 0;
+    // Ordered by (key, topic).
+    virtual Result<TopicPage> list_device_topics(std::string_view app, const Selection&, const Paging&) = 0;
+    // Ordered by (user, topic); of the selection only users, topics and topic_prefix count.
+    virtual Result<TopicPage> list_user_topics(std::string_view app, const Selection&, const Paging&) = 0;
     // For the user "": binds to everybody at their next registration.
     virtual Status update_user_topics(std::string_view app, std::string_view user, TopicOp op,
                                       const std::vector<std::string>& topics) = 0;

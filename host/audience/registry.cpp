@@ -5,71 +5,10 @@
 #include <utility>
 
 #include "audience/hashes.h"
+#include "audience/rows.h"
 #include "base/one_shot.h"
 
 namespace belfry::audience {
-namespace {
-
-std::vector<belfry_str> views(const std::vector<std::string>& texts) {
-    std::vector<belfry_str> out;
-    out.reserve(texts.size());
-    for (const std::string& text : texts) out.push_back(str(std::string_view(text)));
-    return out;
-}
-
-// A selection and the views it needs to live.
-struct Selected {
-    explicit Selected(const Selection& from)
-        : users(views(from.users)),
-          topics(views(from.topics)),
-          providers(views(from.providers)),
-          platforms(views(from.platforms)) {
-        which.keys = list_of(from.keys);
-        which.users = list_of(users);
-        which.topics = list_of(topics);
-        which.providers = list_of(providers);
-        which.platforms = list_of(platforms);
-    }
-    std::vector<belfry_str> users, topics, providers, platforms;
-    belfry_selection which = sized<belfry_selection>();
-};
-
-DeviceRow copied(const belfry_device& from) {
-    DeviceRow row;
-    row.key = from.key;
-    row.provider = text(from.provider);
-    row.token = text(from.token);
-    row.data = text(from.data);
-    row.user = text(from.user);
-    row.platform = text(from.platform);
-    row.timezone = text(from.timezone);
-    row.locale = text(from.locale);
-    row.meta = text(from.meta);
-    for (const belfry_str& topic : Rows<belfry_str>(from.topics)) row.topics.push_back(text(topic));
-    row.created_unix_ms = from.created_unix_ms;
-    row.updated_unix_ms = from.updated_unix_ms;
-    return row;
-}
-
-Error refused(belfry_code code) {
-    switch (BELFRY_CODE_CLASS(code)) {
-        case BELFRY_CONFLICT:
-            return error(ErrorCode::Conflict, "another registration of this token or device came first; try again");
-        case BELFRY_TOO_LARGE:
-            return error(ErrorCode::TooLarge, "the device is larger than the storage takes");
-        case BELFRY_BAD_REQUEST:
-            return error(ErrorCode::InvalidArgument, "the storage refuses this device");
-        case BELFRY_STORE_FULL:
-            return error(ErrorCode::StoreFull, "the storage is full");
-        case BELFRY_RETRY_LATER:
-        case BELFRY_BUSY:
-            return error(ErrorCode::Unavailable, "the storage is busy; try again");
-        default:
-            return error(ErrorCode::Internal, "the storage failed for this device; see the log");
-    }
-}
-
-}  // namespace
 
 // One caller's registration, on its stack until `done` is set.
 struct Registry::Waiting {
@@ -267,58 +206,6 @@ void Registry::commit_app(std::string_view app, std::vector<Waiting*>& members) 
 void Registry::finish(Waiting& waiting, Result<Registered> answer) {
     waiting.answer = std::move(answer);
     waiting.done.set();  // from here on `waiting` may be gone
-}
-
-Result<DevicePage> Registry::list(std::string_view app, const Selection& selection, const Paging& wanted) {
-    const Selected selected(selection);
-    belfry_paging paging = sized<belfry_paging>();
-    paging.limit = wanted.limit;
-    paging.fields = BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_USER | BELFRY_FIELD_PLATFORM |
-                    BELFRY_FIELD_TIMEZONE | BELFRY_FIELD_LOCALE | BELFRY_FIELD_TIMES;
-    if (wanted.want_meta) paging.fields |= BELFRY_FIELD_META;
-    if (wanted.want_topics) paging.fields |= BELFRY_FIELD_TOPICS;
-    paging.want_total = wanted.want_total ? 1 : 0;
-    paging.cursor = str(std::string_view(wanted.cursor));
-    DevicePage page;
-    Result<plugins::ListEnd> end = storage_.list_devices(
-        app, selected.which, paging, [&](const belfry_device& row) { page.rows.push_back(copied(row)); });
-    if (!end) return end.error();
-    if (end->more) page.next_cursor = std::move(end->cursor);
-    page.total = end->total;
-    return page;
-}
-
-Result<uint64_t> Registry::remove(std::string_view app, const std::vector<int64_t>& keys,
-                                  const std::vector<std::string>& users) {
-    Selection selection;
-    selection.keys = keys;
-    selection.users = users;
-    const Selected selected(selection);
-    uint64_t removed = 0;
-    belfry_code failed = BELFRY_OK;
-    const Status done = storage_.remove_devices(app, selected.which, [&](const belfry_item_result& row) {
-        removed += row.changed;
-        if (row.code != BELFRY_OK && BELFRY_CODE_CLASS(row.code) != BELFRY_NOT_FOUND) failed = row.code;
-    });
-    if (!done) return done.error();
-    if (failed != BELFRY_OK) return refused(failed);
-    removed_.add(static_cast<double>(removed));
-    return removed;
-}
-
-Status Registry::update_user_topics(std::string_view app, std::string_view user, TopicOp op,
-                                    const std::vector<std::string>& topics) {
-    const std::vector<belfry_str> names = views(topics);
-    belfry_user_topics change = sized<belfry_user_topics>();
-    change.op = static_cast<int32_t>(op);
-    change.user = str(user);
-    change.topics = list_of(names);
-    belfry_code code = BELFRY_OK;
-    const Status done = storage_.update_user_topics(app, std::span(&change, 1),
-                                                    [&](const belfry_item_result& row) { code = row.code; });
-    if (!done) return done;
-    if (code != BELFRY_OK) return refused(code);
-    return {};
 }
 
 }  // namespace belfry::audience

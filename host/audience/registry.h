@@ -56,6 +56,10 @@ public:
     Result<DevicePage> list(std::string_view app, const Selection&, const Paging&) override;
     Result<uint64_t> remove(std::string_view app, const std::vector<int64_t>& keys,
                             const std::vector<std::string>& users) override;
+    Result<Changed> update(std::string_view app, const std::vector<int64_t>& keys,
+                           const std::vector<std::string>& users, const Change&) override;
+    Result<TopicPage> list_device_topics(std::string_view app, const Selection&, const Paging&) override;
+    Result<TopicPage> list_user_topics(std::string_view app, const Selection&, const Paging&) override;
     Status update_user_topics(std::string_view app, std::string_view user, TopicOp op,
                               const std::vector<std::string>& topics) override;
     void stop();

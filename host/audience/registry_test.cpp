@@ -114,6 +114,52 @@ belfry_code update_user_topics(belfry_instance* self, belfry_str, belfry_list ch
     }
     return BELFRY_OK;
 }
+// Keeps what it was asked and answers by key: 1 done, 2 missing, 3 guarded, 4 too many topics, 5 full.
+belfry_code update_devices(belfry_instance* self, belfry_str, const belfry_selection* which, const belfry_patch* patch,
+                           belfry_emit emit, void* ctx, belfry_why* why) {
+    const std::lock_guard lock(self->mutex);
+    if (self->broken) return because(why, BELFRY_RETRY_LATER, "", "locked");
+    self->kv["patch"] = {patch->flags, text(patch->user) + "|" + text(patch->meta) + "|" + text(patch->timezone) + "|" +
+                                           text(patch->locale) + "|" + text(patch->guard_user) + "|" +
+                                           std::to_string(patch->topic_op) + "|" + std::to_string(patch->topics.n)};
+    const belfry_code codes[] = {BELFRY_INTERNAL, BELFRY_OK,        BELFRY_NOT_FOUND,
+                                 BELFRY_CONFLICT, BELFRY_TOO_LARGE, BELFRY_STORE_FULL};
+    uint32_t index = 0;
+    for (const int64_t key : Rows<int64_t>(which->keys)) {
+        belfry_item_result row = sized<belfry_item_result>();
+        row.index = index++;
+        row.code = codes[key];
+        row.changed = row.code == BELFRY_OK ? 1 : 0;
+        static_cast<void>(emit(ctx, one_row(row)));
+    }
+    for (uint32_t i = 0; i < which->users.n; ++i) {
+        belfry_item_result row = sized<belfry_item_result>();
+        row.index = index++;
+        row.changed = which->keys.n > 0 ? 1 : 4;
+        static_cast<void>(emit(ctx, one_row(row)));
+    }
+    return BELFRY_OK;
+}
+// One pair; says back what it was asked.
+belfry_code list_topics(belfry_instance* self, belfry_str, const belfry_selection* which, const belfry_paging* paging,
+                        belfry_emit emit, void* ctx, belfry_page_end* end, belfry_why*) {
+    const std::lock_guard lock(self->mutex);
+    const std::string topic = text(which->topic_prefix) + std::to_string(paging->limit);
+    belfry_device device = sized<belfry_device>();
+    device.key = 7;
+    device.token = str(std::string_view(topic));
+    belfry_topic_row row = sized<belfry_topic_row>();
+    row.key = 7;
+    row.user = str(std::string_view("u"));
+    row.topic = str(std::string_view(topic));
+    row.origins = BELFRY_ORIGIN_USER;
+    row.device = paging->fields != 0 ? &device : nullptr;
+    static_cast<void>(emit(ctx, one_row(row)));
+    end->more = 1;
+    put(end->cursor, sizeof end->cursor, "more");
+    end->total = paging->want_total != 0 ? 3 : -1;
+    return BELFRY_OK;
+}
 belfry_code kv_get(belfry_instance* self, belfry_str key, belfry_emit emit, void* ctx, belfry_why*) {
     const std::lock_guard lock(self->mutex);
     const auto found = self->kv.find(text(key));
@@ -142,6 +188,9 @@ belfry_storage table() {
     t.register_devices = register_devices;
     t.list_devices = list_devices;
     t.remove_devices = remove_devices;
+    t.update_devices = update_devices;
+    t.list_device_topics = list_topics;
+    t.list_user_topics = list_topics;
     t.update_user_topics = update_user_topics;
     t.kv_get = kv_get;
     t.kv_cas = kv_cas;
@@ -351,6 +400,64 @@ TEST_F(RegistryTest, RemovesWhatIsThereAndForgivesWhatIsNot) {
 TEST_F(RegistryTest, HandsUserTopicsToTheStorage) {
     EXPECT_TRUE(registry_.update_user_topics("default", "", TopicOp::Set, {"all"}));
     EXPECT_EQ(memory_.kv.at("seen"), (std::pair<int64_t, std::string>{3, ":all"}));
+}
+
+TEST_F(RegistryTest, ChangesWhatIsGivenAndSaysWhatBecameOfEachKey) {
+    Change change;
+    change.user = "u";
+    change.sync_topics = true;
+    change.topic_op = TopicOp::Add;
+    change.topics = {"a", "b"};
+    Result<Changed> done = registry_.update("default", {1, 2, 3, 4}, {"x"}, change);
+    ASSERT_TRUE(done) << done.error().to_string();
+    using V = Changed::Verdict;
+    EXPECT_EQ(done->keys, (std::vector<V>{V::Done, V::Missing, V::Guarded, V::TooManyTopics}));
+    EXPECT_EQ(done->devices, 1u) << "with keys, the users' rows are the same devices";
+    EXPECT_EQ(memory_.kv.at("patch"),
+              (std::pair<int64_t, std::string>{BELFRY_PATCH_USER | BELFRY_PATCH_SYNC_TOPICS | BELFRY_PATCH_TOPICS,
+                                               "u|||||1|2"}));
+    Change others;
+    others.meta = "{}";
+    others.timezone = "UTC";
+    others.locale = "en";
+    others.guard_user = "g";
+    others.sync_topics = true;  // means nothing without a user
+    done = registry_.update("default", {}, {"x"}, others);
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->devices, 4u);
+    EXPECT_EQ(memory_.kv.at("patch"),
+              (std::pair<int64_t, std::string>{
+                  BELFRY_PATCH_META | BELFRY_PATCH_TIMEZONE | BELFRY_PATCH_LOCALE | BELFRY_PATCH_GUARD_USER,
+                  "|{}|UTC|en|g|0|0"}));
+}
+
+TEST_F(RegistryTest, SaysWhenTheStorageFailedForOneChange) {
+    Change change;
+    change.user = "u";
+    EXPECT_EQ(registry_.update("default", {1, 5}, {}, change).error().code, ErrorCode::StoreFull);
+    memory_.broken = true;
+    EXPECT_EQ(registry_.update("default", {1}, {}, change).error().code, ErrorCode::Unavailable);
+}
+
+TEST_F(RegistryTest, ListsTopicsWithTheirDevicesWhenWanted) {
+    Selection selection;
+    selection.topic_prefix = "news";
+    Paging paging;
+    paging.limit = 5;
+    const Result<TopicPage> plain = registry_.list_device_topics("default", selection, paging);
+    ASSERT_TRUE(plain);
+    ASSERT_EQ(plain->rows.size(), 1u);
+    EXPECT_EQ(plain->rows[0].key, 7);
+    EXPECT_EQ(plain->rows[0].topic, "news5");
+    EXPECT_EQ(plain->rows[0].origins, BELFRY_ORIGIN_USER);
+    EXPECT_EQ(plain->rows[0].device.key, -1);
+    EXPECT_EQ(plain->next_cursor, "more");
+    EXPECT_EQ(plain->total, -1);
+    paging.want_devices = paging.want_total = true;
+    const Result<TopicPage> full = registry_.list_device_topics("default", selection, paging);
+    EXPECT_EQ(full->rows[0].device.token, "news5");
+    EXPECT_EQ(full->total, 3);
+    EXPECT_EQ(registry_.list_user_topics("default", selection, paging)->rows[0].user, "u");
 }
 
 TEST_F(RegistryTest, RefusesNewcomersOnceStopped) {
