@@ -50,10 +50,57 @@ public:
         page.next_cursor = "more";
         return page;
     }
+    // "known" runs, "paused" is paused, "done" is finished.
+    Result<delivery::SteerResult> pause(const std::string&, const std::string& uid) override {
+        if (refusal) return *refusal;
+        return uid == "known"    ? delivery::SteerResult::Done
+               : uid == "paused" ? delivery::SteerResult::AlreadySo
+               : uid == "done"   ? delivery::SteerResult::Finished
+                                 : delivery::SteerResult::Unknown;
+    }
+    Result<delivery::SteerResult> resume(const std::string&, const std::string& uid) override {
+        if (refusal) return *refusal;
+        return uid == "known"    ? delivery::SteerResult::AlreadySo
+               : uid == "paused" ? delivery::SteerResult::Done
+               : uid == "done"   ? delivery::SteerResult::Finished
+                                 : delivery::SteerResult::Unknown;
+    }
+    Result<delivery::RecipientCount> recipient_count(const std::string&, const delivery::Recipient& recipient,
+                                                     int64_t budget_ms) override {
+        if (refusal) return *refusal;
+        asked_recipient = recipient;
+        asked_budget_ms = budget_ms;
+        return count;
+    }
+    Result<delivery::DeadPage> dead(const std::string& app, const std::string& uid, uint64_t after,
+                                    uint32_t limit) override {
+        if (refusal) return *refusal;
+        asked_dead = app + "/" + uid + "/" + std::to_string(after) + "/" + std::to_string(limit);
+        return dead_page;
+    }
+    Result<uint32_t> replay(const std::string&, const std::vector<uint64_t>& ids, bool ignore_expiry) override {
+        if (refusal) return *refusal;
+        replayed = ids;
+        replayed_expired = ignore_expiry;
+        return static_cast<uint32_t>(ids.size());
+    }
+    Result<delivery::QueueStats> queue_stats() override {
+        if (refusal) return *refusal;
+        return stats;
+    }
+    std::vector<delivery::ProviderStatus> providers() const override { return provider_states; }
 
     std::vector<delivery::PushRequest> pushes;
     std::optional<Error> refusal;
-    std::string asked_list;
+    std::string asked_list, asked_dead;
+    delivery::Recipient asked_recipient;
+    int64_t asked_budget_ms = 0;
+    delivery::RecipientCount count;
+    delivery::DeadPage dead_page;
+    delivery::QueueStats stats;
+    std::vector<delivery::ProviderStatus> provider_states;
+    std::vector<uint64_t> replayed;
+    bool replayed_expired = false;
     std::vector<std::string> states;  // of the next status calls; then "running"
 };
 

@@ -112,6 +112,21 @@ public:
     Result<PushPage> list(const std::string&, const std::string&, const std::string&, uint32_t) override {
         return PushPage{};
     }
+    Result<delivery::SteerResult> pause(const std::string&, const std::string&) override {
+        return delivery::SteerResult::Done;
+    }
+    Result<delivery::SteerResult> resume(const std::string&, const std::string&) override {
+        return delivery::SteerResult::Done;
+    }
+    Result<delivery::RecipientCount> recipient_count(const std::string&, const delivery::Recipient&, int64_t) override {
+        return delivery::RecipientCount{};
+    }
+    Result<delivery::DeadPage> dead(const std::string&, const std::string&, uint64_t, uint32_t) override {
+        return delivery::DeadPage{};
+    }
+    Result<uint32_t> replay(const std::string&, const std::vector<uint64_t>&, bool) override { return 0u; }
+    Result<delivery::QueueStats> queue_stats() override { return delivery::QueueStats{}; }
+    std::vector<delivery::ProviderStatus> providers() const override { return {}; }
     void wait_for_callers(int n) {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return inside_ >= n; });

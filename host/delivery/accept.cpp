@@ -18,7 +18,6 @@ constexpr uint32_t kListEntriesMax = 1'000;
 constexpr uint32_t kSmallRecipientsMax = 64;
 constexpr size_t kSmallBodyMax = 16 * 1024;
 constexpr uint32_t kHighRecipientsMax = 1'000;
-constexpr uint32_t kDevicesPerUserMax = 10'000;
 constexpr int64_t kFetchDeadlineNs = 5 * kNsPerSecond;
 constexpr uint32_t kNoBlob = UINT32_MAX;
 
@@ -47,11 +46,11 @@ NewPush::Item list_item(uint32_t gate, uint32_t blob) {
     return item;
 }
 
+}  // namespace
+
 Error not_an_instance(const std::string& name, std::string where) {
     return error(ErrorCode::InvalidArgument, "there is no provider \"" + name + "\"", std::move(where));
 }
-
-}  // namespace
 
 Acceptor::Acceptor(plugins::Storage& storage, plugins::Queue& queue, Gates& gates, Batcher& batcher, const Clock& clock,
                    Metrics& metrics)

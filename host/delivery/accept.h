@@ -13,6 +13,10 @@
 
 namespace belfry::delivery {
 
+constexpr uint32_t kDevicesPerUserMax = 10'000;
+
+Error not_an_instance(const std::string& name, std::string where);
+
 class Acceptor {
 public:
     Acceptor(plugins::Storage& storage, plugins::Queue& queue, Gates& gates, Batcher& batcher, const Clock& clock,

@@ -7,6 +7,7 @@
 #include "delivery/gates.h"
 #include "delivery/page_pool.h"
 #include "delivery/prepared_push.h"
+#include "delivery/recipient_counter.h"
 #include "delivery/scheduler.h"
 #include "delivery/settler.h"
 #include "delivery/status.h"
@@ -29,6 +30,7 @@ public:
     std::string last_connect_error(http::EndpointId endpoint) const override {
         return engine_.last_connect_error(endpoint);
     }
+    uint32_t connections(http::EndpointId endpoint) const override { return engine_.connections(endpoint); }
     void stop(int64_t deadline_mono_ns) override { engine_.stop(deadline_mono_ns); }
 
 private:
@@ -53,6 +55,7 @@ public:
           prepared_(options.prepared_cache_max),
           batcher_(options_, queue, node_, wakeup_),
           acceptor_(storage, queue, gates_, batcher_, clock, metrics),
+          counter_(storage, gates_, clock),
           settler_(queue, storage, node_, clock, size_t{options.page_slots} + options.straggler_pages_max, log,
                    metrics),
           pages_({options_, storage, sender, store_clock_, gates_, stored_, prepared_, stopped_, progress_, settler_,
@@ -68,14 +71,22 @@ public:
     std::vector<ProviderStatus> providers() const override;
     Result<Accepted> accept(PushRequest&& request) override { return acceptor_.accept(std::move(request)); }
     Result<CancelResult> cancel(const std::string& app, const std::string& uid) override;
-    Result<bool> pause(const std::string& app, const std::string& uid) override;
-    Result<bool> resume(const std::string& app, const std::string& uid) override;
+    Result<SteerResult> pause(const std::string& app, const std::string& uid) override;
+    Result<SteerResult> resume(const std::string& app, const std::string& uid) override;
+    Result<RecipientCount> recipient_count(const std::string& app, const Recipient& recipient,
+                                           int64_t budget_ms) override {
+        return counter_.count(app, recipient, budget_ms);
+    }
+    Result<DeadPage> dead(const std::string& app, const std::string& uid, uint64_t after, uint32_t limit) override;
+    Result<uint32_t> replay(const std::string& app, const std::vector<uint64_t>& ids, bool ignore_expiry) override;
+    Result<QueueStats> queue_stats() override;
     Result<PushStatus> status(const std::string& app, const std::string& uid) override;
     Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor,
                           uint32_t limit) override;
 
 private:
     Result<belfry_steered> steer(const std::string& app, const std::string& uid, belfry_steer verb);
+    Result<SteerResult> steer(const std::string& app, const std::string& uid, belfry_steer verb, int32_t state);
     std::shared_ptr<Generation> make_generation(const std::string& name, plugins::Provider& provider,
                                                 std::shared_ptr<void> owner);
 
@@ -95,6 +106,7 @@ private:
     PreparedCache prepared_;
     Batcher batcher_;
     Acceptor acceptor_;
+    RecipientCounter counter_;
     Settler settler_;
     PagePool pages_;
     Scheduler scheduler_;
@@ -178,23 +190,75 @@ Result<CancelResult> CoreImpl::cancel(const std::string& app, const std::string&
     }
 }
 
-Result<bool> CoreImpl::pause(const std::string& app, const std::string& uid) {
-    const Result<belfry_steered> steered = steer(app, uid, BELFRY_STEER_PAUSE);
+// `state`: what the push is in if that was done.
+Result<SteerResult> CoreImpl::steer(const std::string& app, const std::string& uid, belfry_steer verb, int32_t state) {
+    const Result<belfry_steered> steered = steer(app, uid, verb);
     if (!steered) return steered.error();
-    if (BELFRY_CODE_CLASS(steered->code) == BELFRY_NOT_FOUND) return error(ErrorCode::NotFound, "unknown uid", "uid");
-    if (steered->code != BELFRY_OK) return false;
-    upkeep_.heard(app, uid, BELFRY_PUSH_PAUSED);
-    return true;
+    switch (BELFRY_CODE_CLASS(steered->code)) {
+        case BELFRY_OK:
+            upkeep_.heard(app, uid, state);
+            return SteerResult::Done;
+        case BELFRY_NOT_FOUND:
+            return SteerResult::Unknown;
+        default:
+            return steered->state >= BELFRY_PUSH_DONE ? SteerResult::Finished : SteerResult::AlreadySo;
+    }
 }
 
-Result<bool> CoreImpl::resume(const std::string& app, const std::string& uid) {
-    const Result<belfry_steered> steered = steer(app, uid, BELFRY_STEER_RESUME);
-    if (!steered) return steered.error();
-    if (BELFRY_CODE_CLASS(steered->code) == BELFRY_NOT_FOUND) return error(ErrorCode::NotFound, "unknown uid", "uid");
-    if (steered->code != BELFRY_OK) return false;
-    upkeep_.heard(app, uid, BELFRY_PUSH_RUNNING);
+Result<SteerResult> CoreImpl::pause(const std::string& app, const std::string& uid) {
+    return steer(app, uid, BELFRY_STEER_PAUSE, BELFRY_PUSH_PAUSED);
+}
+
+Result<SteerResult> CoreImpl::resume(const std::string& app, const std::string& uid) {
+    const Result<SteerResult> done = steer(app, uid, BELFRY_STEER_RESUME, BELFRY_PUSH_RUNNING);
     wakeup_.ring();
-    return true;
+    return done;
+}
+
+Result<DeadPage> CoreImpl::dead(const std::string& app, const std::string& uid, uint64_t after, uint32_t limit) {
+    DeadPage page;
+    bool more = false;
+    const Status done = queue_.dead(app, uid, after, limit + 1, [&](const belfry_dead_row& row) {
+        more = page.letters.size() >= limit;
+        if (more) return;
+        DeadLetter& letter = page.letters.emplace_back();
+        letter.id = row.id;
+        letter.uid = text(row.uid);
+        letter.provider = gates_.name_of(row.gate);
+        letter.reason = text(row.note);
+        letter.attempt = row.attempt;
+        letter.deliveries = row.entries;
+        letter.buried_unix_ms = row.buried_unix_ms;
+        letter.replayed_unix_ms = row.replayed_unix_ms;
+    });
+    if (!done) return done.error();
+    if (more && !page.letters.empty()) page.next_after = page.letters.back().id;
+    return page;
+}
+
+Result<uint32_t> CoreImpl::replay(const std::string& app, const std::vector<uint64_t>& ids, bool ignore_expiry) {
+    const Result<uint32_t> replayed = queue_.replay(app, ids, ignore_expiry);
+    wakeup_.ring();
+    return replayed;
+}
+
+Result<QueueStats> CoreImpl::queue_stats() {
+    const Result<belfry_queue_stats> row = queue_.stats();
+    if (!row) return row.error();
+    const auto lane = [&](int32_t number) {
+        return LaneStats{row->ready[number], row->claimed[number], row->oldest_ready_unix_ms[number]};
+    };
+    QueueStats stats;
+    stats.high = lane(BELFRY_LANE_HIGH);
+    stats.normal = lane(BELFRY_LANE_NORMAL);
+    stats.low = lane(BELFRY_LANE_LOW);
+    stats.delayed = row->delayed;
+    stats.parked = row->parked;
+    stats.dead = row->dead;
+    stats.running_pushes = row->running_pushes;
+    stats.delayed_pushes = row->delayed_pushes;
+    stats.store_bytes = row->store_bytes;
+    return stats;
 }
 
 Result<PushStatus> CoreImpl::status(const std::string& app, const std::string& uid) {

@@ -40,10 +40,6 @@ public:
     // A new generation of an instance takes over; pages in flight finish with the old one. NotFound: no such instance.
     virtual Status switch_provider(const std::string& name, plugins::Provider& provider,
                                    std::shared_ptr<void> owner) = 0;
-    virtual std::vector<ProviderStatus> providers() const = 0;
-    // NotFound: no such uid. False: it was so already, or is final.
-    virtual Result<bool> pause(const std::string& app, const std::string& uid) = 0;
-    virtual Result<bool> resume(const std::string& app, const std::string& uid) = 0;
 };
 
 // All arguments live longer than the core. Reads and writes gate numbers in the storage.

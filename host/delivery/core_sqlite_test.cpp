@@ -231,11 +231,11 @@ TEST(CoreSqlite, PauseParksResumeGoesOnAndCancelEnds) {
     rig.add_devices(300);
     const std::string uid = rig.send(Rig::to_topic("push-1"));
     ASSERT_TRUE(Rig::eventually([&] { return rig.sender().pending() > 0; }));
-    ASSERT_TRUE(*rig.core->pause("default", uid));
+    ASSERT_EQ(*rig.core->pause("default", uid), SteerResult::Done);
     ASSERT_TRUE(Rig::eventually([&] { return rig.sender().pending() == 0; }));
     EXPECT_EQ(rig.status(uid).state, "paused");
     rig.sender().set_script(accepted);
-    ASSERT_TRUE(*rig.core->resume("default", uid));
+    ASSERT_EQ(*rig.core->resume("default", uid), SteerResult::Done);
     ASSERT_TRUE(rig.reaches(uid, "done"));
     EXPECT_EQ(SqliteRig::sum(rig.status(uid)), 300);
 

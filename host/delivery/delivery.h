@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "delivery/provider_status.h"
 
 namespace belfry::delivery {
 
@@ -66,6 +67,8 @@ struct Accepted {
 };
 
 enum class CancelResult : uint8_t { Cancelled, AlreadyDone, Unknown };
+// AlreadySo: paused (or running) before. Finished: done, cancelled or expired; it can be neither paused nor resumed.
+enum class SteerResult : uint8_t { Done, AlreadySo, Finished, Unknown };
 
 struct OutcomeCount {
     std::string provider;  // instance name; empty = not tied to one
@@ -84,6 +87,46 @@ struct PushStatus {
     std::optional<int64_t> eta_ms;  // while running, once there is something to estimate from
 };
 
+// How many devices a recipient would reach now.
+struct RecipientCount {
+    struct Part {
+        std::string provider;  // instance name
+        std::string platform;  // as registered; empty for raw tokens
+        int64_t devices = 0;
+    };
+    int64_t devices = 0;      // all of them; also those of parts beyond the bound
+    std::vector<Part> parts;  // ordered; at most kCountPartsMax
+    int64_t refused = 0;      // raw tokens that their provider would not take; not in `devices`
+    bool complete = true;     // false: the deadline came first, `devices` is a lower bound
+};
+constexpr size_t kCountPartsMax = 256;
+
+// A piece of work that was given up, kept until it is replayed or too old.
+struct DeadLetter {
+    uint64_t id = 0;
+    std::string uid;
+    std::string provider;  // instance name; empty = not tied to one
+    std::string reason;
+    uint32_t attempt = 0;                              // attempts that were made
+    uint32_t deliveries = 0;                           // that it holds
+    int64_t buried_unix_ms = 0, replayed_unix_ms = 0;  // replayed: 0 = not yet
+};
+struct DeadPage {
+    std::vector<DeadLetter> letters;  // by rising id
+    uint64_t next_after = 0;          // 0: no more
+};
+
+struct LaneStats {
+    int64_t ready = 0, claimed = 0;    // work items
+    int64_t oldest_ready_unix_ms = 0;  // 0 = none
+};
+struct QueueStats {
+    LaneStats high, normal, low;
+    int64_t delayed = 0, parked = 0, dead = 0;  // work items: due later, of paused pushes, given up
+    int64_t running_pushes = 0, delayed_pushes = 0;
+    int64_t store_bytes = 0;
+};
+
 class Delivery {
 public:
     virtual ~Delivery() = default;
@@ -100,6 +143,21 @@ public:
     };
     virtual Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor,
                                   uint32_t limit) = 0;
+    // While a push is paused nothing of it is sent; requests already written end as their answers say.
+    virtual Result<SteerResult> pause(const std::string& app, const std::string& uid) = 0;
+    virtual Result<SteerResult> resume(const std::string& app, const std::string& uid) = 0;
+    // Reads the devices as a push would, at most `budget_ms` long, in constant memory. Unsupported: a native topic or
+    // condition, whose members only the provider knows. InvalidArgument: as accept.
+    virtual Result<RecipientCount> recipient_count(const std::string& app, const Recipient& recipient,
+                                                   int64_t budget_ms) = 0;
+    // Dead letters of an app after an id; uid empty = of any push.
+    virtual Result<DeadPage> dead(const std::string& app, const std::string& uid, uint64_t after, uint32_t limit) = 0;
+    // Puts dead letters back to be tried anew; answers how many were: unknown ids, those replayed before, and those
+    // whose push expired (unless that is ignored) or was cancelled are left alone.
+    virtual Result<uint32_t> replay(const std::string& app, const std::vector<uint64_t>& ids, bool ignore_expiry) = 0;
+    virtual Result<QueueStats> queue_stats() = 0;
+    // Every configured provider instance.
+    virtual std::vector<ProviderStatus> providers() const = 0;
 };
 
 }  // namespace belfry::delivery

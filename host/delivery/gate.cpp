@@ -139,6 +139,8 @@ void Gate::note_success() {
 void Gate::block(Block why, std::string reason, int64_t pause_ms) {
     const int64_t until = clock_.mono_ns() + pause_ms * kNsPerMs;
     reason_ = std::move(reason);
+    last_error_ = reason_;
+    last_error_unix_ms_ = clock_.unix_ms();
     block_ = why;
     if (until > blocked_until_) blocked_until_ = until;
     pacer_.pause_until(blocked_until_, kRampNs);
@@ -179,6 +181,12 @@ void Gate::note_unreachable() {
     block(Block::Unreachable, std::move(reason), pause_ms);
 }
 
+void Gate::note_error(std::string_view reason) {
+    const std::lock_guard lock(mutex_);
+    last_error_.assign(reason);
+    last_error_unix_ms_ = clock_.unix_ms();
+}
+
 void Gate::pause_platform(uint32_t platform_hash, int64_t until_unix_ms) {
     const std::lock_guard lock(mutex_);
     Pause* slot = &pauses_[0];
@@ -216,7 +224,9 @@ ProviderStatus Gate::status() const {
     status.per_minute = pacer_.per_minute();
     status.in_flight = in_flight_;
     status.stragglers = stragglers_;
+    status.pages = pages_;
     status.free_streams = free_streams();
+    status.window = probing() ? kProbePage : window();
     const int64_t now = clock_.mono_ns();
     const std::shared_ptr<Generation> current = generation();
     if (current != nullptr && current->authorizer != nullptr) {
@@ -231,8 +241,15 @@ ProviderStatus Gate::status() const {
         }
     }
     if (current == nullptr) status.state = GateState::NotStarted;
+    const int64_t now_unix_ms = clock_.unix_ms();
     const std::lock_guard lock(mutex_);
+    for (const http::EndpointId endpoint : endpoints_)
+        status.connections = std::max<int64_t>(status.connections, 0) + sender_.connections(endpoint);
+    for (const Pause& pause : pauses_) status.paused_platforms += pause.until_unix_ms > now_unix_ms;
+    status.last_error = last_error_;
+    status.last_error_unix_ms = last_error_unix_ms_;
     if (block_ != Block::None && status.state == GateState::Open) {
+        status.probing = now >= blocked_until_;
         status.state = block_ == Block::Throttled ? GateState::Throttled
                        : block_ == Block::Refused ? GateState::Refused
                                                   : GateState::Unreachable;

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "delivery/authorizer.h"
+#include "delivery/provider_status.h"
 #include "delivery/sender.h"
 #include "http/pacer.h"
 #include "plugins/provider.h"
@@ -43,22 +44,6 @@ struct Generation {
     plugins::Provider* provider = nullptr;
     std::shared_ptr<void> instance;          // what owns *provider
     std::unique_ptr<Authorizer> authorizer;  // destroyed first
-};
-
-enum class GateState : uint8_t { Open, NotStarted, NoCredential, Throttled, Refused, Unreachable };
-std::string_view name_of(GateState state);
-
-// For /health and `belfry providers`.
-struct ProviderStatus {
-    std::string name;
-    GateState state = GateState::Open;
-    std::string reason;     // why it is not open
-    int64_t closed_ms = 0;  // for how long still; 0 = open, or until somebody acts
-    bool operator_must_act = false;
-    bool deletions_stopped = false;
-    uint64_t per_minute = 0;  // 0 = no limit
-    uint32_t in_flight = 0, stragglers = 0, free_streams = 0;
-    int64_t credential_valid_ms = -1;  // -1: needs none
 };
 
 class Gate {
@@ -98,6 +83,8 @@ public:
     // `by`: the generation whose request was refused; an older one says nothing about the current one.
     void note_refused(const Generation& by, std::string_view reason);
     void note_unreachable();
+    // What a delivery failed of, for ProviderStatus::last_error.
+    void note_error(std::string_view reason);
     // A part of the instance (FCM's APNs side) waits; rows of that platform are deferred. Unix ms, 0 = not paused.
     void pause_platform(uint32_t platform_hash, int64_t until_unix_ms);
     int64_t platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms) const;
@@ -138,6 +125,8 @@ private:
     std::shared_ptr<Generation> generation_;
     std::vector<http::EndpointId> endpoints_;
     std::string reason_;
+    std::string last_error_;
+    int64_t last_error_unix_ms_ = 0;
     uint32_t failures_ = 0;
     std::array<Pause, kPausedPlatformsMax> pauses_{};
 

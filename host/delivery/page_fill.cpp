@@ -6,18 +6,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "audience/topic_merge.h"
 #include "delivery/page.h"
 
 namespace belfry::delivery {
 
 namespace {
 
-constexpr uint32_t kRowsLookedAtMax = 20'000;  // stored rows per scan, for filters that match few
-constexpr int64_t kReadNs = 200 * kNsPerMs;    // a page looks no longer for more rows
+constexpr int64_t kReadNs = 200 * kNsPerMs;  // a page looks no longer for more rows
 constexpr int64_t kReadDeadlineNs = 5 * kNsPerSecond;
 constexpr size_t kTokenBytesMax = 8 * 1024;  // longer ones fit into no block
 constexpr uint32_t kMixedRowsMin = 32;       // of a page for several providers, however slow one of them is
-constexpr uint32_t kTopicsPerRead = 32;      // rows read per topic at least, when several are merged
 
 uint64_t mix(uint64_t value) noexcept {  // splitmix64's finaliser
     value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -210,7 +209,7 @@ Page::Read Page::scan_one(const Section& section, const std::string& topic, bool
     belfry_scan scan = sized<belfry_scan>();
     scan.fields = fields_of(section);
     scan.by = all ? BELFRY_BY_ALL : BELFRY_BY_TOPIC;
-    scan.budget_rows = kRowsLookedAtMax;
+    scan.budget_rows = audience::kRowsLookedAtMax;
     scan.app = str(std::string_view(*section.app));
     scan.value = str(std::string_view(topic));
     scan.hi = item_.row.hi;
@@ -238,50 +237,22 @@ Page::Read Page::scan_one(const Section& section, const std::string& topic, bool
 
 // Several topics: their keys are merged in key order, each device once, and then fetched.
 Page::Read Page::scan_merged(const Section& section) {
-    const std::vector<std::string>& topics = section.push->body.topics;
     const uint32_t wanted = rows_wanted();
-    belfry_scan scan = sized<belfry_scan>();
-    scan.by = BELFRY_BY_TOPIC;
-    scan.want = std::max(kTopicsPerRead, 2 * wanted / static_cast<uint32_t>(topics.size()));
-    scan.budget_rows = kRowsLookedAtMax;
-    scan.app = str(std::string_view(*section.app));
-    scan.after = cursor_;
-    scan.hi = item_.row.hi;
-    scan.deadline_mono_ns = world_.clock.mono_ns() + kReadDeadlineNs;
-    std::vector<int64_t> keys;
-    int64_t safe = item_.row.hi - 1;  // every topic was read up to here
-    bool end = true;
-    for (const std::string& topic : topics) {
-        scan.value = str(std::string_view(topic));
-        const Result<plugins::ScanEnd> read =
-            world_.storage.scan(scan, [&](const belfry_device& row) { keys.push_back(row.key); });
-        if (!read) {
-            world_.host.storage_trouble(read.error());
-            return Read::Failed;
-        }
-        if (!read->end) {
-            safe = std::min(safe, read->cursor);
-            end = false;
-        }
+    const int64_t deadline = world_.clock.mono_ns() + kReadDeadlineNs;
+    audience::MergedKeys merged;
+    Status done = audience::merge_topics(world_.storage, *section.app, section.push->body.topics, cursor_, item_.row.hi,
+                                         wanted, deadline, merged);
+    if (done) {
+        done = world_.storage.fetch_keys(*section.app, merged.keys, 1, fields_of(section), deadline,
+                                         [&](const belfry_device& row) { take_row(0, row.key, row, false); });
     }
-    std::sort(keys.begin(), keys.end());
-    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-    keys.erase(std::upper_bound(keys.begin(), keys.end(), safe), keys.end());
-    if (keys.size() > wanted) {
-        keys.resize(wanted);
-        safe = keys.back();
-        end = false;
-    }
-    const Status fetched =
-        world_.storage.fetch_keys(*section.app, keys, 1, fields_of(section), scan.deadline_mono_ns,
-                                  [&](const belfry_device& row) { take_row(0, row.key, row, false); });
-    if (!fetched) {
-        world_.host.storage_trouble(fetched.error());
+    if (!done) {
+        world_.host.storage_trouble(done.error());
         return Read::Failed;
     }
-    cursor_ = safe;
-    end_ = end;
-    full_ = keys.size() >= wanted;
+    cursor_ = merged.cursor;
+    end_ = merged.end;
+    full_ = merged.keys.size() >= wanted;
     return Read::Done;
 }
 

@@ -327,6 +327,7 @@ void Page::owe(uint16_t group, uint32_t flags, uint32_t attempt, int64_t due_uni
 
 void Page::add_sample(uint16_t group, int32_t outcome, int64_t ref, int status, std::string_view reason) {
     if (!ledger().wants_samples()) return;
+    if (groups_[group].gate != nullptr && !reason.empty()) groups_[group].gate->note_error(reason);
     const Section& section = sections_[groups_[group].section];
     SampleFacts facts;
     facts.provider = groups_[group].provider;

@@ -25,6 +25,7 @@ public:
     virtual uint32_t credit(http::EndpointId) const = 0;
     virtual void retire(http::EndpointId) = 0;
     virtual std::string last_connect_error(http::EndpointId) const = 0;
+    virtual uint32_t connections(http::EndpointId) const = 0;
     virtual void stop(int64_t deadline_mono_ns) = 0;
 };
 

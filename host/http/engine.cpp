@@ -142,6 +142,11 @@ uint32_t Engine::credit(EndpointId id) const {
     return endpoint == nullptr ? 0 : endpoint->credit(impl_->clock.mono_ns());
 }
 
+uint32_t Engine::connections(EndpointId id) const {
+    const Endpoint* endpoint = impl_->table.find(id);
+    return endpoint == nullptr ? 0 : static_cast<uint32_t>(std::max(0.0, endpoint->meters.connections.get()));
+}
+
 void Engine::retire(EndpointId id) {
     for (const auto& loop : impl_->loops) loop->retire(id);
 }

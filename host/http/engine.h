@@ -73,6 +73,8 @@ public:
     // How many more requests this endpoint could take right now: free streams of open connections and those it may
     // still open.
     uint32_t credit(EndpointId) const;
+    // Connections open now to the endpoint's host, whichever endpoint of that host opened them.
+    uint32_t connections(EndpointId) const;
     // Connections that are open now take no more requests and close after their last answer.
     void retire(EndpointId);
     // Why the last attempt to connect failed; empty once one succeeded.

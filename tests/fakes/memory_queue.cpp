@@ -38,6 +38,9 @@ belfry_queue MemoryQueue::make_table() {
     table.upkeep = &MemoryQueue::upkeep;
     table.lookup = &MemoryQueue::lookup;
     table.list = &MemoryQueue::list;
+    table.dead = &MemoryQueue::dead;
+    table.replay = &MemoryQueue::replay;
+    table.stats = &MemoryQueue::stats;
     return table;
 }
 
@@ -220,12 +223,10 @@ void MemoryQueue::apply_owed(const Item& item, const belfry_owed& owed, uint32_t
     Push& push = push_of(item, owed.member);
     const size_t entries = size_t{owed.keys.n} + owed.picks.n;
     if (entries == 0 || entries > 1'000) fault("an owed list of " + std::to_string(entries) + " entries");
-    if ((owed.flags & BELFRY_OWED_DEAD) != 0) {
-        push.dead_entries += static_cast<uint32_t>(entries);
-        return;
-    }
+    const bool is_dead = (owed.flags & BELFRY_OWED_DEAD) != 0;
     const uint64_t id = next_id_++;
-    Item& list = items_[id];
+    if (is_dead) push.dead_entries += static_cast<uint32_t>(entries);
+    Item& list = is_dead ? dead_[id].item : items_[id];
     list.kind = BELFRY_WORK_LIST;
     list.lane = push.lane;
     list.gate = owed.gate;
@@ -245,6 +246,12 @@ void MemoryQueue::apply_owed(const Item& item, const belfry_owed& owed, uint32_t
             }
         }
         if (blobs_.count(list.blob) == 0) fault("picks of an unknown blob");
+    }
+    if (is_dead) {
+        dead_[id].note = text(owed.note);
+        dead_[id].attempt = owed.attempt;
+        dead_[id].buried = clock_.unix_ms();
+        return;
     }
     list.parked = push.state == BELFRY_PUSH_PAUSED;
     if ((owed.flags & BELFRY_OWED_MINE) != 0) {
@@ -482,6 +489,81 @@ belfry_code MemoryQueue::list(belfry_instance* i, belfry_str app, int32_t state,
         --limit;
         const belfry_push_row row = me.row_of(at->first, at->second, tallies, samples);
         emit(ctx, one_row(row));
+    }
+    return BELFRY_OK;
+}
+
+belfry_code MemoryQueue::dead(belfry_instance* i, belfry_str app, belfry_str uid, uint64_t after, uint32_t limit,
+                              belfry_emit emit, void* ctx, belfry_why*) {
+    MemoryQueue& me = self(i);
+    const std::lock_guard lock(me.mutex_);
+    for (auto at = me.dead_.upper_bound(after); at != me.dead_.end() && limit > 0; ++at) {
+        const Dead& dead = at->second;
+        const Push& push = me.pushes_.at(dead.item.push);
+        if (push.app != view(app) || (uid.n > 0 && push.uid != view(uid))) continue;
+        --limit;
+        belfry_dead_row row = sized<belfry_dead_row>();
+        row.id = at->first;
+        row.attempt = dead.attempt;
+        row.gate = dead.item.gate;
+        row.entries = static_cast<uint32_t>(dead.entries());
+        row.buried_unix_ms = dead.buried;
+        row.replayed_unix_ms = dead.replayed;
+        row.app = str(std::string_view(push.app));
+        row.uid = str(std::string_view(push.uid));
+        row.note = str(std::string_view(dead.note));
+        emit(ctx, one_row(row));
+    }
+    return BELFRY_OK;
+}
+
+belfry_code MemoryQueue::replay(belfry_instance* i, belfry_str app, belfry_list ids, int32_t ignore_expiry,
+                                uint32_t* replayed, belfry_why*) {
+    MemoryQueue& me = self(i);
+    const std::lock_guard lock(me.mutex_);
+    *replayed = 0;
+    for (const uint64_t id : Rows<uint64_t>(ids)) {
+        const auto at = me.dead_.find(id);
+        if (at == me.dead_.end() || at->second.replayed != 0) continue;
+        Push& push = me.pushes_.at(at->second.item.push);
+        const bool expired = push.expires != 0 && push.expires <= me.clock_.unix_ms();
+        if (push.app != view(app) || push.state == BELFRY_PUSH_CANCELLED || (expired && ignore_expiry == 0)) continue;
+        if (expired) push.expires = 0;
+        push.state = BELFRY_PUSH_RUNNING;
+        push.finished = 0;
+        push.tallies[{at->second.item.gate, BELFRY_FINAL_DEAD}] -= static_cast<int64_t>(at->second.entries());
+        at->second.replayed = me.clock_.unix_ms();
+        Item& item = me.items_[me.next_id_++] = at->second.item;
+        item.attempt = 1;
+        item.due = 0;
+        item.order = me.next_order_++;
+        ++*replayed;
+    }
+    return BELFRY_OK;
+}
+
+belfry_code MemoryQueue::stats(belfry_instance* i, belfry_queue_stats* out, belfry_why*) {
+    MemoryQueue& me = self(i);
+    const std::lock_guard lock(me.mutex_);
+    const int64_t now = me.clock_.unix_ms();
+    for (const auto& [id, item] : me.items_) {
+        if (item.kind == 0) continue;
+        if (item.owner != 0) {
+            ++out->claimed[item.lane];
+        } else if (item.parked) {
+            ++out->parked;
+        } else if (item.due > now) {
+            ++out->delayed;
+        } else {
+            ++out->ready[item.lane];
+            int64_t& oldest = out->oldest_ready_unix_ms[item.lane];
+            oldest = oldest == 0 ? item.ready : std::min(oldest, item.ready);
+        }
+    }
+    for (const auto& [id, dead] : me.dead_) out->dead += dead.replayed == 0;
+    for (const auto& [id, push] : me.pushes_) {
+        out->running_pushes += push.state == BELFRY_PUSH_RUNNING;
+        out->delayed_pushes += push.state == BELFRY_PUSH_DELAYED;
     }
     return BELFRY_OK;
 }

@@ -83,6 +83,13 @@ private:
         std::vector<uint32_t> picks;
         std::vector<uint64_t> members;  // pushes of a bundle
     };
+    struct Dead {
+        Item item;
+        std::string note;
+        uint32_t attempt = 0;
+        int64_t buried = 0, replayed = 0;
+        size_t entries() const { return item.keys.size() + item.picks.size(); }
+    };
     static MemoryQueue& self(belfry_instance* i) { return *reinterpret_cast<MemoryQueue*>(i); }
     static belfry_code enqueue(belfry_instance*, uint64_t, belfry_list, belfry_emit, void*, belfry_why*);
     static belfry_code claim(belfry_instance*, uint64_t, int32_t, belfry_list, uint32_t, uint32_t, belfry_emit, void*,
@@ -96,6 +103,10 @@ private:
     static belfry_code lookup(belfry_instance*, belfry_str, belfry_list, belfry_emit, void*, belfry_why*);
     static belfry_code list(belfry_instance*, belfry_str, int32_t, belfry_str, uint32_t, belfry_emit, void*, char[64],
                             belfry_why*);
+    static belfry_code dead(belfry_instance*, belfry_str, belfry_str, uint64_t, uint32_t, belfry_emit, void*,
+                            belfry_why*);
+    static belfry_code replay(belfry_instance*, belfry_str, belfry_list, int32_t, uint32_t*, belfry_why*);
+    static belfry_code stats(belfry_instance*, belfry_queue_stats*, belfry_why*);
     static belfry_queue make_table();
 
     uint64_t store(const belfry_new_push& row);
@@ -118,6 +129,7 @@ private:
     mutable std::mutex mutex_;
     std::map<uint64_t, Push> pushes_;
     std::map<uint64_t, Item> items_;
+    std::map<uint64_t, Dead> dead_;
     std::map<uint64_t, std::string> blobs_;
     std::map<std::pair<std::string, std::string>, uint64_t> uids_;
     std::vector<std::pair<int64_t, uint64_t>> changes_;  // number, push

@@ -180,6 +180,7 @@ public:
     std::string last_connect_error(http::EndpointId) const override {
         return connects_ ? std::string() : std::string("connection refused");
     }
+    uint32_t connections(http::EndpointId) const override { return connects_ ? 1 : 0; }
     void stop(int64_t) override {
         {
             const std::lock_guard lock(mutex_);

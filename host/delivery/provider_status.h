@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be said about a provider instance now, for /health, the API and `belfry providers`.
+// Threads: values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace belfry::delivery {
+
+enum class GateState : uint8_t { Open, NotStarted, NoCredential, Throttled, Refused, Unreachable };
+std::string_view name_of(GateState state);
+
+struct ProviderStatus {
+    std::string name;
+    GateState state = GateState::Open;
+    std::string reason;     // why it is not open
+    int64_t closed_ms = 0;  // for how long still; 0 = open, or until somebody acts
+    bool probing = false;   // open to a handful, until one succeeds
+    bool operator_must_act = false;
+    bool deletions_stopped = false;  // the breaker: nearly every device looked dead
+    uint64_t per_minute = 0;         // rate budget; 0 = no limit
+    uint32_t window = 0;             // deliveries that may be under way at once now
+    uint32_t in_flight = 0;          // deliveries between claim and verdict
+    uint32_t stragglers = 0;         // of these, left behind by pages that are settled
+    uint32_t pages = 0;              // page slots it holds
+    uint32_t free_streams = 0;
+    int64_t connections = -1;          // open now to its hosts; -1: it has named none yet
+    uint32_t paused_platforms = 0;     // parts of it that wait (FCM's APNs side)
+    int64_t credential_valid_ms = -1;  // -1: needs none
+    std::string last_error;            // also of trouble that has passed; empty: none since the start
+    int64_t last_error_unix_ms = 0;
+};
+
+}  // namespace belfry::delivery
