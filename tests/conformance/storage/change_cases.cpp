@@ -316,6 +316,31 @@ void apps_never_meet(Context& context) {
     require_equal(world.user_topics().size(), 2U, "with their bindings");
 }
 
+void purges_an_app(Context& context) {
+    World world(context);
+    world.need(BELFRY_STORAGE_PURGE_APP, "PURGE_APP");
+    const std::vector<Phone> phones = some_phones(2500, "t", {"x"});
+    const std::vector<int64_t> keys = world.register_all(phones);
+    world.bind(BELFRY_TOPICS_ADD, "ann", {"bound"});
+    world.bind(BELFRY_TOPICS_ADD, "", {"all"});
+    const auto left = [&] { return world.list({}, 0).size(); };
+    size_t before = left();
+    int32_t more = 1;
+    for (int i = 0; more != 0; ++i) {
+        require(i < 1000, "purge_app comes to an end");
+        belfry_why why{};
+        require_equal(world.table.purge_app(world.instance.get(), str(std::string_view(world.app)), 100, &more, &why),
+                      BELFRY_OK, "code");
+        require(before - left() <= 100, "no more devices a step than allowed");
+        before = left();
+    }
+    require(before == 0 && world.scan_keys("x").empty() && world.user_topics().empty(), "nothing is left");
+    require(world.fetch_identities({identity_hash("fcm", "t7")}).empty(), "by identity neither");
+    const std::vector<int64_t> again = world.register_all(phones);
+    require(sorted(again) != sorted(keys), "later devices have keys of their own");
+    require(world.at(again[0]).topics == std::vector<std::string>{"x"}, "and no bindings of before");
+}
+
 void state_is_compared_and_set(Context& context) {
     World world(context);
     const auto cas = [&](std::string_view key, int64_t version, belfry_str value) {
@@ -372,6 +397,7 @@ constexpr std::array kCases{
     Case{"S29", "10,000 topics of a user and 1,000 of a device work and follow a token rotation", 120, many_topics},
     Case{"S33", "apps never see or change each other's devices, tokens, topics and users", 60, apps_never_meet},
     Case{"S35", "a learnt variant is kept if the token is still the stored one", 30, amends_the_variant},
+    Case{"S42", "an app is purged in steps as small as asked for, and can be used again", 60, purges_an_app},
     Case{"S36", "cluster state is compared and set", 30, state_is_compared_and_set},
 };
 

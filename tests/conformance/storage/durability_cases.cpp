@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "conformance/storage/cases.h"
 #include "conformance/storage/world.h"
@@ -104,8 +106,23 @@ void survives_a_restart(Context& context) {
     }
 }
 
+// A place to restore to, and the configuration of a storage that finds it there.
+struct Restored {
+    std::string path, config;
+};
+Restored place_to_restore(Context& context) {
+    const std::string directory = context.directory + "/restored";
+    if (context.config.find("storage.db") == std::string::npos ||
+        context.config.find(context.directory) == std::string::npos)
+        skip("the configuration names no file storage.db to restore to");
+    std::filesystem::create_directories(directory);
+    std::string config = context.config;
+    config.replace(config.find(context.directory), context.directory.size(), directory);
+    return {directory + "/storage.db", config};
+}
+
 void backs_up(Context& context) {
-    const std::string restored = context.directory + "/restored";
+    const Restored restored = place_to_restore(context);
     std::vector<Row> rows;
     {
         World world(context);
@@ -113,22 +130,16 @@ void backs_up(Context& context) {
         world.register_all(some_phones(20000, "t", {"x"}));
         world.bind(BELFRY_TOPICS_ADD, "ann", {"bound"});
         rows = world.list();
-        std::filesystem::create_directories(restored);
-        // Where a storage of this configuration would look, below another directory.
-        const std::string path = restored + "/storage.db";
-        if (context.config.find("storage.db") == std::string::npos)
-            skip("the configuration names no file storage.db to restore to");
         belfry_why why{};
-        const belfry_code code = world.table.backup(world.instance.get(), str(std::string_view(path)), &why);
+        const auto back_up = [&] {
+            return world.table.backup(world.instance.get(), str(std::string_view(restored.path)), &why);
+        };
+        const belfry_code code = back_up();
         require(code == BELFRY_OK, "backup answered " + said(code, why));
-        require(world.table.backup(world.instance.get(), str(std::string_view(path)), &why) != BELFRY_OK,
-                "an existing file is not overwritten");
+        require(back_up() != BELFRY_OK, "an existing file is not overwritten");
         world.register_all(some_phones(100, "later"));
     }
-    std::string config = context.config;
-    const size_t at = config.find(context.directory);
-    if (at == std::string::npos) skip("the configuration does not depend on a directory");
-    World copy(context, config.replace(at, context.directory.size(), restored));
+    World copy(context, restored.config);
     const std::vector<Row> back = copy.list();
     require_equal(back.size(), rows.size(), "devices of the copy");
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -138,6 +149,57 @@ void backs_up(Context& context) {
     }
     require_equal(copy.scan_keys("x").size(), 20000U, "members in the copy");
     require_equal(copy.user_topics().size(), 1U, "bound topics of the copy");
+}
+
+void backs_up_under_writes(Context& context) {
+    const Restored restored = place_to_restore(context);
+    std::set<std::string> answered;
+    {
+        World world(context);
+        world.need(BELFRY_STORAGE_BACKUP, "BACKUP");
+        for (const Phone& phone : some_phones(5000, "before", {"x"})) answered.insert(phone.token);
+        world.register_all(some_phones(5000, "before", {"x"}));
+        std::atomic<int> batches{0};
+        Background writer([&](const std::atomic<bool>& stop) {
+            for (int i = 0; !stop; ++i) {
+                world.bind(i % 2 == 0 ? BELFRY_TOPICS_ADD : BELFRY_TOPICS_REMOVE, "u1", {"bound"});
+                world.register_all({numbered(2 * i, 0), numbered(2 * i + 1, 0)});
+                ++batches;
+            }
+        });
+        while (batches < 3) std::this_thread::yield();
+        const int before = batches;
+        belfry_why why{};
+        const belfry_code code = world.table.backup(world.instance.get(), str(std::string_view(restored.path)), &why);
+        require(code == BELFRY_OK, "backup answered " + said(code, why));
+        writer.finish();
+        for (int64_t i = 0; i < 2 * before; ++i) answered.insert(numbered(i, 0).token);
+    }
+    World copy(context, restored.config);
+    std::set<std::string> stored;
+    for (const Row& row : copy.list({}, BELFRY_FIELD_TOKEN)) stored.insert(row.token);
+    require(std::includes(stored.begin(), stored.end(), answered.begin(), answered.end()),
+            "everything answered before the backup is in it");
+    require_consistent(copy);
+    const auto bound = copy.device_topics({.users = {"u1"}, .topics = {"bound"}}).size();
+    require(bound == 0 || bound == copy.list({.users = {"u1"}}).size(), "a binding is in it for all devices or none");
+    copy.register_all(some_phones(100, "after"));
+}
+
+void a_second_instance(Context& context) {
+    World world(context);
+    const std::vector<int64_t> keys = world.register_all(some_phones(100, "t", {"x"}));
+    FakeHost other(context.directory + "/other");
+    belfry_why why{};
+    const belfry_code code = Instance::try_start(other, context.plugin, context.config, &why);
+    if ((world.table.flags & BELFRY_STORAGE_MULTI_NODE) != 0) {
+        require(code == BELFRY_OK, "a second host starts: " + said(code, why));
+    } else {
+        require(code != BELFRY_OK, "a second host on a store for one is refused");
+        require(why.text[0] != '\0', "with a reason");
+    }
+    world.register_all(some_phones(10, "later", {"x"}));
+    require_equal(world.scan_keys("x").size(), keys.size() + 10, "members, the first host being undisturbed");
 }
 
 void limit_files_to(rlim_t bytes) {
@@ -196,7 +258,11 @@ constexpr std::array kCases{
          survives_kills},
     Case{"S30", "everything is there after a restart, and no key is given twice", 60, survives_a_restart},
     Case{"S31", "a backup made while in use holds the same devices, keys and topics", 120, backs_up},
+    Case{"S31b", "a backup made during writes is consistent and holds everything answered before it", 120,
+         backs_up_under_writes},
     Case{"S40", "a full disk is STORE_FULL with a reason, loses nothing and passes", 120, full_disk},
+    Case{"S43", "a second host starts on a store for many and is refused, with a reason, on a store for one", 60,
+         a_second_instance},
 };
 
 }  // namespace

@@ -92,6 +92,33 @@ void cuts_partition_the_audience(Context& context) {
     }
 }
 
+void order_is_ascending(Context& context) {
+    World world(context);
+    // Keys that arrive backwards and at random, removals in between and some that come back; World looks at the order
+    // of every answer.
+    std::vector<int64_t> wanted;
+    for (int64_t i = 0; i < 600; ++i) {
+        Phone phone = some_phones(1, "t" + std::to_string(i), {"x", "y" + std::to_string(i % 3)}).front();
+        const uint64_t any = context.below(uint64_t{1} << 56U);
+        phone.key = i < 300 ? (int64_t{600 - i} << 40U) + 600 - i : static_cast<int64_t>(any);
+        phone.user = "u" + std::to_string((i * 7) % 11);
+        world.register_one(phone);
+        wanted.push_back(phone.key);
+        if (i % 5 == 0) world.remove({.keys = {phone.key}});
+        if (i % 10 == 0) world.register_one(phone);
+        if (i % 5 == 0 && i % 10 != 0) wanted.pop_back();
+    }
+    wanted = sorted(wanted);
+    for (const uint32_t want : {1U, 7U, 1000U}) {
+        require(world.scan_keys("x", -1, BELFRY_KEY_END, want) == wanted, "members in ascending order");
+        require(world.scan_keys("", -1, BELFRY_KEY_END, want) == wanted, "devices in ascending order");
+        require(keys_of(world.list({}, 0, want)) == wanted, "a list in ascending order");
+    }
+    require_equal(world.device_topics({}, 7).size(), wanted.size() * 2, "pairs in ascending order");
+    for (const char* user : {"zoe", "ann", "", "bob"}) world.bind(BELFRY_TOPICS_SET, user, {"c", "a", "b"});
+    require_equal(world.user_topics({}, 5).size(), 12U, "pairs of users in ascending order");
+}
+
 void range_borders(Context& context) {
     World world(context);
     require(world.scan("x", -1, BELFRY_KEY_END, 10).end, "an unknown topic ends at once");
@@ -374,6 +401,7 @@ constexpr std::array kCases{
          budgets_are_kept},
     Case{"S16b", "a scan gives the fields that were asked for, long tokens and data included", 30,
          fields_beyond_fanout},
+    Case{"S18", "scans and lists run in ascending order, whatever the order of arrival", 60, order_is_ascending},
     Case{"S20", "a deep page costs no more than twice the first", 60, deep_pages_cost_the_same},
     Case{"S21", "a topic is scanned at 100,000 members a second or more", 120, scans_fast_enough},
     Case{"S22", "eight parallel range scans see the whole audience", 60, parallel_ranges_add_up},

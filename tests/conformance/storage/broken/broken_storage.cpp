@@ -7,7 +7,9 @@
 #include <belfry/storage.h>
 #include <belfry/abi.hpp>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -15,11 +17,12 @@ struct belfry_instance {
     belfry_instance* sound;
     const belfry_storage* inner;
     belfry_storage table;
+    std::string config;
 };
 
 namespace {
 
-enum class Fault { ScanGaps, BlindInvalidate, AppsMeet };
+enum class Fault { ScanGaps, BlindInvalidate, AppsMeet, BackwardUserTopics, CopiedFile, HalfPurge, SharedFile };
 constexpr Fault kFault = Fault::BELFRY_FAULT;
 
 // Hands a call on: Pass<&belfry_storage::fetch>::call.
@@ -89,6 +92,40 @@ belfry_code invalidate_without_comparing(belfry_instance* self, belfry_str app, 
     return code;
 }
 
+// Pages whose rows run backwards.
+belfry_code list_user_topics_backwards(belfry_instance* self, belfry_str app, const belfry_selection* which,
+                                       const belfry_paging* paging, belfry_emit emit, void* ctx, belfry_page_end* end,
+                                       belfry_why* why) {
+    struct Relay {
+        belfry_emit emit;
+        void* ctx;
+    } relay{emit, ctx};
+    const belfry_emit hand_on = [](void* raw, belfry_list rows) -> int32_t {
+        const auto& r = *static_cast<Relay*>(raw);
+        std::vector<belfry_topic_row> copy;
+        for (const belfry_topic_row& row : belfry::Rows<belfry_topic_row>(rows)) copy.push_back(row);
+        std::reverse(copy.begin(), copy.end());
+        return r.emit(r.ctx, belfry::list_of(copy));
+    };
+    return self->inner->list_user_topics(self->sound, app, which, paging, hand_on, &relay, end, why);
+}
+
+// The database file as it lies there, without what is still in its log.
+belfry_code copy_file(belfry_instance* self, belfry_str path, belfry_why* why) {
+    const size_t from = self->config.find(":\"") + 2;
+    std::error_code error;
+    std::filesystem::copy_file(self->config.substr(from, self->config.find('"', from) - from), belfry::text(path),
+                               error);
+    return error ? belfry::because(why, BELFRY_CONFIG, "path", error.message()) : BELFRY_OK;
+}
+
+// Takes a step and says that it was the last one.
+belfry_code purge_half(belfry_instance* self, belfry_str app, uint32_t limit, int32_t* more, belfry_why* why) {
+    const belfry_code code = self->inner->purge_app(self->sound, app, limit, more, why);
+    *more = 0;
+    return code;
+}
+
 template <template <auto> class How>
 void fill(belfry_storage& table) {
     table.register_devices = How<&belfry_storage::register_devices>::call;
@@ -126,6 +163,17 @@ void spoil(belfry_storage& table) {
             // split names its app inside a struct too; it would only answer that it finds nothing.
             table.flags &= ~uint32_t{BELFRY_STORAGE_SPLIT};
             break;
+        case Fault::BackwardUserTopics:
+            table.list_user_topics = list_user_topics_backwards;
+            break;
+        case Fault::CopiedFile:
+            table.backup = copy_file;
+            break;
+        case Fault::HalfPurge:
+            table.purge_app = purge_half;
+            break;
+        case Fault::SharedFile:
+            break;
     }
 }
 
@@ -142,14 +190,15 @@ belfry_code create(const belfry_host* host, belfry_str, belfry_str config, belfr
     if (sound == nullptr) return belfry::because(why, BELFRY_CONFIG, "BELFRY_SOUND_PLUGIN", "names no plugin");
     belfry_instance* inner = nullptr;
     const belfry_code code = sound->create(host, sound->id, config, &inner, why);
-    if (code == BELFRY_OK) *out = new belfry_instance{inner, nullptr, {}};
+    if (code == BELFRY_OK) *out = new belfry_instance{inner, nullptr, {}, belfry::text(config)};
     return code;
 }
 
 belfry_code start(belfry_instance* self, int64_t deadline, belfry_why* why) {
     const belfry_plugin* sound = sound_plugin(nullptr);
     const belfry_code code = sound->start(self->sound, deadline, why);
-    if (code != BELFRY_OK) return code;
+    // The fault: whoever holds the file, a second instance starts.
+    if (code != BELFRY_OK) return kFault == Fault::SharedFile ? BELFRY_OK : code;
     self->inner = static_cast<const belfry_storage*>(
         sound->get_interface(self->sound, belfry::str(std::string_view(BELFRY_STORAGE_ID))));
     self->table = *self->inner;
