@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from scene import BUILD, Scene, cpu_seconds, report
+from scene import BUILD, Scene, bar, cpu_seconds, report
 
 # Every request is another device: a token of a realistic 152 bytes, a user, one topic.
 SCRIPT = """
@@ -58,7 +58,7 @@ def main():
     assert not any(run[2] for run in ours), "answers other than 2xx"
     rate, base = statistics.median(run[0] for run in ours), statistics.median(theirs)
     report("perf9_register", requests_per_s=round(rate), p99_ms=round(statistics.median(run[1] for run in ours), 2), server_cpu_us=round(statistics.median(cpu), 1),
-           baseline_per_s=round(base), baseline_cpu_us=round(statistics.median(bare_cpu), 1), ratio=round(rate / base, 3), floor=0.4, goal=0.6)
+           baseline_per_s=round(base), baseline_cpu_us=round(statistics.median(bare_cpu), 1), ratio=round(rate / base, 3), bar=bar(rate / base, 0.4, 0.6))
     return 0
 
 
