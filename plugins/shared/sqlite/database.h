@@ -20,6 +20,7 @@
 
 #include "sqlite/file_lock.h"
 #include "sqlite/statement.h"
+#include "sqlite/wal_buffer.h"
 
 namespace belfry::sqlite {
 
@@ -34,6 +35,7 @@ struct WriterOptions {
     bool exclusive = false;            // no second connection at all, not even a reader; no -shm file
     bool incremental_vacuum = false;   // of a new file: keep free pages reclaimable by PRAGMA incremental_vacuum
     uint32_t wal_mib_max = 64;         // a WAL that readers keep longer than this is restarted, waiting for them
+    bool buffered_wal = false;         // each commit in few writes; for a writer that stays at Synchronous::Full
     uint32_t busy_wait_ms = 2000;      // only strangers (a sqlite3 shell) can make a writer wait
 };
 
@@ -61,6 +63,7 @@ public:
     // The first column of the first row, as text.
     std::string value(const std::string& sql);
 
+    // Fails: INTERNAL for Normal with a buffered WAL, whose frames nobody would push out in time.
     void set_synchronous(Synchronous level);
     Synchronous synchronous() const noexcept { return synchronous_; }
     int64_t changes() const noexcept { return sqlite3_changes64(connection_); }
@@ -80,13 +83,14 @@ public:
 
 private:
     friend class Transaction;
-    Database(std::string path, int flags, uint32_t busy_wait_ms);
+    Database(std::string path, int flags, uint32_t busy_wait_ms, bool buffered_wal);
     void set_up_writer(const WriterOptions& options);
     void set_up_reader(const ReaderOptions& options);
     static int on_commit(void* self, sqlite3*, const char*, int pages) noexcept;
 
     std::string path_;
     std::optional<FileLock> lock_;
+    std::optional<WalBuffer> wal_buffer_;
     sqlite3* connection_ = nullptr;
     Statement begin_immediate_, begin_read_, commit_, rollback_;
     Synchronous synchronous_ = Synchronous::Full;
