@@ -75,6 +75,7 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
     if (call == "GET journal") return journal(request);
     if (call == "GET tokens" && segments.size() == 2) return tokens(segments);
     if (call == "GET phones") return phones(request, segments);
+    if (name == "webpush") return webpush_.control(request, segments);
     if (call == "POST reset") return reset();
     if (call == "POST expire-access-tokens") return expire_access_tokens();
     if (call == "POST silence") {
@@ -197,6 +198,7 @@ Reply ControlApi::reset() {
         const std::lock_guard lock(world_.mutex);
         world_.reset();
     }
+    webpush_.forget_messages();
     fleet_.reset_sink();
     fleet_.set_accepting(true);
     return answer({{"status", "ok"}});

@@ -11,6 +11,7 @@
 
 #include "net/session.h"
 #include "state/world.h"
+#include "webpush/service.h"
 
 namespace belfry::simulator {
 
@@ -29,7 +30,8 @@ public:
 
 class ControlApi final : public Backend {
 public:
-    ControlApi(World& world, Fleet& fleet) : world_(world), fleet_(fleet) {}
+    ControlApi(World& world, Fleet& fleet, webpush::PushServices& webpush)
+        : world_(world), fleet_(fleet), webpush_(webpush) {}
 
     Plan handle(Request&& request) override;
 
@@ -49,6 +51,7 @@ private:
 
     World& world_;
     Fleet& fleet_;
+    webpush::PushServices& webpush_;
 };
 
 }  // namespace belfry::simulator

@@ -58,11 +58,13 @@ Simulator::Simulator(const Options& options)
       identity_(prepare_identity(folder_.path(), options.projects)),
       tls_(make_tls_context(identity_.certificate_file, identity_.key_file)),
       fcm_(world_, static_cast<std::uint64_t>(options.seed)),
-      control_(world_, *this) {
+      webpush_(world_),
+      control_(world_, *this, webpush_) {
     world_.projects = options.projects;
     world_.settings = settings_of(options);
     listen(options);
     if (options.sink) listen_sink(options);
+    listen_webpush(options);
     const std::string token_url = data_url_ + "/token";
     publish_token_uri(identity_, token_url);
     world_.oauth.set_accounts(std::move(identity_.accounts), token_url);
@@ -76,6 +78,10 @@ Simulator::Simulator(const Options& options)
         lane->server->start();
         lane->thread = std::thread([&loop = lane->loop] { loop.run(); });
     }
+    for (auto& lane : webpush_lanes_) {
+        lane->server->start();
+        lane->thread = std::thread([&loop = lane->loop] { loop.run(); });
+    }
     control_lane_.server->start();
     control_lane_.thread = std::thread([this] { control_lane_.loop.run(); });
 }
@@ -85,8 +91,10 @@ Simulator::~Simulator() {
     control_lane_.thread.join();
     for (auto& lane : lanes_) lane->loop.stop();
     for (auto& lane : sink_lanes_) lane->loop.stop();
+    for (auto& lane : webpush_lanes_) lane->loop.stop();
     for (auto& lane : lanes_) lane->thread.join();
     for (auto& lane : sink_lanes_) lane->thread.join();
+    for (auto& lane : webpush_lanes_) lane->thread.join();
 }
 
 void Simulator::listen(const Options& options) {
@@ -113,7 +121,23 @@ void Simulator::listen_sink(const Options& options) {
     sink_url_ = url("https", sink);
 }
 
+// Free ports beside the data port: each flavour is an origin of its own.
+void Simulator::listen_webpush(const Options& options) {
+    for (const webpush::Flavour flavour : webpush::kFlavours) {
+        Endpoint where = parse_endpoint(options.listen, "--listen");
+        where.port = 0;
+        auto lane = std::make_unique<Lane>();
+        lane->server =
+            std::make_unique<Server>(lane->loop, where, tls_.get(), webpush_.backend(flavour), connection_ids_);
+        webpush_.set_origin(flavour, url("https", where));
+        webpush_lanes_.push_back(std::move(lane));
+    }
+}
+
 void Simulator::write_description() const {
+    Json webpush = Json::object();
+    for (const webpush::Flavour flavour : webpush::kFlavours)
+        webpush[std::string(webpush::flavour_name(flavour))] = webpush_.origin(flavour);
     const Json json = {
         {"fcm_url", sink_url_.empty() ? data_url_ : sink_url_},
         {"strict_url", data_url_},
@@ -121,22 +145,25 @@ void Simulator::write_description() const {
         {"control_url", control_url_},
         {"ca_file", identity_.ca_file},
         {"service_account", identity_.service_account_files.front()},
+        {"webpush", std::move(webpush)},
     };
     write_private_file(folder_.description_file(), json.dump(2) + '\n');
 }
 
 std::string Simulator::announcement() const {
     const std::string sink = sink_url_.empty() ? "" : "raw sink         " + sink_url_ + "\n";
-    return sink + "FCM              " + data_url_ + "\n" +   //
-           "OAuth tokens     " + data_url_ + "/token\n" +    //
-           "control          " + control_url_ + "\n" +       //
-           "CA certificate   " + identity_.ca_file + "\n" +  //
+    return sink + "FCM              " + data_url_ + "\n" +                                           //
+           "OAuth tokens     " + data_url_ + "/token\n" +                                            //
+           "Web Push         " + webpush_.origin(webpush::Flavour::Mozilla) + " and three more\n" +  //
+           "control          " + control_url_ + "\n" +                                               //
+           "CA certificate   " + identity_.ca_file + "\n" +                                          //
            "service account  " + identity_.service_account_files.front() + "\n";
 }
 
 void Simulator::set_accepting(bool accepting) {
-    for (auto& lane : lanes_) {
-        lane->loop.post([&server = *lane->server, accepting] { server.set_accepting(accepting); });
+    for (const auto* lanes : {&lanes_, &webpush_lanes_}) {
+        for (auto& lane : *lanes)
+            lane->loop.post([&server = *lane->server, accepting] { server.set_accepting(accepting); });
     }
 }
 
@@ -148,8 +175,8 @@ void Simulator::settings_changed(const Settings& settings) {
 }
 
 void Simulator::silence_connections() {
-    for (auto& lane : lanes_) {
-        lane->loop.post([&server = *lane->server] { server.silence_all(); });
+    for (const auto* lanes : {&lanes_, &webpush_lanes_}) {
+        for (auto& lane : *lanes) lane->loop.post([&server = *lane->server] { server.silence_all(); });
     }
 }
 

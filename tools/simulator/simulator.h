@@ -16,6 +16,7 @@
 #include "net/tls.h"
 #include "options.h"
 #include "state/world.h"
+#include "webpush/service.h"
 #include "work_folder.h"
 
 namespace belfry::simulator {
@@ -50,6 +51,7 @@ private:
 
     void listen(const Options& options);
     void listen_sink(const Options& options);
+    void listen_webpush(const Options& options);
     void write_description() const;
 
     Options options_;
@@ -59,9 +61,11 @@ private:
     Identity identity_;
     TlsContext tls_;
     FcmBackend fcm_;
+    webpush::PushServices webpush_;
     ControlApi control_;
     std::atomic<std::uint64_t> connection_ids_{0};
     std::vector<std::unique_ptr<Lane>> lanes_;
+    std::vector<std::unique_ptr<Lane>> webpush_lanes_;  // one per flavour
     Lane control_lane_;
     SinkSettings sink_settings_;
     std::vector<std::unique_ptr<SinkLane>> sink_lanes_;

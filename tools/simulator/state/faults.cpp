@@ -36,6 +36,8 @@ std::string_view route_name(Route route) {
             return "token";
         case Route::Topics:
             return "topics";
+        case Route::WebPush:
+            return "webpush";
         case Route::Other:
             return "other";
     }
