@@ -110,8 +110,12 @@ public:
         groups.push_back(all.size());
         std::vector<Result<audience::Registered>> out;
         for (const audience::Registration& one : all) {
-            if (refusal) {
-                out.emplace_back(*refusal);
+            if (busy_calls > 0 || refusal) {
+                out.emplace_back(busy_calls > 0 ? error(ErrorCode::Busy, "too many wait") : *refusal);
+                continue;
+            }
+            if (one.token == "refused") {
+                out.emplace_back(error(ErrorCode::InvalidArgument, "no such token", "token"));
                 continue;
             }
             registered.push_back(one);
@@ -119,6 +123,7 @@ public:
             const auto [it, fresh] = keys.emplace(name, one.key >= 0 ? one.key : static_cast<int64_t>(keys.size()) + 1);
             out.emplace_back(audience::Registered{it->second, fresh});
         }
+        if (busy_calls > 0) --busy_calls;
         return out;
     }
     Result<audience::DevicePage> list(std::string_view, const audience::Selection& selection,
@@ -126,7 +131,11 @@ public:
         if (refusal) return *refusal;
         asked = selection;
         asked_paging = paging;
-        return page;
+        if (pages.empty()) return page;
+        if (pages.size() == 1 && pages_end_in_trouble) return error(ErrorCode::Unavailable, "connection lost");
+        audience::DevicePage first = pages.front();
+        pages.erase(pages.begin());
+        return first;
     }
     Result<uint64_t> remove(std::string_view, const std::vector<int64_t>& which,
                             const std::vector<std::string>& users) override {
@@ -170,7 +179,10 @@ public:
     audience::Selection asked;
     audience::Paging asked_paging;
     audience::DevicePage page;
+    std::vector<audience::DevicePage> pages;  // answered one after the other, then `page`
+    bool pages_end_in_trouble = false;
     audience::TopicPage topic_page;
+    int busy_calls = 0;  // of register_devices, before it has room
     audience::Change asked_change;
     audience::Changed::Verdict verdict = audience::Changed::Verdict::Done;
     std::string asked_topics, asked_app;
@@ -206,10 +218,19 @@ public:
         at_ += size;
         return static_cast<int64_t>(size);
     }
+    void expect_pieces() override { pieces = true; }
     size_t bytes_read() const { return at_; }
+    // The whole body of an answer, its stream included; `broke` says whether that broke off.
+    static std::string whole(HttpResponse& response, bool* broke = nullptr) {
+        std::string body = response.body;
+        BodyStream::Next next = BodyStream::Next::More;
+        while (response.stream && next == BodyStream::Next::More) next = response.stream->next(body);
+        if (broke) *broke = next == BodyStream::Next::Broken;
+        return body;
+    }
 
     std::map<std::string, std::string> headers;
-    bool chunked = false;
+    bool chunked = false, pieces = false;
     std::optional<int64_t> told_length;
     size_t step = 7;
     size_t breaks_at = SIZE_MAX;

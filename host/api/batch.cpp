@@ -49,6 +49,8 @@ Answer Service::batch(const App& app, const Checked& params, std::string_view) {
             command.fault = bad_request(place + ": there is no method \"" + name + "\"");
         else if (command.method->id == MethodId::Batch)
             command.fault = bad_request(place + ": a batch cannot hold a batch");
+        else if (command.method->streams != Streams::Nothing)
+            command.fault = bad_request(place + ": " + name + " is a stream; call it by itself");
     }
     std::vector<Unit> units;
     const auto is_register = [&](size_t i) {

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <functional>
 #include <optional>
 
 namespace belfry::api {
@@ -22,6 +21,9 @@ namespace {
 // answer.
 constexpr size_t kDrainBytesMax = 1 << 20;
 constexpr int kDrainMs = 1000;
+
+// So much of a streamed body must come within the time for a request, unless it ends before.
+constexpr int64_t kPieceBytes = 4096;
 
 // A longer head is refused by Poco's own limits.
 constexpr size_t kHeadPeekMax = 16 * 1024;
@@ -62,13 +64,43 @@ std::optional<int64_t> body_length(const HTTPServerRequestImpl& request) {
     return std::stoll(text);
 }
 
+// When the client's time is running. With pieces it runs only while the server waits, and begins anew with each piece.
+class RequestClock {
+public:
+    RequestClock(std::atomic<int64_t>& deadline, std::chrono::nanoseconds time, const Clock& clock)
+        : deadline_(deadline), time_ns_(time.count()), clock_(clock), left_ns_(time_ns_) {}
+    void start() noexcept { set(clock_.mono_ns() + time_ns_); }
+    void stop() noexcept { set(0); }
+    void expect_pieces() noexcept {
+        pieces_ = true;
+        stop();
+    }
+    void wait() noexcept {
+        if (pieces_) set((waiting_since_ = clock_.mono_ns()) + left_ns_);
+    }
+    void got(int64_t bytes) noexcept {
+        if (!pieces_) return;
+        stop();
+        left_ns_ -= clock_.mono_ns() - waiting_since_;
+        if ((piece_bytes_ += std::max<int64_t>(bytes, 0)) < kPieceBytes) return;
+        piece_bytes_ = 0;
+        left_ns_ = time_ns_;
+    }
+
+private:
+    void set(int64_t deadline) noexcept { deadline_.store(deadline, std::memory_order_relaxed); }
+    std::atomic<int64_t>& deadline_;
+    const int64_t time_ns_;
+    const Clock& clock_;
+    int64_t left_ns_, waiting_since_ = 0, piece_bytes_ = 0;
+    bool pieces_ = false;
+};
+
 class PocoRequest final : public HttpRequest {
 public:
-    // arrived: called once the request is complete.
-    PocoRequest(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response, int64_t length,
-                std::function<void()> arrived)
-        : request_(request), response_(response), length_(length), left_(length), arrived_(std::move(arrived)) {
-        if (length == 0) arrived_();
+    PocoRequest(HTTPServerRequestImpl& request, HTTPServerResponseImpl& response, int64_t length, RequestClock& clock)
+        : request_(request), response_(response), length_(length), left_(length), clock_(clock) {
+        if (length == 0) clock_.stop();
     }
 
     std::string_view method() const override { return request_.getMethod(); }
@@ -90,11 +122,10 @@ public:
         if (!started_ && request_.getExpectContinue()) response_.sendContinue();
         started_ = true;
         try {
-            std::streambuf& buffer = *request_.stream().rdbuf();
-            if (buffer.sgetc() == std::streambuf::traits_type::eof()) return at_end();
-            const std::streamsize there = std::max<std::streamsize>(buffer.in_avail(), 1);
-            const int64_t got = buffer.sgetn(into, std::min(there, static_cast<std::streamsize>(n)));
-            if (length_ >= 0 && (left_ -= got) == 0) arrived_();
+            clock_.wait();
+            const int64_t got = read_some(into, n);
+            clock_.got(got);
+            if (got >= 0 && (length_ >= 0 ? (left_ -= got) == 0 : got == 0)) clock_.stop();
             return got;
         } catch (const Poco::Exception&) {
             return -1;
@@ -103,18 +134,21 @@ public:
         }
     }
 
+    void expect_pieces() override { clock_.expect_pieces(); }
+
 private:
-    int64_t at_end() {
-        if (length_ >= 0) return -1;
-        arrived_();
-        return 0;
+    int64_t read_some(char* into, size_t n) {
+        std::streambuf& buffer = *request_.stream().rdbuf();
+        if (buffer.sgetc() == std::streambuf::traits_type::eof()) return length_ >= 0 ? -1 : 0;
+        const std::streamsize there = std::max<std::streamsize>(buffer.in_avail(), 1);
+        return buffer.sgetn(into, std::min(there, static_cast<std::streamsize>(n)));
     }
 
     HTTPServerRequestImpl& request_;
     HTTPServerResponseImpl& response_;
     const int64_t length_;
     int64_t left_;
-    const std::function<void()> arrived_;
+    RequestClock& clock_;
     bool started_ = false;
 };
 
@@ -151,9 +185,32 @@ Connection::Arrived Connection::arrived() const noexcept {
     return head.find("\n\n") != std::string_view::npos ? Arrived::Whole : Arrived::Part;
 }
 
-void Connection::start_clock() noexcept {
-    deadline_.store(clock_.mono_ns() + std::chrono::nanoseconds(limits_.request_timeout).count(),
-                    std::memory_order_relaxed);
+// The client has its time for every piece; none runs while the next one is made. A stream that breaks is cut before its
+// last chunk.
+bool Connection::send_stream(Poco::Net::HTTPServerResponse& response, const HttpResponse& answer, bool chunked) {
+    RequestClock clock(deadline_, limits_.request_timeout, clock_);
+    response.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(answer.status));
+    response.setContentType(answer.content_type);
+    response.setChunkedTransferEncoding(chunked);
+    std::ostream& out = response.send();
+    std::string piece = answer.body;
+    while (true) {
+        clock.start();
+        out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+        out.flush();
+        clock.stop();
+        if (!out) return false;
+        piece.clear();
+        const BodyStream::Next next = answer.stream->next(piece);
+        if (next == BodyStream::Next::Last) break;
+        if (next == BodyStream::Next::More) continue;
+        out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+        out.flush();
+        cut();
+        return false;
+    }
+    clock.start();  // the last chunk leaves when the response object ends
+    return true;
 }
 
 void Connection::drain() noexcept {
@@ -199,7 +256,8 @@ Connection::Next Connection::serve(HttpApi& api, bool last) {
 }
 
 Connection::Next Connection::exchange(HttpApi& api, bool last) {
-    start_clock();
+    RequestClock clock(deadline_, limits_.request_timeout, clock_);
+    clock.start();
     HTTPServerResponseImpl response(session_);
     HTTPServerRequestImpl request(response, session_, params_.get());
     const std::string& version = request.getVersion();
@@ -208,13 +266,19 @@ Connection::Next Connection::exchange(HttpApi& api, bool last) {
         throw Poco::Net::MessageException("headers");
     response.setDate(Poco::Timestamp());
     response.setVersion(version);
-    PocoRequest asked(request, response, *length, [this] { stop_clock(); });
+    PocoRequest asked(request, response, *length, clock);
     const HttpResponse answer = api.handle(asked);
     if (answer.broken) return Next::Close;
-    const bool keep = !answer.close && !last && request.getKeepAlive();
+    // Without chunks only the end of the connection ends a stream.
+    const bool endless = answer.stream && version != HTTPMessage::HTTP_1_1;
+    const bool keep = !answer.close && !last && !endless && request.getKeepAlive();
     response.setKeepAlive(keep);
-    start_clock();
-    write(response, answer);
+    clock.start();
+    if (!answer.stream) {
+        write(response, answer);
+    } else if (!send_stream(response, answer, !endless)) {
+        return Next::Close;
+    }
     refused_unread_ = answer.close;
     if (!keep) return Next::Close;
     return session_.buffered() > 0 ? Next::Again : Next::Wait;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <Poco/Net/HTTPServerParams.h>
+#include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/HTTPServerSession.h>
 #include <Poco/Net/StreamSocket.h>
 
@@ -63,7 +64,7 @@ private:
     };
     Next exchange(HttpApi& api, bool last);
     void drain() noexcept;
-    void start_clock() noexcept;
+    bool send_stream(Poco::Net::HTTPServerResponse& response, const HttpResponse& answer, bool chunked);
     void stop_clock() noexcept { deadline_.store(0, std::memory_order_relaxed); }
 
     const ConnectionLimits limits_;

@@ -253,6 +253,49 @@ constexpr Field kUserTopicUpdate[] = {
 };
 constexpr ObjectType kUserTopicUpdateRequest = {"UserTopicUpdateRequest", kUserTopicUpdate};
 
+// ---- streams ----
+
+constexpr Field kImportError[] = {
+    {.name = "line", .type = Type::Integer, .help = "Number of the line, from 1.", .required = true},
+    {.name = "code", .type = Type::Integer, .help = "Error code, as device_register gives it.", .required = true},
+    {.name = "message", .type = Type::Text, .help = "What is wrong.", .required = true},
+};
+constexpr ObjectType kImportErrorType = {"DeviceImportError", kImportError};
+constexpr Field kImportAnswer[] = {
+    {.name = "lines", .type = Type::Integer, .help = "Lines read, empty ones too.", .required = true},
+    {.name = "registered", .type = Type::Integer, .help = "Devices registered.", .required = true},
+    {.name = "failed", .type = Type::Integer, .help = "Lines refused.", .required = true},
+    {.name = "errors",
+     .type = Type::ObjectList,
+     .help = "The first 1000 refusals.",
+     .required = true,
+     .object = &kImportErrorType},
+};
+constexpr ObjectType kDeviceImportResult = {"DeviceImportResult", kImportAnswer};
+
+constexpr Field kExport[] = {
+    {.name = "filter",
+     .type = Type::Object,
+     .help = "Lists are OR inside, AND between; without any all devices match.",
+     .object = &kDeviceFilterType},
+};
+constexpr ObjectType kDeviceExportRequest = {"DeviceExportRequest", kExport};
+constexpr Field kLine[] = {
+    {.name = "id", .type = Type::Text, .help = "Id.", .required = true},
+    {.name = "provider", .type = Type::Text, .help = "Wire name of the provider.", .required = true},
+    {.name = "token",
+     .type = Type::Text,
+     .help = "Token; for webpush the PushSubscription as a JSON text.",
+     .required = true},
+    {.name = "platform", .type = Type::Text, .help = "Platform."},
+    {.name = "user", .type = Type::Text, .help = "Owner."},
+    {.name = "meta", .type = Type::TextMap, .help = "Free texts."},
+    {.name = "topics", .type = Type::TextList, .help = "Topics of the device itself, without those of its user."},
+    {.name = "timezone", .type = Type::Text, .help = "IANA name."},
+    {.name = "locale", .type = Type::Text, .help = "BCP 47 tag."},
+};
+constexpr ObjectType kDeviceLine = {"DeviceLine", kLine};
+
 constexpr Field kRecipientFilter[] = {
     kDeviceFilter[0],
     kDeviceFilter[1],

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "api/device_export.h"
+#include "api/device_import.h"
 #include "api/envelope.h"
 #include "api/json_writer.h"
 #include "api/openapi.h"
@@ -124,16 +126,95 @@ HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, st
         keys_.authenticate({request.header("X-API-Key"), request.header("Authorization"), query});
     if (!app) return empty(401, has_body(request));
     const bool transport_errors = options_.transport_errors || request.header("X-Centrifugo-Error-Mode") == "transport";
+    if (method.streams == Streams::Request) return import_devices(request, *app, method, transport_errors);
     BodyMemory::Share share(memory_);
     std::string body;
     if (auto refused = read_body(request, transport_errors, share, body)) return std::move(*refused);
     if (!json::check(body)) return plain(400, "Bad Request\n");
     const json::Value params = json::root(body);
     if (!params.is(json::Type::Object) && !params.is(json::Type::Null)) return plain(400, "Bad Request\n");
+    if (method.streams == Streams::Answer) return export_devices(app, method, params, transport_errors);
     const Answer answer = service_.call(*app, method, params);
     if (const Fault* fault = std::get_if<Fault>(&answer)) return answer_of(*fault, transport_errors);
     const std::string& result = std::get<std::string>(answer);
     return json_page(method.id == MethodId::Batch ? result : enveloped(result));
+}
+
+namespace {
+
+Fault too_many_streams() {
+    return too_many_requests(
+        "too many imports and exports at once (" + std::to_string(kStreamsMax) + "); try again when one has ended",
+        5000);
+}
+
+// An export and the share of memory and threads it holds.
+class ExportBody final : public BodyStream {
+public:
+    ExportBody(Service& service, const Method& method, BodyMemory& memory, BodyMemory& streams)
+        : service_(service), method_(method), memory_(memory), stream_(streams) {}
+
+    bool has_room() { return stream_.take(1) && memory_.take(kExportMemory); }
+    std::optional<Fault> open(const std::shared_ptr<const App>& app, const json::Value& params, std::string& first) {
+        auto made = service_.device_export(app, method_, params, first);
+        if (Fault* fault = std::get_if<Fault>(&made)) return std::move(*fault);
+        export_ = std::move(std::get<std::unique_ptr<DeviceExport>>(made));
+        return std::nullopt;
+    }
+    Next next(std::string& piece) override {
+        const Result<bool> more = export_->next(piece);
+        if (more) return *more ? Next::More : Next::Last;
+        service_.report(method_, more.error());
+        piece += enveloped(fault_of(more.error())) + "\n";
+        return Next::Broken;
+    }
+
+private:
+    Service& service_;
+    const Method& method_;
+    BodyMemory::Share memory_, stream_;
+    std::unique_ptr<DeviceExport> export_;
+};
+
+}  // namespace
+
+HttpResponse HttpApi::import_devices(HttpRequest& request, const App& app, const Method& method,
+                                     bool transport_errors) {
+    BodyMemory::Share stream(streams_), memory(memory_);
+    if (!stream.take(1) || !memory.take(kImportMemory)) {
+        HttpResponse response = answer_of(too_many_streams(), transport_errors);
+        response.close = has_body(request);
+        return response;
+    }
+    request.expect_pieces();
+    bool ended = false;
+    const std::optional<Answer> answer = service_.device_import(app, method, [&](char* into, size_t n) {
+        const int64_t got = request.read(into, n);
+        ended = got == 0;
+        return got;
+    });
+    if (!answer) {
+        HttpResponse response = plain(400, "Bad Request\n", true);
+        response.broken = true;
+        return response;
+    }
+    if (const Fault* fault = std::get_if<Fault>(&*answer)) {
+        HttpResponse response = answer_of(*fault, transport_errors);
+        response.close = !ended;
+        return response;
+    }
+    return json_page(enveloped(std::get<std::string>(*answer)));
+}
+
+HttpResponse HttpApi::export_devices(const std::shared_ptr<const App>& app, const Method& method,
+                                     const json::Value& params, bool transport_errors) {
+    auto stream = std::make_unique<ExportBody>(service_, method, memory_, streams_);
+    if (!stream->has_room()) return answer_of(too_many_streams(), transport_errors);
+    HttpResponse response;
+    if (auto fault = stream->open(app, params, response.body)) return answer_of(*fault, transport_errors);
+    response.content_type = "application/x-ndjson";
+    response.stream = std::move(stream);
+    return response;
 }
 
 std::optional<HttpResponse> HttpApi::read_body(HttpRequest& request, bool transport_errors, BodyMemory::Share& share,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,12 +39,28 @@ public:
     // Up to n bytes of the body; 0 = end, -1 = the connection broke or was too slow. The first call lets a waiting
     // client go on.
     virtual int64_t read(char* into, size_t n) = 0;
+    // From now on the client has its time for every piece of the body, not for the whole of it.
+    virtual void expect_pieces() = 0;
+};
+
+// A body that is made while it is sent.
+class BodyStream {
+public:
+    virtual ~BodyStream() = default;
+    enum class Next : uint8_t {
+        More,
+        Last,
+        Broken  // what was sent is not the whole: the client must notice
+    };
+    // Appends the next piece.
+    virtual Next next(std::string& piece) = 0;
 };
 
 struct HttpResponse {
     int status = 200;
     std::string content_type = "application/json";
     std::string body;
+    std::unique_ptr<BodyStream> stream;  // follows `body`
     std::vector<std::pair<std::string, std::string>> headers;
     bool close = false;   // the body was not read to its end
     bool broken = false;  // nobody is there to be answered
@@ -61,6 +78,9 @@ struct Insight {
     std::string version;
 };
 
+// Imports and exports at one time; each keeps a thread.
+inline constexpr int kStreamsMax = 8;
+
 class HttpApi {
 public:
     HttpApi(const HttpOptions& options, Service& service, const ApiKeys& keys, Insight insight);
@@ -71,6 +91,9 @@ public:
 private:
     HttpResponse serve_page(HttpRequest& request, std::string_view path);
     HttpResponse call_method(HttpRequest& request, const Method& method, std::string_view query);
+    HttpResponse import_devices(HttpRequest& request, const App& app, const Method& method, bool transport_errors);
+    HttpResponse export_devices(const std::shared_ptr<const App>& app, const Method& method, const json::Value& params,
+                                bool transport_errors);
     std::optional<HttpResponse> read_body(HttpRequest& request, bool transport_errors, BodyMemory::Share& share,
                                           std::string& body);
     HttpResponse health() const;
@@ -82,6 +105,7 @@ private:
     const Insight insight_;
     const std::string openapi_;
     BodyMemory memory_;
+    BodyMemory streams_{kStreamsMax};
     std::atomic<bool> stopping_{false};
 };
 

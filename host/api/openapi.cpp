@@ -34,29 +34,39 @@ private:
         out_.key("operationId").text(method.name).key("summary").text(method.help);
         if (method.superset) out_.key("x-belfry-superset").boolean(true);
         if (!method.request) out_.key("x-belfry-available").boolean(false);
-        out_.key("requestBody").open('{').key("required").boolean(true).key("content").open('{');
-        out_.key("application/json").open('{').key("schema").open('{');
+        out_.key("requestBody").open('{').key("required").boolean(true);
+        open_content(method.streams == Streams::Request);
         if (method.request) {
             out_.key("$ref").text(reference(method.request->name));
         } else {
             out_.key("type").text("object");
         }
-        out_.close('}').close('}').close('}').close('}');
-        out_.key("responses")
-            .open('{')
-            .key("200")
-            .open('{')
-            .key("description")
-            .text("The result, or an error in the envelope.");
-        out_.key("content").open('{').key("application/json").open('{').key("schema").open('{');
+        close_content();
+        out_.close('}');
+        out_.key("responses").open('{');
+        open_response("200", "The result, or an error in the envelope.");
+        open_content(false);
         write_answer(method);
-        out_.close('}').close('}').close('}').close('}');
-        out_.key("401").open('{').key("description").text("No valid API key; the body is empty.").close('}');
-        out_.key("default").open('{').key("description").text("In transport error mode: a bare error.");
-        out_.key("content").open('{').key("application/json").open('{').key("schema").open('{');
-        out_.key("$ref").text(reference("Error")).close('}').close('}').close('}').close('}');
+        close_content();
+        out_.close('}');
+        open_response("401", "No valid API key; the body is empty.");
+        out_.close('}');
+        open_response("default", "In transport error mode: a bare error.");
+        open_content(false);
+        out_.key("$ref").text(reference("Error"));
+        close_content();
+        out_.close('}');
         out_.close('}').close('}').close('}');
     }
+
+    void open_response(const char* status, const char* what) {
+        out_.key(status).open('{').key("description").text(what);
+    }
+    void open_content(bool lines) {
+        out_.key("content").open('{').key(lines ? "application/x-ndjson" : "application/json").open('{');
+        out_.key("schema").open('{');
+    }
+    void close_content() { out_.close('}').close('}').close('}'); }
 
     void write_answer(const Method& method) {
         if (method.id == MethodId::Batch) {

@@ -26,6 +26,10 @@ body. A key belongs to one app, and everything it does and sees is inside that a
 regard to ASCII case, but not inside payloads. Times are Unix seconds. What is no JSON object is answered with
 HTTP 400, bodies over `http.max_body_bytes` with HTTP 413, both as plain text.
 
+**Streams.** `device_import` and `device_export` move any number of devices in constant memory; at most 8 of
+them run at once (others get error 111), and a client that moves less than 4 KiB in `http.request_timeout_s`
+is cut off.
+
 **Answers.** `{"result": {...}}` or `{"error": {"code": 107, "message": "..."}}`, both with HTTP 200. With
 `http.error_mode = "transport"` or the header `X-Centrifugo-Error-Mode: transport` an error is bare, `{"code":
 107, "message": "..."}`, with the HTTP status below. `batch` answers `{"replies": [...]}` without an envelope
@@ -34,11 +38,11 @@ around or inside.
 | code | HTTP in transport mode | meaning | what to do |
 |---|---|---|---|
 | 100 | 500, 503, 507 | trouble of the server, its disk or its storage | the same again later |
-| 104 | 404 | no such push | look at the `uid` |
+| 104 | 404 | no such push or device | look at the `uid` or id |
 | 107 | 400 | the message names the field and says what it must be | correct the request |
 | 108 | 400 | known, not available in this version | leave the named field or method out |
 | 111 | 429, with Retry-After | too much is queued or in work | the same again later |
-| 113 | 409 | the `uid` names another request, or a registration lost a race | another `uid`; the same again |
+| 113 | 409 | the `uid` names another request, the guard `user` is not the owner, a race was lost | the message says |
 
 `GET /health` (alive), `/ready` (503 while starting, stopping or without storage or queue) and `/metrics`
 (Prometheus) need no key and use real statuses.
@@ -142,8 +146,18 @@ private:
         if (!method.request) return;
         out_ += "### `" + std::string(method.name) + "`" + (method.superset ? " (ours)" : "") + "\n" +
                 std::string(method.help) + "\n\n";
+        if (method.streams == Streams::Request) {
+            out_ +=
+                "The body is NDJSON, one object per line, of any length (`http.max_body_bytes` does not count here); "
+                "lines are registered in batches while it is read. A line:\n\n";
+        }
         write_fields(*method.request, out_);
-        out_ += "Answers:\n\n";
+        out_ +=
+            method.streams == Streams::Answer
+                ? "Answers NDJSON (`application/x-ndjson`) without an envelope; trouble before the first line is an "
+                  "error like any other, trouble later a last line `{\"error\": {...}}` and a connection that ends "
+                  "without its last chunk. A line:\n\n"
+                : "Answers:\n\n";
         write_fields(*method.answer, out_);
     }
     void write_members(const ObjectType* type) {

@@ -85,12 +85,17 @@ enum class MethodId : uint8_t {
     DeviceTopicUpdate,
     UserTopicList,
     UserTopicUpdate,
+    DeviceImport,
+    DeviceExport,
     SendPushNotification,
     CancelPush,
     PushStatus,
     PushList,
     NotBuilt
 };
+
+// What of a method is NDJSON, one object per line, and never held as a whole.
+enum class Streams : uint8_t { Nothing, Request, Answer };
 
 struct Method {
     std::string_view name;
@@ -99,6 +104,7 @@ struct Method {
     const ObjectType* request = nullptr;
     const ObjectType* answer = nullptr;
     bool superset = false;
+    Streams streams = Streams::Nothing;  // then `request` or `answer` is one line
 };
 
 std::span<const Method> methods() noexcept;

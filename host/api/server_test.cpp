@@ -61,6 +61,11 @@ public:
             if (!receive(ms)) return std::exchange(in_, {});
         }
     }
+    // What comes next, whatever it is; empty: the peer closed, or nothing comes for `ms`.
+    std::string some(int ms) {
+        if (in_.empty()) receive(ms);
+        return std::exchange(in_, {});
+    }
     bool closed_within(int ms) {
         while (receive(ms)) {
         }
@@ -304,6 +309,96 @@ TEST_F(ApiServer, CutsRequestsThatArriveTooSlowly) {
     clock_.advance(std::chrono::seconds(31));
     EXPECT_TRUE(slow_head.closed_within(5000));
     EXPECT_TRUE(slow_body.closed_within(5000));
+}
+
+TEST_F(ApiServer, GivesAStreamItsTimePerPiece) {
+    options_.request_timeout_s = 30;
+    start();
+    Peer steady(server_->address()), stuck(server_->address());
+    const std::string head =
+        "POST /api/device_import HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nTransfer-Encoding: chunked\r\n\r\n";
+    // 8 KiB of lines in one chunk: more than one piece.
+    std::string lines;
+    while (lines.size() < 8192) lines += R"({"provider":"fcm","token":"t)" + std::to_string(lines.size()) + "\"}\n";
+    char size[32];
+    std::snprintf(size, sizeof size, "%zx\r\n", lines.size());
+    const std::string chunk = size + lines + "\r\n";
+    steady.send(head);
+    stuck.send(head + "1\r\n{\r\n");
+    const auto wait_for = [&](const char* gauge, double n) {
+        while (metrics_.value(gauge) < n) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the worker waits for bytes now
+    };
+    wait_for("http_requests_in_work", 2);
+    // Each advance is less than the time, all together are far more.
+    for (int i = 0; i < 4; ++i) {
+        steady.send(chunk);
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        clock_.advance(std::chrono::seconds(20));
+    }
+    EXPECT_TRUE(stuck.closed_within(5000));
+    steady.send("0\r\n\r\n");
+    EXPECT_NE(steady.answer().find("\"failed\":0"), std::string::npos);
+}
+
+TEST_F(ApiServer, SendsAnExportInChunksAndKeepsTheConnection) {
+    start();
+    audience::DeviceRow row;
+    row.key = 1;
+    row.provider = "fcm-main";
+    row.token = std::string(1000, 't');
+    for (int i = 0; i < 50; ++i)
+        devices_.pages.push_back({std::vector<audience::DeviceRow>(20, row), i == 49 ? "" : "more", -1});
+    Peer peer(server_->address());
+    peer.send(post("device_export", "{}"));
+    std::string body;
+    while (!ends_with(body, "\r\n0\r\n\r\n")) {
+        const std::string more = peer.some(5000);
+        ASSERT_FALSE(more.empty()) << "the stream has an end";
+        body += more;
+    }
+    EXPECT_NE(body.find("Transfer-Encoding: chunked"), std::string::npos);
+    size_t lines = 0;
+    for (size_t at = 0; (at = body.find("\"provider\"", at)) != std::string::npos; ++at) ++lines;
+    EXPECT_EQ(lines, 1000u);
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+
+    Peer old(server_->address());
+    devices_.pages = {{{row}, "", -1}};
+    old.send("POST /api/device_export HTTP/1.0\r\nX-API-Key: k\r\nContent-Length: 2\r\n\r\n{}");
+    std::string plain;
+    for (std::string more = old.some(5000); !more.empty(); more = old.some(5000)) plain += more;
+    EXPECT_TRUE(ends_with(plain, "\"}\n")) << plain.substr(0, 200);
+    EXPECT_EQ(plain.find("chunked"), std::string::npos);
+}
+
+TEST_F(ApiServer, CutsAnExportThatFailsInBetweenOrIsNotRead) {
+    options_.request_timeout_s = 30;
+    start();
+    audience::DeviceRow row;
+    row.key = 1;
+    row.provider = "fcm-main";
+    row.token = std::string(4000, 't');
+    devices_.pages = {{{row}, "more", -1}, {}};
+    devices_.pages_end_in_trouble = true;
+    Peer peer(server_->address());
+    peer.send(post("device_export", "{}"));
+    std::string body;
+    for (std::string more = peer.some(5000); !more.empty(); more = peer.some(5000)) body += more;
+    EXPECT_NE(body.find("{\"error\":{\"code\":100"), std::string::npos);
+    EXPECT_FALSE(ends_with(body, "0\r\n\r\n")) << "the client must see that it is not the whole";
+
+    devices_.pages_end_in_trouble = false;
+    devices_.page = {std::vector<audience::DeviceRow>(200, row), "more", -1};  // for ever
+    devices_.pages.clear();
+    Peer lazy(server_->address());
+    lazy.send(post("device_export", "{}"));
+    while (metrics_.value("http_requests_in_work") < 1) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the socket's buffers fill
+    clock_.advance(std::chrono::seconds(31));
+    while (metrics_.value("http_requests_in_work") > 0) std::this_thread::yield();
+    EXPECT_EQ(metrics_.value("http_requests_in_work"), 0) << "its worker is free again";
 }
 
 TEST_F(ApiServer, IsNotStarvedBySlowHeads) {

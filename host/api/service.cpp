@@ -53,6 +53,8 @@ Service::Handler Service::handler_of(MethodId id) noexcept {
             return &Service::push_status;
         case MethodId::PushList:
             return &Service::push_list;
+        case MethodId::DeviceImport:
+        case MethodId::DeviceExport:
         case MethodId::NotBuilt:
             break;
     }

@@ -5,8 +5,10 @@
 // threads. Owner: main. Not here: envelopes, error modes, authentication (http_api.h).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,6 +28,7 @@
 namespace belfry::api {
 
 class Crew;
+class DeviceExport;
 
 // The JSON of a result, or why there is none.
 using Answer = std::variant<std::string, Fault>;
@@ -39,6 +42,18 @@ public:
 
     // `params` must come from text that passed json::check. A batch answers {"replies":[...]}.
     Answer call(const App& app, const Method& method, const json::Value& params);
+
+    // The methods that stream, which no batch can hold.
+    // Gives up to n bytes of the body; 0 = end, -1 = broken.
+    using ReadPiece = std::function<int64_t(char* into, size_t n)>;
+    // Nothing: the body broke off; what came before is stored.
+    std::optional<Answer> device_import(const App& app, const Method& method, const ReadPiece& read);
+    // The first page is in `lines` already, so that trouble at the start is an answer like any other.
+    std::variant<std::unique_ptr<DeviceExport>, Fault> device_export(const std::shared_ptr<const App>& app,
+                                                                     const Method& method, const json::Value& params,
+                                                                     std::string& lines);
+    // Of a stream that ended early, for the log.
+    void report(const Method& method, const Error& error);
 
 private:
     using Handler = Answer (Service::*)(const App&, const Checked&, std::string_view raw);

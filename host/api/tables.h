@@ -34,6 +34,7 @@ extern const ObjectType kDeviceTopicListRequest, kDeviceTopicListResult;
 extern const ObjectType kDeviceTopicUpdateRequest;
 extern const ObjectType kUserTopicListRequest, kUserTopicListResult;
 extern const ObjectType kUserTopicUpdateRequest;
+extern const ObjectType kDeviceImportResult, kDeviceExportRequest, kDeviceLine;
 extern const ObjectType kRecipientFilterType;
 
 // ---- pushes ----

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/device_import.h"
+
+#include <algorithm>
+
+#include "api/device_methods.h"
+#include "api/json_writer.h"
+#include "api/reader.h"
+#include "api/schema.h"
+
+namespace belfry::api {
+namespace {
+
+bool is_blank(std::string_view line) noexcept {
+    return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
+
+// What only this line is to blame for; everything else would meet the next line too.
+bool is_of_the_line(ErrorCode code) noexcept {
+    return code == ErrorCode::InvalidArgument || code == ErrorCode::TooLarge || code == ErrorCode::Conflict;
+}
+
+std::variant<audience::Registration, Fault> device_of(const App& app, std::string_view line) {
+    const json::Check valid = json::check(line);
+    if (!valid) return bad_request("not JSON: byte " + std::to_string(valid.at + 1) + ": " + std::string(valid.fault));
+    const json::Value root = json::root(line);
+    if (!root.is(json::Type::Object)) return bad_request("must be an object, as device_register takes it");
+    static const ObjectType& type = *find_method("device_register")->request;
+    std::variant<Checked, Fault> checked = read(root, type, app);
+    if (Fault* fault = std::get_if<Fault>(&checked)) return std::move(*fault);
+    return registration_of(app, std::get<Checked>(checked));
+}
+
+}  // namespace
+
+std::optional<Fault> DeviceImport::take(std::string_view piece) {
+    while (!piece.empty()) {
+        const size_t end = piece.find('\n');
+        const std::string_view part = piece.substr(0, end);
+        if (!too_long_ && partial_.size() + part.size() > kImportLineBytesMax) {
+            too_long_ = true;
+            partial_.clear();
+            partial_.shrink_to_fit();
+        }
+        if (end == std::string_view::npos) {
+            if (!too_long_) partial_ += part;
+            return std::nullopt;
+        }
+        piece.remove_prefix(end + 1);
+        std::optional<Fault> fault;
+        if (partial_.empty()) {
+            fault = take_line(part);
+        } else {
+            partial_ += part;
+            fault = take_line(partial_);
+        }
+        partial_.clear();
+        if (fault) return fault;
+    }
+    return std::nullopt;
+}
+
+std::optional<Fault> DeviceImport::take_line(std::string_view line) {
+    ++line_;
+    if (std::exchange(too_long_, false)) {
+        refuse(line_, bad_request("longer than " + std::to_string(kImportLineBytesMax) + " bytes"));
+        return std::nullopt;
+    }
+    if (is_blank(line)) return std::nullopt;
+    std::variant<audience::Registration, Fault> device = device_of(app_, line);
+    if (const Fault* fault = std::get_if<Fault>(&device)) {
+        refuse(line_, *fault);
+        return std::nullopt;
+    }
+    return add(std::move(std::get<audience::Registration>(device)), line.size());
+}
+
+std::optional<Fault> DeviceImport::add(audience::Registration&& device, size_t bytes) {
+    std::string token = device.provider + '\0' + device.token;
+    const bool known = tokens_.contains(token) || (device.key >= 0 && keys_.contains(device.key));
+    if (known || batch_bytes_ + bytes > kImportBatchBytes) {
+        if (auto fault = store()) return fault;
+    }
+    tokens_.insert(std::move(token));
+    if (device.key >= 0) keys_.insert(device.key);
+    batch_.push_back(std::move(device));
+    places_.push_back(line_);
+    batch_bytes_ += bytes;
+    return batch_.size() == kImportBatchLines ? store() : std::nullopt;
+}
+
+std::optional<Fault> DeviceImport::store() {
+    if (batch_.empty()) return std::nullopt;
+    std::vector<Result<audience::Registered>> done;
+    for (int tries = 0; tries < kImportBusyTries; ++tries) {
+        done = devices_.register_devices(batch_);
+        const bool busy = std::any_of(done.begin(), done.end(), [](const Result<audience::Registered>& one) {
+            return !one && one.error().code == ErrorCode::Busy;
+        });
+        if (!busy) break;
+    }
+    std::optional<Fault> fault = settle(done);
+    batch_.clear();
+    places_.clear();
+    batch_bytes_ = 0;
+    tokens_.clear();
+    keys_.clear();
+    return fault;
+}
+
+std::optional<Fault> DeviceImport::settle(const std::vector<Result<audience::Registered>>& done) {
+    std::optional<Error> trouble;
+    for (size_t i = 0; i < done.size(); ++i) {
+        if (done[i]) {
+            ++registered_;
+        } else if (is_of_the_line(done[i].error().code)) {
+            refuse(places_[i], fault_of(done[i].error()));
+        } else if (!trouble) {
+            trouble = done[i].error();
+        }
+    }
+    if (!trouble) return std::nullopt;
+    Fault fault = fault_of(*trouble);
+    fault.message += "; the import ended between lines " + std::to_string(places_.front()) + " and " +
+                     std::to_string(places_.back()) + " (" + std::to_string(registered_) + " devices registered, " +
+                     std::to_string(failed_) + " lines refused); import the same again, what is stored does no harm";
+    return fault;
+}
+
+void DeviceImport::refuse(uint64_t line, const Fault& fault) {
+    ++failed_;
+    if (errors_.size() < kImportErrorsMax) errors_.push_back({line, fault.code, fault.message});
+}
+
+std::variant<std::string, Fault> DeviceImport::finish() {
+    if (!partial_.empty() || too_long_) {
+        if (auto fault = take_line(std::exchange(partial_, {}))) return std::move(*fault);
+    }
+    if (auto fault = store()) return std::move(*fault);
+    // A batch reports what its devices met after the lines that were refused at once.
+    std::stable_sort(errors_.begin(), errors_.end(),
+                     [](const LineError& a, const LineError& b) { return a.line < b.line; });
+    JsonWriter out;
+    out.open('{').key("lines").integer(static_cast<int64_t>(line_));
+    out.key("registered").integer(static_cast<int64_t>(registered_));
+    out.key("failed").integer(static_cast<int64_t>(failed_));
+    out.key("errors").open('[');
+    for (const LineError& error : errors_) {
+        out.open('{').key("line").integer(static_cast<int64_t>(error.line));
+        out.key("code").integer(static_cast<int64_t>(error.code)).key("message").text(error.message).close('}');
+    }
+    out.close(']').close('}');
+    return out.take();
+}
+
+}  // namespace belfry::api

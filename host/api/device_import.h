@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// device_import: NDJSON in, one device_register per line, in constant memory.
+//
+//     take(piece) ... take(piece), finish()      pieces may end anywhere
+//
+// Lines are stored in batches; a line that is wrong is reported with its number and the others go on. Trouble of the
+// storage ends the import: every line before is stored, and importing the same again does no harm.
+// Threads: one caller. Owner: Service::device_import.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/app.h"
+#include "api/fault.h"
+#include "audience/devices.h"
+
+namespace belfry::api {
+
+inline constexpr size_t kImportLineBytesMax = 1 << 20;  // every device that fits the bounds fits, escaped too
+inline constexpr size_t kImportErrorsMax = 1000;        // errors that are listed; all are counted
+inline constexpr size_t kImportBatchLines = 2000;
+inline constexpr size_t kImportBatchBytes = 1 << 20;
+inline constexpr int64_t kImportMemory = 4 << 20;  // what one import holds at most, as counted against bodies
+// How often a batch is tried that found too many registrations waiting; the registry waits itself before it says so.
+inline constexpr int kImportBusyTries = 6;
+
+class DeviceImport {
+public:
+    DeviceImport(const App& app, audience::Devices& devices) : app_(app), devices_(devices) {}
+
+    // A fault: the import has ended, nothing more is wanted.
+    std::optional<Fault> take(std::string_view piece);
+    // The last line may lack its newline. The result's JSON.
+    std::variant<std::string, Fault> finish();
+
+private:
+    struct LineError {
+        uint64_t line;
+        Code code;
+        std::string message;
+    };
+    std::optional<Fault> take_line(std::string_view line);
+    std::optional<Fault> add(audience::Registration&& device, size_t bytes);
+    std::optional<Fault> store();
+    std::optional<Fault> settle(const std::vector<Result<audience::Registered>>& done);
+    void refuse(uint64_t line, const Fault& fault);
+
+    const App& app_;
+    audience::Devices& devices_;
+    std::string partial_;    // the beginning of a line
+    bool too_long_ = false;  // its line is skipped up to the newline
+    uint64_t line_ = 0;      // lines seen
+    uint64_t registered_ = 0, failed_ = 0;
+    std::vector<LineError> errors_;
+
+    std::vector<audience::Registration> batch_;
+    std::vector<uint64_t> places_;  // line of each of `batch_`
+    size_t batch_bytes_ = 0;
+    std::set<std::string, std::less<>> tokens_;  // of `batch_`: no two of one call may be the same
+    std::set<int64_t> keys_;
+};
+
+}  // namespace belfry::api

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// device_import and device_export: what goes in comes out, wrong lines hurt nobody else, nothing is held as a whole.
+#include <belfry/storage.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/api_fakes.h"
+#include "api/device_import.h"
+#include "base/device_id.h"
+
+namespace belfry::api {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string line_of(const std::string& token) {
+    return R"({"provider":"fcm","token":")" + token + "\"}\n";
+}
+
+HttpResponse import(ApiBench& bench, const std::string& body, size_t step = 1000) {
+    FakeRequest request("POST", "/api/device_import", body);
+    request.headers["X-API-Key"] = "key-1";
+    request.step = step;
+    return bench.http.handle(request);
+}
+Json imported(ApiBench& bench, const std::string& body, size_t step = 1000) {
+    return Json::parse(import(bench, body, step).body);
+}
+
+audience::DeviceRow row_of(int64_t key, const std::string& token) {
+    audience::DeviceRow row;
+    row.key = key;
+    row.provider = "fcm-main";
+    row.token = token;
+    return row;
+}
+
+TEST(DeviceImport, RegistersEveryLineWhereverPiecesEnd) {
+    const std::string body = line_of("a") + "\r\n  \n" + line_of("b") + R"({"provider":"fcm","token":"c","user":"u"})";
+    for (const size_t step : {size_t{1}, size_t{7}, size_t{1000}}) {
+        ApiBench bench;
+        EXPECT_EQ(imported(bench, body, step)["result"],
+                  Json::parse(R"({"lines":5,"registered":3,"failed":0,"errors":[]})"));
+        ASSERT_EQ(bench.devices.registered.size(), 3u);
+        EXPECT_EQ(bench.devices.registered[2].token, "c");
+        EXPECT_EQ(bench.devices.registered[2].user, "u");
+        EXPECT_EQ(bench.devices.registered[2].provider, "fcm-main");
+    }
+    ApiBench bench;
+    EXPECT_EQ(imported(bench, "")["result"]["lines"], 0);
+}
+
+TEST(DeviceImport, ReportsWrongLinesInOrderAndGoesOn) {
+    ApiBench bench;
+    const Json result =
+        imported(bench, line_of("a") + line_of("refused") + "{\n[]\n" + R"({"provider":"nope","token":"x"})" + "\n" +
+                            R"({"id":"bad","provider":"fcm","token":"x"})" + "\n" + R"({"provider":"fcm"})" + "\n" +
+                            line_of("b"))["result"];
+    EXPECT_EQ(result["lines"], 8);
+    EXPECT_EQ(result["registered"], 2);
+    EXPECT_EQ(result["failed"], 6);
+    ASSERT_EQ(result["errors"].size(), 6u);
+    const char* messages[] = {"token: no such token",
+                              "not JSON: byte 2: ",
+                              "must be an object, as device_register",
+                              "provider: this app has no provider",
+                              "id: ",
+                              "token: is required"};
+    for (size_t i = 0; i < 6; ++i) {
+        const Json& error = result["errors"][i];
+        EXPECT_EQ(error["line"], i + 2);
+        EXPECT_EQ(error["code"], 107);
+        EXPECT_EQ(error["message"].get<std::string>().rfind(messages[i], 0), 0u) << error;
+    }
+}
+
+TEST(DeviceImport, CountsAllErrorsAndListsSome) {
+    ApiBench bench;
+    std::string body;
+    for (size_t i = 0; i < kImportErrorsMax + 500; ++i) body += "x\n";
+    const Json result = imported(bench, body)["result"];
+    EXPECT_EQ(result["failed"], kImportErrorsMax + 500);
+    EXPECT_EQ(result["errors"].size(), kImportErrorsMax);
+}
+
+TEST(DeviceImport, SkipsALineThatIsTooLong) {
+    ApiBench bench;
+    const std::string longest = line_of(std::string(4096, 't'));
+    const Json result = imported(bench,
+                                 longest + std::string(kImportLineBytesMax + 1, ' ') + "\n" + line_of("b") +
+                                     std::string(kImportLineBytesMax + 1, 'x'),
+                                 64 * 1024)["result"];
+    EXPECT_EQ(result["registered"], 2);
+    ASSERT_EQ(result["errors"].size(), 2u);
+    EXPECT_EQ(result["errors"][0]["line"], 2);
+    EXPECT_EQ(result["errors"][1]["line"], 4);
+    EXPECT_EQ(result["errors"][0]["message"], "longer than 1048576 bytes");
+}
+
+TEST(DeviceImport, StoresInBatchesWithoutTwoOfOneTokenOrDevice) {
+    ApiBench bench;
+    std::string body;
+    for (size_t i = 0; i < 2 * kImportBatchLines + 10; ++i) body += line_of("t" + std::to_string(i));
+    EXPECT_EQ(imported(bench, body)["result"]["registered"], 2 * kImportBatchLines + 10);
+    EXPECT_EQ(bench.devices.groups, (std::vector<size_t>{kImportBatchLines, kImportBatchLines, 10}));
+
+    ApiBench twice;
+    const std::string id = R"({"id":")" + encode_device_id("default", 5) + R"(","provider":"fcm","token":")";
+    EXPECT_EQ(imported(twice, line_of("a") + line_of("b") + line_of("a") + id + "c\"}\n" + id +
+                                  "d\"}\n")["result"]["registered"],
+              5);
+    EXPECT_EQ(twice.devices.groups, (std::vector<size_t>{2, 2, 1}));
+    EXPECT_EQ(twice.devices.registered.back().token, "d");
+}
+
+TEST(DeviceImport, WaitsForRoomAndEndsAtTroubleOfTheStorage) {
+    ApiBench bench;
+    bench.devices.busy_calls = kImportBusyTries - 1;
+    EXPECT_EQ(imported(bench, line_of("a"))["result"]["registered"], 1);
+    bench.devices.busy_calls = kImportBusyTries;
+    EXPECT_EQ(imported(bench, line_of("a"))["error"]["code"], 111);
+    bench.devices.refusal = error(ErrorCode::StoreFull, "disk full");
+    const Json fault = imported(bench, "x\n" + line_of("a") + line_of("b"))["error"];
+    EXPECT_EQ(fault["code"], 100);
+    EXPECT_EQ(fault["message"],
+              "internal server error: disk full; the import ended between lines 2 and 3 (0 devices registered, 1 lines "
+              "refused); import the same again, what is stored does no harm");
+}
+
+TEST(DeviceImport, TakesBodiesBeyondTheBoundOfOthersInLittleMemory) {
+    HttpOptions options;
+    options.max_body_bytes = 100;
+    options.body_memory_bytes = kImportMemory;
+    ApiBench bench(options);
+    std::string body;
+    while (body.size() < 3u << 20) body += line_of("t" + std::to_string(body.size()));
+    FakeRequest request("POST", "/api/device_import", body);
+    request.headers["X-API-Key"] = "key-1";
+    request.step = 64 * 1024;
+    request.chunked = true;
+    EXPECT_EQ(Json::parse(bench.http.handle(request).body)["result"]["failed"], 0);
+    EXPECT_TRUE(request.pieces);
+    options.body_memory_bytes = kImportMemory - 1;
+    ApiBench poor(options);
+    const HttpResponse refused = import(poor, line_of("a"));
+    EXPECT_EQ(Json::parse(refused.body)["error"]["code"], 111);
+    EXPECT_TRUE(refused.close);
+}
+
+TEST(DeviceImport, AnswersNobodyWhenTheBodyBreaksOff) {
+    ApiBench bench;
+    FakeRequest request("POST", "/api/device_import", line_of("a") + line_of("b"));
+    request.headers["X-API-Key"] = "key-1";
+    request.step = 10;
+    request.breaks_at = 40;
+    EXPECT_TRUE(bench.http.handle(request).broken);
+}
+
+TEST(DeviceExport, WritesLinesThatImportTakes) {
+    ApiBench bench;
+    audience::DeviceRow full = row_of(1, "a");
+    full.platform = "ios";
+    full.user = "u";
+    full.meta = R"({"k":"v"})";
+    full.topics = {"own", "users"};
+    full.timezone = "UTC";
+    full.locale = "en";
+    full.created_unix_ms = 5000;
+    audience::DeviceRow web = row_of(2, "https://push.example/1");
+    web.provider = "webpush";
+    web.data = R"({"p256dh":"P","auth":"A"})";
+    bench.devices.pages = {{{full}, "next", -1}, {{web}, "", -1}};
+    audience::TopicRow own, bound;
+    own.key = bound.key = 1;
+    own.topic = "own";
+    own.origins = BELFRY_ORIGIN_DEVICE | BELFRY_ORIGIN_USER;
+    bound.topic = "users";
+    bound.origins = BELFRY_ORIGIN_USER;
+    bench.devices.topic_page.rows = {own, bound};
+    HttpResponse response = bench.post("device_export", R"({"filter":{"users":["u"],"providers":["fcm"]}})");
+    EXPECT_EQ(response.content_type, "application/x-ndjson");
+    bool broke = true;
+    const std::string lines = FakeRequest::whole(response, &broke);
+    EXPECT_FALSE(broke);
+    EXPECT_EQ(
+        lines,
+        R"({"id":")" + encode_device_id("default", 1) +
+            R"(","provider":"fcm","token":"a","platform":"ios","user":"u","meta":{"k":"v"},"topics":["own"],"timezone":"UTC","locale":"en"})"
+            "\n"
+            R"({"id":")" +
+            encode_device_id("default", 2) +
+            R"(","provider":"webpush","token":"{\"endpoint\":\"https://push.example/1\",\"keys\":{\"p256dh\":\"P\",\"auth\":\"A\"}}"})"
+            "\n");
+    const Json back = imported(bench, lines)["result"];
+    EXPECT_EQ(back["registered"], 2) << back;
+    EXPECT_EQ(bench.devices.registered[0].key, 1);
+    EXPECT_EQ(bench.devices.registered[0].topics, std::vector<std::string>{"own"});
+}
+
+TEST(DeviceExport, RefusesBeforeTheFirstLineAsOthersDo) {
+    ApiBench bench;
+    EXPECT_EQ(Json::parse(bench.post("device_export", R"({"filter":{"user":["u"]}})").body)["error"]["code"], 107);
+    bench.devices.refusal = error(ErrorCode::Unavailable, "connection lost");
+    EXPECT_EQ(Json::parse(bench.post("device_export", "{}").body)["error"]["code"], 100);
+    EXPECT_EQ(bench.transport("device_export", "{}").status, 503);
+}
+
+TEST(DeviceExport, BreaksOffWithAReasonWhenTheStorageFailsInBetween) {
+    ApiBench bench;
+    bench.devices.pages = {{{row_of(1, "a")}, "next", -1}, {}};
+    bench.devices.pages_end_in_trouble = true;
+    HttpResponse response = bench.post("device_export", "{}");
+    bool broke = false;
+    const std::string lines = FakeRequest::whole(response, &broke);
+    EXPECT_TRUE(broke);
+    EXPECT_NE(lines.find("\n{\"error\":{\"code\":100,"), std::string::npos) << lines;
+}
+
+TEST(Streams, AreFewAtOnce) {
+    ApiBench bench;
+    std::vector<HttpResponse> open;
+    for (int i = 0; i < kStreamsMax; ++i) {
+        open.push_back(bench.post("device_export", "{}"));
+        EXPECT_TRUE(open.back().stream) << open.back().body;
+    }
+    EXPECT_EQ(Json::parse(bench.post("device_export", "{}").body)["error"]["code"], 111);
+    EXPECT_EQ(Json::parse(import(bench, line_of("a")).body)["error"]["code"], 111);
+    open.pop_back();
+    EXPECT_EQ(imported(bench, line_of("a"))["result"]["registered"], 1);
+}
+
+TEST(Streams, AreNotForBatches) {
+    ApiBench bench;
+    const Json replies =
+        Json::parse(bench.post("batch", R"({"commands":[{"device_import":{}},{"device_export":{}}]})").body)["replies"];
+    EXPECT_EQ(replies[0]["error"]["message"], "commands[0]: device_import is a stream; call it by itself");
+    EXPECT_EQ(replies[1]["error"]["code"], 107);
+}
+
+}  // namespace
+}  // namespace belfry::api
