@@ -39,6 +39,10 @@ struct DeliveryConfig {
     int64_t workers = 0;  // 0: one per core
 };
 
+struct DevicesConfig {
+    int64_t max_inactive_days = 0;  // 0: devices are kept for ever
+};
+
 struct MetricsConfig {
     bool published_names = false;
 };
@@ -85,6 +89,7 @@ struct Config {
     LogConfig log;
     MetricsConfig metrics;
     DeliveryConfig delivery;
+    DevicesConfig devices;
     std::vector<AppConfig> apps;  // always has "default", first
     ComponentConfig storage, queue;
     std::vector<ComponentConfig> providers, sinks;

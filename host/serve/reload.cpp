@@ -61,6 +61,8 @@ void Reload::name_what_needs_a_restart(const config::Config& fresh) {
     };
     if (differs(fresh.storage, started_with_.storage)) log_.warning("a change of [storage] needs a restart");
     if (differs(fresh.queue, started_with_.queue)) log_.warning("a change of [queue] needs a restart");
+    if (fresh.devices.max_inactive_days != started_with_.devices.max_inactive_days)
+        log_.warning("a change of devices.max_inactive_days needs a restart");
     if (fresh.http.listen != started_with_.http.listen) log_.warning("a change of http.listen needs a restart");
     for (const config::ComponentConfig& provider : started_with_.providers) {
         const bool kept = std::any_of(fresh.providers.begin(), fresh.providers.end(),

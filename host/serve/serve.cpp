@@ -6,11 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <memory>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "api/server.h"
+#include "audience/inactive_cleanup.h"
 #include "audience/registry.h"
 #include "base/clock.h"
 #include "delivery/core.h"
@@ -82,6 +87,24 @@ delivery::Options delivery_options(const config::Config& config) {
     return options;
 }
 
+// Nothing unless it is configured. A storage that cannot do it is named here once; everything else works.
+std::unique_ptr<audience::InactiveCleanup> start_cleanup(const config::Config& config, plugins::Storage& storage,
+                                                         const Clock& clock, Log& lines, Metrics& metrics) {
+    if (config.devices.max_inactive_days == 0) return nullptr;
+    if (!storage.offers(BELFRY_STORAGE_EXPIRE)) {
+        Logger(lines, "serve")
+            .warning("devices.max_inactive_days has no effect",
+                     {{"reason", "the plugin of [storage] cannot remove inactive devices"}});
+        return nullptr;
+    }
+    std::vector<std::string> apps;
+    for (const config::AppConfig& app : config.apps) apps.push_back(app.name);
+    auto cleanup = std::make_unique<audience::InactiveCleanup>(
+        std::move(apps), std::chrono::hours(24) * config.devices.max_inactive_days, storage, clock, lines, metrics);
+    cleanup->start();
+    return cleanup;
+}
+
 // Everything that outlives the storage's and the queue's instances.
 struct Ground {
     const config::Config& config;
@@ -113,6 +136,9 @@ Status serve_on(const Ground& ground, std::vector<api::AppKey> keys) {
     if (!core) return core.error();
     if (Status started = (*core)->start(); !started) return started;
 
+    const std::unique_ptr<audience::InactiveCleanup> cleanup =
+        start_cleanup(config, storage->storage(), ground.clock, ground.lines, ground.metrics);
+
     const api::Insight insight{[&] { return ground.metrics.exposition(); },
                                [&] { return component_states(ground.instances, **core); }, kVersion};
     Result<std::unique_ptr<api::Server>> server = api::Server::start(
@@ -131,6 +157,7 @@ Status serve_on(const Ground& ground, std::vector<api::AppKey> keys) {
     } else {
         outcome = server.error();
     }
+    if (cleanup) cleanup->stop();
     devices.stop();
     (*core)->stop();
     ground.engine.stop(ground.clock.mono_ns() + kAnswersEndMs * kNsPerMs);
