@@ -67,6 +67,27 @@ Error in_wire_words(Error error, const App& app, const Addressed& addressed) {
     return error;
 }
 
+constexpr int64_t kCountBudgetMs = 10'000;
+
+Fault no_such_push() {
+    return fault_of(error(ErrorCode::NotFound, "no push of this app has it", "uid"));
+}
+
+Answer steered(const Result<delivery::SteerResult>& done, const char* what) {
+    if (!done) return fault_of(done.error());
+    switch (*done) {
+        case delivery::SteerResult::Unknown:
+            return no_such_push();
+        case delivery::SteerResult::Finished:
+            return fault_of(
+                error(ErrorCode::Conflict, std::string("the push is final; there is nothing to ") + what, "uid"));
+        case delivery::SteerResult::Done:
+        case delivery::SteerResult::AlreadySo:
+            break;
+    }
+    return "{}";
+}
+
 int64_t seconds(int64_t unix_ms) {
     return unix_ms / 1000;
 }
@@ -124,8 +145,7 @@ Answer Service::send_push_notification(const App& app, const Checked& params, st
 Answer Service::cancel_push(const App& app, const Checked& params, std::string_view) {
     const Result<delivery::CancelResult> done = delivery_.cancel(app.name, params.text("uid"));
     if (!done) return fault_of(done.error());
-    if (*done == delivery::CancelResult::Unknown)
-        return fault_of(error(ErrorCode::NotFound, "no push of this app has it", "uid"));
+    if (*done == delivery::CancelResult::Unknown) return no_such_push();
     return "{}";
 }
 
@@ -149,6 +169,34 @@ Answer Service::push_list(const App& app, const Checked& params, std::string_vie
     out.close(']');
     out.text_unless_empty("next_cursor", page->next_cursor);
     out.close('}');
+    return out.take();
+}
+
+Answer Service::push_pause(const App& app, const Checked& params, std::string_view) {
+    return steered(delivery_.pause(app.name, params.text("uid")), "pause");
+}
+
+Answer Service::push_resume(const App& app, const Checked& params, std::string_view) {
+    return steered(delivery_.resume(app.name, params.text("uid")), "resume");
+}
+
+Answer Service::recipient_count(const App& app, const Checked& params, std::string_view) {
+    std::variant<Addressed, Fault> read = addressed_by(app, *params.object("recipient"));
+    if (Fault* fault = std::get_if<Fault>(&read)) return std::move(*fault);
+    const Addressed& addressed = std::get<Addressed>(read);
+    if (addressed.recipient.native)
+        return bad_request(addressed.field + ": only the provider knows who this reaches; count a filter or tokens");
+    const Result<delivery::RecipientCount> count =
+        delivery_.recipient_count(app.name, addressed.recipient, kCountBudgetMs);
+    if (!count) return fault_of(in_wire_words(count.error(), app, addressed));
+    JsonWriter out;
+    out.open('{').key("devices").integer(count->devices).key("parts").open('[');
+    for (const delivery::RecipientCount::Part& part : count->parts) {
+        out.open('{').key("provider").text(app.wire_of(part.provider)).key("platform").text(part.platform);
+        out.key("devices").integer(part.devices).close('}');
+    }
+    out.close(']').key("complete").boolean(count->complete);
+    out.integer_unless_zero("refused", count->refused).close('}');
     return out.take();
 }
 

@@ -174,6 +174,37 @@ constexpr Field kPushListAnswer[] = {
 };
 constexpr ObjectType kPushListResult = {"PushListResult", kPushListAnswer};
 
+constexpr ObjectType kSteerRequest = {"PushSteerRequest", kUid};
+
+constexpr Field kRecipientCount[] = {
+    {.name = "recipient",
+     .type = Type::Object,
+     .help = "As send_push_notification takes it; topics and conditions that a provider keeps cannot be counted.",
+     .required = true,
+     .object = &kRecipientType},
+};
+constexpr ObjectType kRecipientCountRequest = {"RecipientCountRequest", kRecipientCount};
+constexpr Field kCountPart[] = {
+    {.name = "provider", .type = Type::Text, .help = "Wire name of the provider.", .required = true},
+    {.name = "platform", .type = Type::Text, .help = "Platform; \"\" where none is known.", .required = true},
+    {.name = "devices", .type = Type::Integer, .help = "Devices, or raw tokens.", .required = true},
+};
+constexpr ObjectType kCountPartType = {"RecipientCountPart", kCountPart};
+constexpr Field kCountAnswer[] = {
+    {.name = "devices", .type = Type::Integer, .help = "All devices, or raw tokens.", .required = true},
+    {.name = "parts",
+     .type = Type::ObjectList,
+     .help = "By provider and platform, at most 256.",
+     .required = true,
+     .object = &kCountPartType},
+    {.name = "complete",
+     .type = Type::Boolean,
+     .help = "false: not counted to the end within 10 s; there are at least so many.",
+     .required = true},
+    {.name = "refused", .type = Type::Integer, .help = "Raw tokens that the provider would not take."},
+};
+constexpr ObjectType kRecipientCountResult = {"RecipientCountResult", kCountAnswer};
+
 constexpr Field kBatch[] = {
     {.name = "commands",
      .type = Type::JsonList,

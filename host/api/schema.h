@@ -91,6 +91,9 @@ enum class MethodId : uint8_t {
     CancelPush,
     PushStatus,
     PushList,
+    PushPause,
+    PushResume,
+    RecipientCount,
     NotBuilt
 };
 

@@ -53,6 +53,12 @@ Service::Handler Service::handler_of(MethodId id) noexcept {
             return &Service::push_status;
         case MethodId::PushList:
             return &Service::push_list;
+        case MethodId::PushPause:
+            return &Service::push_pause;
+        case MethodId::PushResume:
+            return &Service::push_resume;
+        case MethodId::RecipientCount:
+            return &Service::recipient_count;
         case MethodId::DeviceImport:
         case MethodId::DeviceExport:
         case MethodId::NotBuilt:

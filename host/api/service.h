@@ -73,6 +73,9 @@ private:
     Answer cancel_push(const App& app, const Checked& params, std::string_view raw);
     Answer push_status(const App& app, const Checked& params, std::string_view raw);
     Answer push_list(const App& app, const Checked& params, std::string_view raw);
+    Answer push_pause(const App& app, const Checked& params, std::string_view raw);
+    Answer push_resume(const App& app, const Checked& params, std::string_view raw);
+    Answer recipient_count(const App& app, const Checked& params, std::string_view raw);
     Answer batch(const App& app, const Checked& params, std::string_view raw);
 
     struct Command;

@@ -137,7 +137,7 @@ TEST(ApiMethods, RefuseInTheOrderOfTheRequest) {
         {"send_push_notification", R"({"recipient":{"apns_channel":"c"}})",
          "108 recipient.apns_channel: not available in this version"},
         {"update_push_status", "{}", "108 update_push_status: not available in this version"},
-        {"push_pause", "{}", "108 push_pause: not available in this version"},
+        {"apns_channel_create", "{}", "108 apns_channel_create: not available in this version"},
         {"explain", "{}", "108 explain: not available in this version"},
         // devices
         {"device_register", "{}", "107 provider: is required"},
@@ -202,6 +202,17 @@ TEST(ApiMethods, RefuseInTheOrderOfTheRequest) {
         {"cancel_push", "{}", "107 uid: is required"},
         {"cancel_push", R"({"uid":"nope"})", "104 uid: no push of this app has it"},
         {"push_status", R"({"uid":"nope"})", "104 uid: no such push"},
+        {"push_pause", "{}", "107 uid: is required"},
+        {"push_pause", R"({"uid":"nope"})", "104 uid: no push of this app has it"},
+        {"push_pause", R"({"uid":"done"})", "113 uid: the push is final; there is nothing to pause"},
+        {"push_resume", R"({"uid":"nope"})", "104 uid: no push of this app has it"},
+        {"push_resume", R"({"uid":"done"})", "113 uid: the push is final; there is nothing to resume"},
+        {"recipient_count", "{}", "107 recipient: is required"},
+        {"recipient_count", R"({"recipient":{"filter":{}}})",
+         "107 recipient.filter: is empty; name ids, users, topics, providers or platforms, or say \"all\": true to "
+         "reach every device"},
+        {"recipient_count", R"({"recipient":{"fcm_topic":"news"}})",
+         "107 recipient.fcm_topic: only the provider knows who this reaches; count a filter or tokens"},
         {"push_list", R"({"state":"odd"})",
          "107 state: must be one of delayed, running, paused, done, cancelled, expired"},
         {"batch", R"({"commands":{}})", "107 commands: must be a list"},
@@ -226,6 +237,10 @@ TEST(ApiMethods, AnswerInThePublishedShapes) {
         {"user_topic_update", R"({"user":"u","op":"add","topics":["a","a"]})", "ok {}"},
         {"cancel_push", R"({"uid":"known"})", "ok {}"},
         {"cancel_push", R"({"uid":"done"})", "ok {}"},
+        {"push_pause", R"({"uid":"known"})", "ok {}"},
+        {"push_pause", R"({"uid":"paused"})", "ok {}"},
+        {"push_resume", R"({"uid":"known"})", "ok {}"},
+        {"push_resume", R"({"uid":"paused"})", "ok {}"},
         {"device_list", "{}", R"(ok {"items":[]})"},
         {"device_topic_list", "{}", R"(ok {"items":[]})"},
         {"user_topic_list", R"({"filter":null,"cursor":null,"limit":null})", R"(ok {"items":[]})"},
@@ -440,6 +455,26 @@ TEST(ApiMethods, ShowStatusAndList) {
     EXPECT_EQ(list["items"], Json::array({status}));
     EXPECT_EQ(list["next_cursor"], "more");
     EXPECT_EQ(bench.delivery.asked_list, "default/running/c/3");
+}
+
+TEST(ApiMethods, CountRecipientsByProviderAndPlatform) {
+    ApiBench bench;
+    bench.delivery.count.devices = 12;
+    bench.delivery.count.parts = {{"apns", "ios", 4}, {"fcm-main", "android", 8}};
+    const std::string request = R"({"recipient":{"filter":{"topics":["t"],"platforms":["ios"]}}})";
+    EXPECT_EQ(Json::parse(bench.post("recipient_count", request).body)["result"],
+              Json::parse(R"({"devices":12,"parts":[{"provider":"apns","platform":"ios","devices":4},
+                              {"provider":"fcm","platform":"android","devices":8}],"complete":true})"));
+    EXPECT_EQ(bench.delivery.asked_recipient.filter->topics, std::vector<std::string>{"t"});
+    EXPECT_EQ(bench.delivery.asked_budget_ms, 10'000);
+    bench.delivery.count = {};
+    bench.delivery.count.refused = 1;
+    bench.delivery.count.complete = false;
+    EXPECT_EQ(Json::parse(bench.post("recipient_count", R"({"recipient":{"fcm_tokens":["a"]}})").body)["result"],
+              Json::parse(R"({"devices":0,"parts":[],"complete":false,"refused":1})"));
+    bench.delivery.refusal = error(ErrorCode::InvalidArgument, "no token", "recipient.tokens.tokens[3]");
+    EXPECT_EQ(summary(bench.post("recipient_count", R"({"recipient":{"fcm_tokens":["a"]}})")),
+              "107 recipient.fcm_tokens[3]: no token");
 }
 
 TEST(ApiMethods, PassTroubleOfTheDevicesOn) {

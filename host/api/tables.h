@@ -40,6 +40,7 @@ extern const ObjectType kRecipientFilterType;
 // ---- pushes ----
 extern const ObjectType kSendRequest, kSendResult;
 extern const ObjectType kCancelRequest, kStatusRequest, kStatusResult, kPushListRequest, kPushListResult;
+extern const ObjectType kSteerRequest, kRecipientCountRequest, kRecipientCountResult;
 extern const ObjectType kFcm, kHms, kApns, kWebPush;
 
 // ---- batch ----
