@@ -47,6 +47,13 @@ class Scene:
         self.simulator.stop()
         self.owner.cleanup()
 
+    def pace(self, per_minute):
+        """Starts the server again with another rate budget."""
+        self.server.stop()
+        text = self.server.config.read_text()
+        self.server.config.write_text(text.replace("per_minute = 1_000_000_000", f"per_minute = {per_minute}"))
+        self.server.start()
+
     def register(self, devices, topic):
         """Registers devices of one topic with tokens of a realistic 152 bytes; returns seconds."""
         began = time.monotonic()

@@ -105,13 +105,17 @@ bool Gate::closed() const {
 uint32_t Gate::room(bool high) const {
     if (closed()) return 0;
     const uint32_t in_flight = in_flight_.load(std::memory_order_relaxed);
-    const uint32_t most = probing() ? kProbePage : high ? window() * 2 : window();
+    const uint32_t most = most_in_flight(high);
     return in_flight < most ? most - in_flight : 0;
 }
 
-uint32_t Gate::page_rows(uint32_t rows_max) const {
+uint32_t Gate::most_in_flight(bool high) const {
+    return probing() ? kProbePage : high ? window() * 2 : window();
+}
+
+uint32_t Gate::page_rows(bool high, uint32_t rows_max) const {
     const uint32_t in_flight = in_flight_.load(std::memory_order_relaxed);
-    const uint32_t most = probing() ? kProbePage : window();
+    const uint32_t most = most_in_flight(high);
     return std::clamp<uint32_t>(in_flight < most ? most - in_flight : 0, 1, rows_max);
 }
 

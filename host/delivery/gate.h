@@ -66,7 +66,7 @@ public:
     // Closed for a reason that time, a credential or an operator must lift: rows for it wait as lists.
     bool closed() const;
     // Rows that a page for it should have now: bounded by pace, streams and probing; at least 1.
-    uint32_t page_rows(uint32_t rows_max) const;
+    uint32_t page_rows(bool high, uint32_t rows_max) const;
 
     // Page slots held for it.
     void took_page() noexcept { pages_.fetch_add(1, std::memory_order_relaxed); }
@@ -105,6 +105,7 @@ private:
     bool probing() const noexcept { return block_.load(std::memory_order_relaxed) != Block::None; }
     uint32_t free_streams() const;
     uint32_t window() const;
+    uint32_t most_in_flight(bool high) const;
 
     const std::string name_;
     const uint32_t number_;

@@ -52,7 +52,7 @@ TEST_F(GateTest, AThrottleClosesItAndAHandfulProbesBeforeItOpens) {
     EXPECT_TRUE(gate->closed());
     clock.advance(std::chrono::seconds(31));
     EXPECT_FALSE(gate->closed());
-    EXPECT_EQ(gate->page_rows(1'000), kProbePage);
+    EXPECT_EQ(gate->page_rows(false, 1'000), kProbePage);
     gate->took(kProbePage);
     EXPECT_EQ(gate->room(false), 0u);
     gate->note_success();
@@ -90,7 +90,7 @@ TEST_F(GateTest, OnlyAConnectErrorMakesItUnreachable) {
 
 TEST_F(GateTest, ASlowPaceMeansSmallPagesAndLittleRoom) {
     const auto gate = make(600);  // ten a second
-    EXPECT_EQ(gate->page_rows(1'000), 10u);
+    EXPECT_EQ(gate->page_rows(false, 1'000), 10u);
     gate->took(10);
     EXPECT_EQ(gate->room(false), 0u);
     EXPECT_GT(gate->room(true), 0u);
@@ -155,6 +155,15 @@ TEST_F(GatesTest, NoGateHoldsAllPageSlotsWhileThereAreOthers) {
 TEST_F(GatesTest, OneClaimCannotTakeAGateBeyondItsShare) {
     for (int i = 0; i < 3; ++i) gates->by_name("one")->took_page();
     EXPECT_EQ(gates->open_gates(false, 10, 100, open), 2u);  // though the other one has room for five
+}
+
+TEST_F(GatesTest, HighMayHoldATenthMoreThanTheShare) {
+    for (int i = 0; i < 5; ++i) gates->by_name("one")->took_page();
+    EXPECT_EQ(gates->open_gates(true, 10, 100, open), 1u);
+    EXPECT_EQ(open, (std::vector<uint32_t>{1, 2}));
+    gates->by_name("one")->took_page();
+    gates->open_gates(true, 10, 100, open);
+    EXPECT_EQ(open, std::vector<uint32_t>{2});
 }
 
 TEST_F(GatesTest, AreFoundByNameAndNumber) {

@@ -29,16 +29,17 @@ uint32_t Gates::number_of(std::string_view name) const {
 
 uint32_t Gates::open_gates(bool high, uint32_t slots, uint32_t page_rows, std::vector<uint32_t>& numbers) const {
     numbers.clear();
-    const uint32_t share = gates_.size() <= 1 ? slots : gates_.size() == 2 ? slots / 2 : slots * 2 / 5;
+    uint32_t share = gates_.size() <= 1 ? slots : gates_.size() == 2 ? slots / 2 : slots * 2 / 5;
+    share = std::max(1u, share) + (high && gates_.size() > 1 ? std::max(1u, slots / 10) : 0);
     uint64_t pages = 0;
     uint32_t smallest_share_left = slots;
     for (const std::unique_ptr<Gate>& gate : gates_) {
         const uint32_t held = gate->pages();
-        const uint32_t room = held < std::max(1u, share) ? gate->room(high) : 0;
+        const uint32_t room = held < share ? gate->room(high) : 0;
         if (room == 0) continue;
         numbers.push_back(gate->number());
         pages += (room + page_rows - 1) / page_rows;
-        smallest_share_left = std::min(smallest_share_left, std::max(1u, share) - held);
+        smallest_share_left = std::min(smallest_share_left, share - held);
     }
     // All items of a claim may be for the same gate.
     return static_cast<uint32_t>(std::min<uint64_t>(pages, smallest_share_left));

@@ -31,7 +31,8 @@ public:
     const std::vector<std::unique_ptr<Gate>>& all() const noexcept { return gates_; }
     // Numbers of the gates that work may be claimed for, into `numbers`, which is cleared first; answers how many pages
     // of `page_rows` there is room for. With several gates no one may hold all of `slots`: one that answers nothing
-    // must not stop others.
+    // must not stop others. `high` may hold a tenth more, so that a broadcast through the same gate does not hold it
+    // back.
     uint32_t open_gates(bool high, uint32_t slots, uint32_t page_rows, std::vector<uint32_t>& numbers) const;
 
 private:

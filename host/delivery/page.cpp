@@ -29,7 +29,7 @@ void Page::reserve() {
     item_gate_ = world_.gates.by_number(item_.row.gate);
     reserved_ = 0;
     if (item_gate_ == nullptr) return;
-    rows_ = item_gate_->page_rows(std::min(world_.options.page_rows, kBlobEntriesMax));
+    rows_ = item_gate_->page_rows(lane() == 0, std::min(world_.options.page_rows, kBlobEntriesMax));
     reserved_ = slice() ? rows_ : std::min(rows_, entries_of_item());
     item_gate_->took(reserved_);
     item_gate_->took_page();

@@ -59,7 +59,8 @@ uint32_t Page::rows_wanted() const {
     if (item_gate_ != nullptr) return rows_;
     for (const auto& [provider, payload] : sections_[0].push->body.payloads) {
         Gate* gate = world_.gates.by_name(provider);
-        if (gate != nullptr && !gate->closed()) rows = std::min(rows, std::max(kMixedRowsMin, gate->page_rows(rows)));
+        if (gate != nullptr && !gate->closed())
+            rows = std::min(rows, std::max(kMixedRowsMin, gate->page_rows(lane() == 0, rows)));
     }
     return rows;
 }

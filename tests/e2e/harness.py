@@ -16,6 +16,7 @@ BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resol
 class EndToEnd(unittest.TestCase):
     simulator_arguments = ()
     config_extra = ""
+    fcm_extra = ""
 
     @classmethod
     def setUpClass(cls):
@@ -24,7 +25,7 @@ class EndToEnd(unittest.TestCase):
         cls.addClassCleanup(cls.folder_owner.cleanup)
         cls.simulator = Simulator(BUILD, cls.folder / "simulator", *cls.simulator_arguments)
         cls.addClassCleanup(cls.simulator.stop)
-        cls.server = Server(BUILD, cls.folder / "server", cls.simulator, extra=cls.config_extra)
+        cls.server = Server(BUILD, cls.folder / "server", cls.simulator, extra=cls.config_extra, fcm_extra=cls.fcm_extra)
         cls.addClassCleanup(cls.stop_server)
 
     @classmethod

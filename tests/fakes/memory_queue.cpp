@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 namespace belfry::fakes {
 
@@ -185,20 +186,23 @@ belfry_code MemoryQueue::claim(belfry_instance* i, uint64_t node, int32_t lane, 
     const std::lock_guard lock(me.mutex_);
     const std::vector<uint32_t> open = copy<uint32_t>(gates);
     const int64_t now = me.clock_.unix_ms();
-    std::vector<std::pair<int64_t, uint64_t>> ready;
+    int64_t& lane_time = me.virtual_time_[lane];
+    std::vector<std::tuple<int64_t, int64_t, uint64_t>> ready;
     for (const auto& [id, item] : me.items_) {
         if (item.kind == 0 || item.owner != 0 || item.parked || item.lane != lane) continue;
         const bool stopped = item.push != 0 && stops(me.pushes_.at(item.push).state);
         if (item.due > now && !stopped) continue;
         if (item.gate != 0 && !stopped && std::find(open.begin(), open.end(), item.gate) == open.end()) continue;
-        ready.push_back({item.order, id});
+        ready.push_back({me.fair ? std::max(item.vt, lane_time) : 0, item.order, id});
     }
     std::sort(ready.begin(), ready.end());
     for (size_t at = 0; at < ready.size() && at < n; ++at) {
-        Item& item = me.items_.at(ready[at].second);
+        Item& item = me.items_.at(std::get<2>(ready[at]));
+        item.vt = std::get<0>(ready[at]);
+        lane_time = std::max(lane_time, item.vt);
         item.owner = node;
         item.epoch = me.next_epoch_++;
-        me.emit_claimed(ready[at].second, item, emit, ctx);
+        me.emit_claimed(std::get<2>(ready[at]), item, emit, ctx);
     }
     return BELFRY_OK;
 }
@@ -287,6 +291,9 @@ belfry_code MemoryQueue::apply(uint64_t node, const belfry_checkpoint& checkpoin
     }
     uint32_t index = 0;
     for (const belfry_owed& owed : Rows<belfry_owed>(checkpoint.owed)) apply_owed(item, owed, index++, node, mine);
+    const uint32_t live = item.push == 0 ? 1 : live_items(item.push) + (checkpoint.split_at != 0 ? 1 : 0);
+    item.vt += int64_t{checkpoint.cost} * live;
+    at->second.vt = item.vt;
     if (checkpoint.split_at != 0) {
         if (checkpoint.split_at <= checkpoint.cursor || checkpoint.split_hi != item.hi)
             fault("a split outside of the range");

@@ -60,6 +60,8 @@ public:
     std::atomic<int> failing_pages{0};  // so many page calls fail
     std::atomic<int> failing_enqueues{0};
     std::atomic<bool> busy{false};  // enqueue answers BUSY
+    // How items of a lane are ordered: by start-time fair queueing, as a real queue, or just by arrival.
+    std::atomic<bool> fair{false};
 
 private:
     struct Push {
@@ -78,7 +80,7 @@ private:
         uint32_t gate = 0, epoch = 0, attempt = 1, flags = 0;
         uint64_t push = 0, blob = 0, owner = 0;
         bool initial = true, parked = false;
-        int64_t after = -1, hi = 0, due = 0, ready = 0, order = 0;
+        int64_t after = -1, hi = 0, due = 0, ready = 0, order = 0, vt = 0;
         std::vector<int64_t> keys;
         std::vector<uint32_t> picks;
         std::vector<uint64_t> members;  // pushes of a bundle
@@ -136,6 +138,7 @@ private:
     std::vector<std::string> faults_;
     uint64_t next_id_ = 1;
     int64_t next_order_ = 1;
+    std::map<int32_t, int64_t> virtual_time_;  // by lane: of the item claimed last
     uint32_t next_epoch_ = 1;
     std::atomic<size_t> page_calls_{0}, stale_pages_{0}, enqueue_calls_{0};
 };

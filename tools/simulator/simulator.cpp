@@ -37,6 +37,7 @@ Settings settings_of(const Options& options) {
 void apply_to_sink(SinkSettings& sink, const Settings& settings) {
     sink.latency_ms = settings.latency_ms;
     sink.stream_limit = static_cast<std::uint32_t>(settings.stream_limit);
+    sink.note_bytes = static_cast<std::uint32_t>(settings.sink_note_bytes);
 }
 
 // CPU time since the thread started: what a benchmark divides by the requests.
@@ -184,6 +185,8 @@ void Simulator::reset_sink() {
     for (auto& lane : sink_lanes_) {
         lane->server->statistics().requests = 0;
         lane->server->statistics().bytes_in = 0;
+        const std::lock_guard lock(lane->server->statistics().mutex);
+        lane->server->statistics().notes.clear();
     }
 }
 
@@ -193,14 +196,21 @@ Json Simulator::sink_json() const {
     std::uint64_t connections = 0;
     std::uint64_t bytes_in = 0;
     std::int64_t cpu_us = 0;
+    Json notes = Json::array();
     for (const auto& lane : sink_lanes_) {
-        const SinkStatistics& statistics = lane->server->statistics();
+        SinkStatistics& statistics = lane->server->statistics();
         requests += statistics.requests;
         connections += statistics.connections;
         bytes_in += statistics.bytes_in;
         cpu_us += thread_cpu_us(lane->thread);
+        const std::lock_guard lock(statistics.mutex);
+        for (const SinkNote& note : statistics.notes) notes.push_back(Json::array({note.bytes, note.arrived_ns}));
     }
-    return {{"requests", requests}, {"connections", connections}, {"bytes_in", bytes_in}, {"cpu_us", cpu_us}};
+    return {{"requests", requests},
+            {"connections", connections},
+            {"bytes_in", bytes_in},
+            {"cpu_us", cpu_us},
+            {"notes", std::move(notes)}};
 }
 
 }  // namespace belfry::simulator

@@ -197,6 +197,23 @@ TEST_F(SimulatorTest, SinkEndsConnectionsWhoseStreamWindowIsTooSmall) {
     EXPECT_FALSE(client.run([&] { return client.closed == 1 && client.answers[1].error == 0; }));
 }
 
+TEST_F(SimulatorTest, SinkNotesWhenLongBodiesCame) {
+    start();
+    control("PUT", "/config", R"({"sink_note_bytes":100})");
+    BlockingSocket socket;
+    ASSERT_TRUE(connect(socket, "fcm_url"));
+    BlockingH2Client client(socket, {});
+    client.post("/x", std::string(99, 'x'));
+    client.post("/x", std::string(130, 'x'));
+    ASSERT_TRUE(client.run([&] { return client.closed == 2; }));
+    const json notes = control("GET", "/counters")["sink"]["notes"];
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_EQ(notes[0][0], 130);
+    EXPECT_GT(notes[0][1], 0);
+    control("POST", "/reset");
+    EXPECT_TRUE(control("GET", "/counters")["sink"]["notes"].empty());
+}
+
 TEST_F(SimulatorTest, SinkHonoursTheLatency) {
     options_.latency_ms = 60;
     start();

@@ -15,22 +15,35 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include "net/loop.h"
 #include "net/socket.h"
 
 namespace belfry::simulator {
 
+// A request that was worth noting; bodies are told apart by their length, for nobody reads them.
+struct SinkNote {
+    std::uint32_t bytes;
+    std::int64_t arrived_ns;  // of the steady clock, which all processes of a machine share
+};
+
 struct SinkSettings {
     std::atomic<std::int64_t> latency_ms{0};
     std::atomic<std::uint32_t> stream_limit{100};  // announced, not enforced
+    std::atomic<std::uint32_t> note_bytes{0};      // note when bodies (DATA frames) at least so long came; 0: none
 };
 
 struct SinkStatistics {
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> connections{0};
     std::atomic<std::uint64_t> bytes_in{0};
+
+    static constexpr std::size_t kNotesMax = 20'000;
+    std::mutex mutex;             // of the notes
+    std::vector<SinkNote> notes;  // at most kNotesMax
 };
 
 class SinkConnection;

@@ -106,6 +106,7 @@ void SinkConnection::on_events(std::uint32_t) {
     }
     now_ = Loop::now();
     latency_ = std::chrono::milliseconds(server_.settings().latency_ms.load(std::memory_order_relaxed));
+    note_bytes_ = server_.settings().note_bytes.load(std::memory_order_relaxed);
     ended_ = 0;
     const bool readable = read_all();
     if (ended_ > 0) server_.statistics().requests.fetch_add(ended_, std::memory_order_relaxed);
@@ -187,7 +188,7 @@ std::size_t SinkConnection::parse(std::span<const std::uint8_t> bytes) {
         }
         at += kFrameHeader;
         skip_ = frame.size;
-        if (frame.type == kData) replenish_window(frame.size);
+        if (frame.type == kData) data_came(frame.size);
         if (frame.type <= kHeaders && (frame.flags & kEndStream) != 0) request_ended(frame.stream);
     }
     return at;
@@ -255,6 +256,15 @@ void SinkConnection::answer_waiting() {
         waiting_.pop_front();
         answer(stream);
     }
+}
+
+void SinkConnection::data_came(std::size_t bytes) {
+    replenish_window(bytes);
+    if (note_bytes_ == 0 || bytes < note_bytes_) return;
+    SinkStatistics& statistics = server_.statistics();
+    const std::lock_guard lock(statistics.mutex);
+    if (statistics.notes.size() >= SinkStatistics::kNotesMax) return;
+    statistics.notes.push_back({static_cast<std::uint32_t>(bytes), Loop::now().time_since_epoch().count()});
 }
 
 void SinkConnection::replenish_window(std::size_t received) {

@@ -49,6 +49,7 @@ private:
     void request_ended(std::uint32_t stream);
     void answer(std::uint32_t stream);
     void answer_waiting();
+    void data_came(std::size_t bytes);
     void replenish_window(std::size_t received);
     void arm_timer();
     bool flush();
@@ -82,6 +83,7 @@ private:
     std::deque<Delayed> delayed_;
     std::chrono::steady_clock::time_point now_;
     std::chrono::milliseconds latency_{0};
+    std::uint32_t note_bytes_ = 0;
     std::uint64_t ended_ = 0;
 };
 

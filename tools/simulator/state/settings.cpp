@@ -53,6 +53,7 @@ const std::array kKeys{
     Key{"gzip", BoolKey{&Settings::gzip}},
     Key{"connection_max_age_ms", IntegerKey{&Settings::connection_max_age_ms, 0, kDayMs}},
     Key{"connection_max_idle_ms", IntegerKey{&Settings::connection_max_idle_ms, 0, kDayMs}},
+    Key{"sink_note_bytes", IntegerKey{&Settings::sink_note_bytes, 0, 16'384}},
 };
 
 std::optional<std::string> assign(Settings& settings, const Key& key, const Json& value) {

@@ -33,6 +33,7 @@ struct Settings {
     bool gzip = true;                                 // answers are compressed when the client accepts it
     std::int64_t connection_max_age_ms = 0;           // 0: unlimited
     std::int64_t connection_max_idle_ms = 0;          // 0: unlimited
+    std::int64_t sink_note_bytes = 0;  // the sink notes when bodies of at least so many bytes came; 0: none
 };
 
 void to_json(nlohmann::ordered_json& json, const Settings& settings);
