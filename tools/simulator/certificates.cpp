@@ -2,6 +2,7 @@
 #include "certificates.h"
 
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
@@ -30,7 +31,12 @@ std::string content_of(BIO* bio) {
     return {data, static_cast<std::size_t>(size)};
 }
 
-Certificate new_certificate(EVP_PKEY* key, const char* common_name) {
+void add_to_subject(X509* certificate, const char* attribute, const std::string& value) {
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), attribute, MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>(value.c_str()), -1, -1, 0);
+}
+
+Certificate new_certificate(EVP_PKEY* key, const std::string& common_name) {
     Certificate certificate(X509_new());
     require(certificate != nullptr, "allocate a certificate");
     X509_set_version(certificate.get(), X509_VERSION_3);
@@ -40,8 +46,7 @@ Certificate new_certificate(EVP_PKEY* key, const char* common_name) {
     X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kBackdatedSeconds);
     X509_gmtime_adj(X509_getm_notAfter(certificate.get()), kValidSeconds);
     X509_set_pubkey(certificate.get(), key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>(common_name), -1, -1, 0);
+    add_to_subject(certificate.get(), "CN", common_name);
     return certificate;
 }
 
@@ -90,6 +95,26 @@ Certificate make_server_certificate(EVP_PKEY* key, X509* ca, EVP_PKEY* ca_key) {
     add_extension(certificate.get(), ca, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1");
     require(X509_sign(certificate.get(), ca_key, EVP_sha256()) != 0, "sign the server certificate");
     return certificate;
+}
+
+Certificate make_client_certificate(EVP_PKEY* key, X509* ca, EVP_PKEY* ca_key, const std::string& common_name,
+                                    const std::string& uid) {
+    Certificate certificate = new_certificate(key, common_name);
+    add_to_subject(certificate.get(), "UID", uid);
+    X509_set_issuer_name(certificate.get(), X509_get_subject_name(ca));
+    add_extension(certificate.get(), ca, NID_basic_constraints, "critical,CA:FALSE");
+    add_extension(certificate.get(), ca, NID_key_usage, "critical,digitalSignature");
+    add_extension(certificate.get(), ca, NID_ext_key_usage, "clientAuth");
+    require(X509_sign(certificate.get(), ca_key, EVP_sha256()) != 0, "sign a client certificate");
+    return certificate;
+}
+
+std::string pkcs12(EVP_PKEY* key, X509* certificate, const std::string& password) {
+    const std::unique_ptr<PKCS12, decltype(&PKCS12_free)> made(
+        PKCS12_create(password.c_str(), "push", key, certificate, nullptr, 0, 0, 0, 0, 0), PKCS12_free);
+    const Bio bio(BIO_new(BIO_s_mem()));
+    require(made != nullptr && i2d_PKCS12_bio(bio.get(), made.get()) == 1, "write a PKCS#12 file");
+    return content_of(bio.get());
 }
 
 std::string private_pem(EVP_PKEY* key) {

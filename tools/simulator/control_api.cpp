@@ -48,12 +48,13 @@ std::string hex(const std::array<std::uint8_t, 32>& bytes) {
 }
 
 Json entry_json(const JournalEntry& entry) {
-    return {{"sequence", entry.sequence}, {"connection", entry.connection},
-            {"stream", entry.stream},     {"arrival_ms", entry.arrival_ms},
-            {"route", entry.route},       {"project", entry.project},
-            {"target", entry.target},     {"body_sha256", hex(entry.body_sha256)},
-            {"status", entry.status},     {"accepted", entry.accepted},
-            {"fault", entry.fault},       {"validate_only", entry.validate_only}};
+    return {{"sequence", entry.sequence},     {"connection", entry.connection},
+            {"stream", entry.stream},         {"arrival_ms", entry.arrival_ms},
+            {"route", entry.route},           {"project", entry.project},
+            {"target", entry.target},         {"body_sha256", hex(entry.body_sha256)},
+            {"status", entry.status},         {"accepted", entry.accepted},
+            {"fault", entry.fault},           {"validate_only", entry.validate_only},
+            {"message_id", entry.message_id}, {"reason", entry.reason}};
 }
 
 }  // namespace
@@ -76,16 +77,18 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
     if (call == "GET tokens" && segments.size() == 2) return tokens(segments);
     if (call == "GET phones") return phones(request, segments);
     if (name == "webpush") return webpush_.control(request, segments);
+    if (call == "GET apns") return apns();
     if (call == "POST reset") return reset();
     if (call == "POST expire-access-tokens") return expire_access_tokens();
     if (call == "POST silence") {
         fleet_.silence_connections();
         return answer({{"status", "ok"}});
     }
-    return problem(404,
-                   "no such call; there are GET /health, GET|PUT /config, GET|POST|DELETE /faults, GET /counters, "
-                   "GET /journal, GET /tokens/summary, GET /tokens/{token}, GET /phones, GET /phones/{token}, "
-                   "POST /reset, POST /expire-access-tokens, POST /silence");
+    return problem(
+        404,
+        "no such call; there are GET /health, GET|PUT /config, GET|POST|DELETE /faults, GET /counters, "
+        "GET /journal, GET /tokens/summary, GET /tokens/{token}, GET /phones, GET /phones/{token}, GET /apns, "
+        "POST /reset, POST /expire-access-tokens, POST /silence");
 }
 
 Reply ControlApi::config(const Request& request) {
@@ -191,6 +194,27 @@ Reply ControlApi::phones(const Request& request, const Segments& segments) {
         list.push_back({{"token", all[i]->token}, {"received", all[i]->received}});
     }
     return answer({{"total", all.size()}, {"not_kept", world_.phones.not_kept()}, {"phones", std::move(list)}});
+}
+
+Reply ControlApi::apns() {
+    Json connections = Json::object(), channels = Json::object();
+    const auto place = [](ApnsEnvironment environment) {
+        return environment == ApnsEnvironment::Production ? "production" : "sandbox";
+    };
+    const std::lock_guard lock(world_.mutex);
+    for (const auto& [id, connection] : world_.apns.connections) {
+        const ApnsKey* key = connection.token.key;
+        connections[std::to_string(id)] = {
+            {"environment", place(connection.environment)},
+            {"key_id", key == nullptr ? Json() : Json(key->key_id)},
+            {"certificate", connection.certificate ? Json(connection.certificate->subject_uid) : Json()},
+            {"provider_tokens", connection.jwts}};
+    }
+    for (const auto& [id, channel] : world_.apns.channels) {
+        channels[id] = {
+            {"bundle", channel.bundle}, {"environment", place(channel.environment)}, {"sent", channel.sent}};
+    }
+    return answer({{"connections", std::move(connections)}, {"channels", std::move(channels)}});
 }
 
 Reply ControlApi::reset() {

@@ -45,6 +45,7 @@ private:
     Reply journal(const Request& request);
     Reply tokens(const Segments& segments);
     Reply phones(const Request& request, const Segments& segments);
+    Reply apns();
     Reply reset();
     Reply expire_access_tokens();
     void apply_connect_faults();

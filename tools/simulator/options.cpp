@@ -34,6 +34,8 @@ const std::array kOptions{
     Option{"--dir", "DIR", &Options::dir, "where keys, certificates and simulator.json live (required)"},
     Option{"--listen", "HOST:PORT", &Options::listen, "data port: FCM and /token over TLS; port 0 chooses one"},
     Option{"--control", "HOST:PORT", &Options::control, "control port, plain HTTP"},
+    Option{"--apns-listen", "HOST:PORT", &Options::apns_listen, "APNs, production"},
+    Option{"--apns-sandbox-listen", "HOST:PORT", &Options::apns_sandbox_listen, "APNs, sandbox"},
     Option{"--project", "NAME", &Options::projects, "a project to simulate (default demo); may be given again"},
     Option{"--latency-ms", "N", Number{&Options::latency_ms, 0, 86'400'000}, "delay of every answer"},
     Option{"--stream-limit", "N", Number{&Options::stream_limit, 0, 1'000'000}, "streams per connection (100)"},
@@ -100,7 +102,8 @@ Options parse_options(int argc, char** argv) {
 
 std::string help_text() {
     constexpr std::size_t kHelpColumn = 28;
-    std::string text = "belfry-simulator: FCM and its token endpoint on loopback, strict and scriptable\n\n";
+    std::string text =
+        "belfry-simulator: FCM with its token endpoint, and APNs, on loopback; strict and scriptable\n\n";
     for (const Option& option : kOptions) {
         std::string line = "  " + std::string(option.name) + ' ' + std::string(option.value);
         line.resize(std::max(kHelpColumn, line.size() + 1), ' ');

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 namespace belfry::simulator {
 
@@ -30,9 +31,21 @@ Json iso_time(std::int64_t wall_ms) {
 
 }  // namespace
 
+// aps.alert is what the phone shows; a text is the body of the notification.
+Json apple_view(Json view, const Delivered& message) {
+    const Json body = Json::parse(*message.body, nullptr, false);
+    view["headers"] = Json::parse(message.headers, nullptr, false);
+    const Json* aps = body.is_object() ? get(body, "aps") : nullptr;
+    const Json* alert = aps != nullptr && aps->is_object() ? get(*aps, "alert") : nullptr;
+    if (alert != nullptr) view["notification"] = alert->is_string() ? Json{{"body", *alert}} : *alert;
+    view["payload"] = body;
+    return view;
+}
+
 // android.data replaces data, android.notification is laid over notification (fcm.md section 2.2).
 Json phone_view(const Delivered& message) {
     Json view = {{"message_id", message.message_id}, {"time", iso_time(message.wall_ms)}};
+    if (!message.headers.empty()) return apple_view(std::move(view), message);
     const Json body = Json::parse(*message.body, nullptr, false);
     const Json* sent = body.is_object() ? get(body, "message") : nullptr;
     if (sent == nullptr) return view;

@@ -58,12 +58,20 @@ Simulator::Simulator(const Options& options)
       world_(clock_, sizes_of(options), static_cast<std::uint64_t>(options.seed)),
       identity_(prepare_identity(folder_.path(), options.projects)),
       tls_(make_tls_context(identity_.certificate_file, identity_.key_file)),
+      apns_team_(prepare_apns_team(folder_.path())),
+      apns_tls_(make_h2_tls_context(identity_.certificate_file, identity_.key_file, apns_team_.client_ca_file)),
       fcm_(world_, static_cast<std::uint64_t>(options.seed)),
       webpush_(world_),
+      apns_production_(world_, ApnsEnvironment::Production),
+      apns_sandbox_(world_, ApnsEnvironment::Sandbox),
       control_(world_, *this, webpush_) {
     world_.projects = options.projects;
     world_.settings = settings_of(options);
+    world_.apns.topics = apns_team_.topics;
+    world_.apns.keys = std::move(apns_team_.keys);
     listen(options);
+    apns_url_ = listen_apns(options.apns_listen, "--apns-listen", ApnsEnvironment::Production);
+    apns_sandbox_url_ = listen_apns(options.apns_sandbox_listen, "--apns-sandbox-listen", ApnsEnvironment::Sandbox);
     if (options.sink) listen_sink(options);
     listen_webpush(options);
     const std::string token_url = data_url_ + "/token";
@@ -111,6 +119,15 @@ void Simulator::listen(const Options& options) {
     control_url_ = url("http", control);
 }
 
+std::string Simulator::listen_apns(const std::string& where, std::string_view option, ApnsEnvironment environment) {
+    Endpoint endpoint = parse_endpoint(where, option);
+    auto lane = std::make_unique<Lane>();
+    ApnsBackend& backend = environment == ApnsEnvironment::Production ? apns_production_ : apns_sandbox_;
+    lane->server = std::make_unique<Server>(lane->loop, endpoint, apns_tls_.get(), backend, connection_ids_);
+    lanes_.push_back(std::move(lane));
+    return url("https", endpoint);
+}
+
 void Simulator::listen_sink(const Options& options) {
     apply_to_sink(sink_settings_, world_.settings);
     Endpoint sink = parse_endpoint(options.sink_listen, "--sink-listen");
@@ -139,6 +156,9 @@ void Simulator::write_description() const {
     Json webpush = Json::object();
     for (const webpush::Flavour flavour : webpush::kFlavours)
         webpush[std::string(webpush::flavour_name(flavour))] = webpush_.origin(flavour);
+    Json apns = apns_team_.facts();
+    apns["url"] = apns_url_;
+    apns["sandbox_url"] = apns_sandbox_url_;
     const Json json = {
         {"fcm_url", sink_url_.empty() ? data_url_ : sink_url_},
         {"strict_url", data_url_},
@@ -147,6 +167,7 @@ void Simulator::write_description() const {
         {"ca_file", identity_.ca_file},
         {"service_account", identity_.service_account_files.front()},
         {"webpush", std::move(webpush)},
+        {"apns", std::move(apns)},
     };
     write_private_file(folder_.description_file(), json.dump(2) + '\n');
 }
@@ -155,6 +176,8 @@ std::string Simulator::announcement() const {
     const std::string sink = sink_url_.empty() ? "" : "raw sink         " + sink_url_ + "\n";
     return sink + "FCM              " + data_url_ + "\n" +                                           //
            "OAuth tokens     " + data_url_ + "/token\n" +                                            //
+           "APNs             " + apns_url_ + "\n" +                                                  //
+           "APNs sandbox     " + apns_sandbox_url_ + "\n" +                                          //
            "Web Push         " + webpush_.origin(webpush::Flavour::Mozilla) + " and three more\n" +  //
            "control          " + control_url_ + "\n" +                                               //
            "CA certificate   " + identity_.ca_file + "\n" +                                          //

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "apns/backend.h"
+#include "apns/team.h"
 #include "control_api.h"
 #include "fcm/backend.h"
 #include "identity.h"
@@ -52,6 +54,7 @@ private:
     void listen(const Options& options);
     void listen_sink(const Options& options);
     void listen_webpush(const Options& options);
+    std::string listen_apns(const std::string& where, std::string_view option, ApnsEnvironment environment);
     void write_description() const;
 
     Options options_;
@@ -60,16 +63,20 @@ private:
     World world_;
     Identity identity_;
     TlsContext tls_;
+    ApnsTeam apns_team_;
+    TlsContext apns_tls_;
     FcmBackend fcm_;
     webpush::PushServices webpush_;
+    ApnsBackend apns_production_, apns_sandbox_;
     ControlApi control_;
     std::atomic<std::uint64_t> connection_ids_{0};
-    std::vector<std::unique_ptr<Lane>> lanes_;
+    std::vector<std::unique_ptr<Lane>> lanes_;          // of FCM, then one for each APNs host
     std::vector<std::unique_ptr<Lane>> webpush_lanes_;  // one per flavour
     Lane control_lane_;
     SinkSettings sink_settings_;
     std::vector<std::unique_ptr<SinkLane>> sink_lanes_;
     std::string data_url_;
+    std::string apns_url_, apns_sandbox_url_;
     std::string sink_url_;  // empty without --sink
     std::string control_url_;
 };

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fcm/backend.h"
 
-#include <openssl/evp.h>
-
 #include <utility>
 
 #include "fcm/errors.h"
@@ -10,6 +8,7 @@
 #include "fcm/send.h"
 #include "fcm/subscriptions.h"
 #include "net/gzip.h"
+#include "state/fault_effect.h"
 
 namespace belfry::simulator {
 
@@ -26,16 +25,6 @@ Route route_of(FcmMethod method) {
         default:
             return Route::Topics;
     }
-}
-
-void hash_body(const std::string& body, std::array<std::uint8_t, 32>& digest) {
-    static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    EVP_Digest(body.data(), body.size(), digest.data(), nullptr, kSha256, nullptr);
-}
-
-bool is_answered(const Plan& plan) {
-    if (plan.action == WireAction::Goaway) return plan.last_stream != LastStream::Before && !plan.close_after_goaway;
-    return plan.action == WireAction::Answer;
 }
 
 // What every Google endpoint asks of the request itself; nothing when it is in order.
@@ -65,7 +54,7 @@ FcmBackend::Call FcmBackend::read_call(const Request& request) {
     Call call;
     call.match = match_route(request);
     call.route = route_of(call.match.method);
-    hash_body(request.body, call.entry.body_sha256);
+    call.entry.hash_body(request.body);
     if (call.route != Route::Send) return call;
     SendOptions options;
     {
@@ -95,7 +84,10 @@ Plan FcmBackend::decide(const Request& request, Call& call) {
     if (processed) process(request, call, plan);
     if (fault.rule) {
         call.entry.fault = std::string(action_name(fault.rule->action));
-        apply_fault(*fault.rule, call.route, plan);
+        if (fault.rule->action == FaultAction::Status) {
+            plan.reply = fault_reply(*fault.rule, call.route, world_.simulated_wall());
+        }
+        apply_to_wire(*fault.rule, plan);
     }
     plan.before_headers += std::chrono::milliseconds(fault.before_headers_ms);
     plan.before_body += std::chrono::milliseconds(fault.before_body_ms);
@@ -128,42 +120,6 @@ void FcmBackend::process(const Request& request, Call& call, Plan& plan) {
             return;
         default:
             plan.reply = handle_subscription(world_, request, call.match);
-    }
-}
-
-void FcmBackend::apply_fault(const FaultRule& rule, Route route, Plan& plan) const {
-    plan.error_code = rule.code;
-    plan.debug = rule.debug;
-    plan.last_stream = rule.last_stream;
-    plan.last_stream_id = rule.last_stream_id;
-    plan.close_after_goaway = rule.close;
-    switch (rule.action) {
-        case FaultAction::Status:
-            plan.reply = fault_reply(rule, route, world_.simulated_wall());
-            break;
-        case FaultAction::Truncate:
-            plan.reply.body.resize(plan.reply.body.size() / 2);
-            break;
-        case FaultAction::Rst:
-            plan.action = WireAction::ResetStream;
-            break;
-        case FaultAction::Goaway:
-            plan.action = WireAction::Goaway;
-            break;
-        case FaultAction::TcpReset:
-            plan.action = WireAction::ResetTcp;
-            break;
-        case FaultAction::BlackHole:
-            plan.action = WireAction::BlackHole;
-            break;
-        case FaultAction::HalfOpen:
-            plan.action = WireAction::HalfOpen;
-            break;
-        case FaultAction::Delay:
-        case FaultAction::RefuseConnects:
-        case FaultAction::AcceptReset:
-        case FaultAction::TlsStall:
-            break;
     }
 }
 
@@ -200,40 +156,25 @@ void FcmBackend::finish(const Request& request, Call& call, Plan& plan) {
     plan.reply.headers.push_back({"vary", "Accept-Encoding"});
 }
 
-WireSettings FcmBackend::wire_settings() {
+WireSettings FcmBackend::wire_settings(std::uint64_t) {
     const std::lock_guard lock(world_.mutex);
     const Settings& settings = world_.settings;
-    return {static_cast<std::uint32_t>(settings.stream_limit), settings.stream_limit_violation == "refuse",
-            std::chrono::milliseconds(settings.connection_max_age_ms),
-            std::chrono::milliseconds(settings.connection_max_idle_ms)};
+    WireSettings wire;
+    wire.stream_limit = static_cast<std::uint32_t>(settings.stream_limit);
+    wire.refuse_excess_streams = settings.stream_limit_violation == "refuse";
+    wire.max_age = std::chrono::milliseconds(settings.connection_max_age_ms);
+    wire.max_idle = std::chrono::milliseconds(settings.connection_max_idle_ms);
+    return wire;
 }
 
 AcceptFate FcmBackend::on_accept() {
     const std::lock_guard lock(world_.mutex);
-    const AcceptFate fate = world_.faults.decide_accept();
-    if (fate == AcceptFate::Reset) world_.counters.add(Counters::ConnectionsResetAtAccept);
-    if (fate == AcceptFate::StallTls) world_.counters.add(Counters::ConnectionsStalledAtAccept);
-    return fate;
+    return world_.accept_fate();
 }
 
 void FcmBackend::on_connection_event(std::uint64_t, ConnectionEvent event) {
     const std::lock_guard lock(world_.mutex);
-    switch (event) {
-        case ConnectionEvent::Opened:
-            return world_.counters.add(Counters::ConnectionsOpened);
-        case ConnectionEvent::HandshakeDone:
-            return world_.counters.add(Counters::Handshakes);
-        case ConnectionEvent::HandshakeFailed:
-            return world_.counters.add(Counters::HandshakesFailed);
-        case ConnectionEvent::Closed:
-            return world_.counters.add(Counters::ConnectionsClosed);
-        case ConnectionEvent::StreamLimitViolated:
-            return world_.counters.add(Counters::StreamLimitViolations);
-        case ConnectionEvent::StreamRefused:
-            return world_.counters.add(Counters::StreamsRefused);
-        case ConnectionEvent::StreamReset:
-            return world_.counters.add(Counters::StreamsResetByClient);
-    }
+    world_.counters.add(event);
 }
 
 void FcmBackend::on_streams_open(std::uint64_t connection, std::uint32_t open) {

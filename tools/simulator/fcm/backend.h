@@ -19,7 +19,7 @@ public:
     explicit FcmBackend(World& world, std::uint64_t seed) : world_(world), random_(seed) {}
 
     Plan handle(Request&& request) override;
-    WireSettings wire_settings() override;
+    WireSettings wire_settings(std::uint64_t connection) override;
     AcceptFate on_accept() override;
     void on_connection_event(std::uint64_t connection, ConnectionEvent event) override;
     void on_streams_open(std::uint64_t connection, std::uint32_t open) override;
@@ -35,7 +35,6 @@ private:
     Call read_call(const Request& request);
     Plan decide(const Request& request, Call& call);
     void process(const Request& request, Call& call, Plan& plan);
-    void apply_fault(const FaultRule& rule, Route route, Plan& plan) const;
     void finish(const Request& request, Call& call, Plan& plan);
 
     World& world_;

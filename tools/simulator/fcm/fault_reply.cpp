@@ -4,7 +4,7 @@
 #include <string>
 
 #include "fcm/errors.h"
-#include "net/session.h"
+#include "state/fault_effect.h"
 
 namespace belfry::simulator {
 
@@ -41,25 +41,9 @@ Reply body_for(const FaultRule& rule, Route route) {
 
 }  // namespace
 
-bool leaves_processing(const FaultRule& rule) {
-    switch (rule.action) {
-        case FaultAction::Truncate:
-        case FaultAction::Delay:
-            return true;
-        case FaultAction::Goaway:
-            return rule.last_stream != LastStream::Before;
-        default:
-            return rule.processed;
-    }
-}
-
 Reply fault_reply(const FaultRule& rule, Route route, std::chrono::system_clock::time_point wall) {
     Reply reply = body_for(rule, route);
-    if (rule.retry_after_s >= 0) {
-        const std::string value = rule.retry_after_date ? http_date(wall + std::chrono::seconds(rule.retry_after_s))
-                                                        : std::to_string(rule.retry_after_s);
-        reply.headers.push_back({"retry-after", value});
-    }
+    add_retry_after(rule, wall, reply);
     return reply;
 }
 

@@ -9,9 +9,6 @@
 
 namespace belfry::simulator {
 
-// Whether a request that meets this rule is processed all the same.
-bool leaves_processing(const FaultRule& rule);
-
 // In the error shape of the endpoint behind `route`.
 Reply fault_reply(const FaultRule& rule, Route route, std::chrono::system_clock::time_point wall);
 

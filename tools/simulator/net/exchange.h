@@ -66,6 +66,7 @@ struct Plan {
     bool close_after_goaway = false;
     std::chrono::milliseconds before_headers{0};
     std::chrono::milliseconds before_body{0};
+    bool wire_settings_changed = false;  // for this connection, by this exchange
 };
 
 }  // namespace belfry::simulator

@@ -10,13 +10,11 @@ namespace belfry::simulator {
 
 namespace {
 
-constexpr std::int32_t kStreamWindow = 1 << 20;
-constexpr std::int32_t kConnectionWindow = 1 << 24;
-constexpr std::uint32_t kMaxHeaderList = 64 * 1024;
-constexpr std::string_view kViolationDebug = "exceeded_max_concurrent_streams";
 constexpr std::size_t kFrameHeader = 9;
 // Between the notice that names 2^31-1 and the GOAWAY that names the real last stream (RFC 9113 section 6.8).
 constexpr std::chrono::milliseconds kShutdownNotice{200};
+// Between the two RST_STREAM frames that APNs was seen to send for one surplus stream.
+constexpr std::chrono::milliseconds kSecondReset{1};
 
 nghttp2_nv header_field(std::string_view name, std::string_view value) {
     nghttp2_nv field{};
@@ -75,6 +73,9 @@ struct H2Callbacks {
     static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
         H2Session& session = self(user_data);
         if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) session.acknowledged();
+        if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+            session.host_.backend().on_connection_event(session.host_.id(), ConnectionEvent::Ping);
+        }
         if (frame->hd.type == NGHTTP2_RST_STREAM) {
             session.host_.backend().on_connection_event(session.host_.id(), ConnectionEvent::StreamReset);
         }
@@ -117,7 +118,9 @@ H2Session::H2Session(SessionHost& host) : host_(host) {
     nghttp2_session_callbacks_del(callbacks);
     if (result != 0) throw std::bad_alloc();
     announce_limit(true);
-    nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
+    // HTTP/2 begins with this much; a WINDOW_UPDATE can only add to it (RFC 9113 section 6.9.2).
+    const std::int32_t window = std::max(wire().connection_window, NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE);
+    nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, window);
 }
 
 H2Session::~H2Session() {
@@ -125,16 +128,18 @@ H2Session::~H2Session() {
 }
 
 void H2Session::announce_limit(bool first) {
-    unacknowledged_limits_.push_back(host_.backend().wire_settings().stream_limit);
+    const WireSettings settings = wire();
+    unacknowledged_limits_.push_back(settings.stream_limit);
+    const auto window = static_cast<std::uint32_t>(settings.stream_window);
     std::array<nghttp2_settings_entry, 3> entries{{{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, NGHTTP2_MAX_WINDOW_SIZE},
-                                                   {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
-                                                   {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderList}}};
+                                                   {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window},
+                                                   {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.header_list_max}}};
     nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), first ? entries.size() : 1);
 }
 
 void H2Session::wire_settings_changed() {
     const std::uint32_t known = unacknowledged_limits_.empty() ? acknowledged_limit_ : unacknowledged_limits_.back();
-    if (!broken_ && known != host_.backend().wire_settings().stream_limit) announce_limit(false);
+    if (!broken_ && known != wire().stream_limit) announce_limit(false);
 }
 
 void H2Session::acknowledged() {
@@ -191,7 +196,7 @@ int H2Session::begin_stream(std::int32_t id) {
     if (!unacknowledged_limits_.empty() && open > unacknowledged_limits_.back()) {
         // The client has not seen this limit yet: RFC 9113 section 5.1.2 leaves it to the server to refuse.
         backend.on_connection_event(host_.id(), ConnectionEvent::StreamRefused);
-        submit_rst(id, NGHTTP2_REFUSED_STREAM);
+        refuse(id);
         return 0;
     }
     last_stream_ = id;
@@ -205,12 +210,20 @@ int H2Session::begin_stream(std::int32_t id) {
 
 void H2Session::violate(std::int32_t id) {
     host_.backend().on_connection_event(host_.id(), ConnectionEvent::StreamLimitViolated);
-    if (host_.backend().wire_settings().refuse_excess_streams) {
-        submit_rst(id, NGHTTP2_REFUSED_STREAM);
+    const WireSettings settings = wire();
+    if (settings.refuse_excess_streams) {
+        refuse(id);
         return;
     }
-    submit_goaway(last_stream_, NGHTTP2_PROTOCOL_ERROR, kViolationDebug);
+    submit_goaway(last_stream_, settings.violation_code, settings.violation_debug);
     broken_ = true;
+}
+
+void H2Session::refuse(std::int32_t id) {
+    submit_rst(id, NGHTTP2_REFUSED_STREAM);
+    if (!wire().close_refused_streams) return;
+    host_.later(kSecondReset,
+                [id](Session& session) { static_cast<H2Session&>(session).submit_rst(id, NGHTTP2_STREAM_CLOSED); });
 }
 
 void H2Session::add_header(Stream& stream, std::string_view name, std::string_view value) {
@@ -240,7 +253,9 @@ void H2Session::request_complete(std::int32_t id, Stream& stream) {
     Plan plan = host_.backend().handle(std::move(stream.request));
     const bool disowned = plan.action == WireAction::Goaway && plan.last_stream == LastStream::Before;
     if (!disowned) highest_processed_ = std::max(highest_processed_, id);
+    const bool changed = plan.wire_settings_changed;
     execute(id, stream, std::move(plan));
+    if (changed) wire_settings_changed();
 }
 
 void H2Session::execute(std::int32_t id, Stream& stream, Plan plan) {

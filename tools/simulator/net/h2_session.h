@@ -55,6 +55,8 @@ private:
     void announce_limit(bool first);
     void acknowledged();
     void violate(std::int32_t id);
+    void refuse(std::int32_t id);
+    [[nodiscard]] WireSettings wire() const { return host_.backend().wire_settings(host_.id()); }
     Stream* find(std::int32_t id);
     void submit_response(std::int32_t id, Stream& stream);
 

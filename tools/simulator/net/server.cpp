@@ -67,8 +67,13 @@ void Connection::shake_hands() {
     }
     server_.backend().on_connection_event(id_, ConnectionEvent::HandshakeDone);
     state_ = State::Open;
+    if (auto certificate = socket_.client_certificate()) {
+        server_.backend().on_client_certificate(id_, std::move(*certificate));
+    }
     if (socket_.alpn() == "h2") {
         session_ = std::make_unique<H2Session>(*this);
+    } else if (server_.backend().wire_settings(id_).http2_only) {
+        state_ = State::Dead;
     } else {
         session_ = std::make_unique<H1Session>(*this);
     }
@@ -170,8 +175,7 @@ void Connection::check_age(const WireSettings& wire) {
     const bool too_old = wire.max_age.count() > 0 && now - opened_ > wire.max_age;
     const bool too_idle = wire.max_idle.count() > 0 && !session_->busy() && now - last_active_ > wire.max_idle;
     if (!too_old && !too_idle) return;
-    // The words Google's front end uses: fcm.md section 4.
-    session_->retire(too_old ? "max_age" : "session_timed_out");
+    session_->retire(too_old ? wire.age_debug : wire.idle_debug);
     flush();
     settle();
 }
@@ -241,7 +245,7 @@ void Server::accept_all() {
 }
 
 void Server::check_ages() {
-    const WireSettings wire = backend_.wire_settings();
+    const WireSettings wire = backend_.wire_settings(0);
     if (wire.max_age.count() > 0 || wire.max_idle.count() > 0) {
         std::vector<std::uint64_t> ids;
         for (const auto& [id, connection] : connections_) ids.push_back(id);

@@ -22,9 +22,25 @@ constexpr std::size_t kMaxRequestBody = 8 * 1024 * 1024;
 
 struct WireSettings {
     std::uint32_t stream_limit = 100;
-    bool refuse_excess_streams = false;     // RST_STREAM(REFUSED_STREAM) instead of GOAWAY(PROTOCOL_ERROR)
+    bool refuse_excess_streams = false;  // RST_STREAM(REFUSED_STREAM) instead of GOAWAY
+    bool close_refused_streams = false;  // and RST_STREAM(STREAM_CLOSED) after it, as APNs was seen to do
+    std::uint32_t violation_code = 1;    // of that GOAWAY: PROTOCOL_ERROR
+    std::string violation_debug = "exceeded_max_concurrent_streams";
+    std::int32_t stream_window = 1 << 20;  // bytes a request may send ahead
+    std::int32_t connection_window = 1 << 24;
+    std::uint32_t header_list_max = 64 * 1024;
+    bool http2_only = false;
     std::chrono::milliseconds max_age{0};   // 0: connections live on
     std::chrono::milliseconds max_idle{0};  // 0: idle connections live on
+    // What the GOAWAY of an old or idle connection says; by default the words of Google's front end: fcm.md section 4.
+    std::string age_debug = "max_age";
+    std::string idle_debug = "session_timed_out";
+};
+
+// What a client certificate says of its owner. The TLS layer has verified it.
+struct ClientCertificate {
+    std::string subject_uid;  // attribute UID: for APNs the topic
+    std::string common_name;
 };
 
 enum class AcceptFate : std::uint8_t { Serve, Reset, StallTls };
@@ -37,15 +53,18 @@ enum class ConnectionEvent : std::uint8_t {
     StreamLimitViolated,
     StreamRefused,
     StreamReset,  // by the client
+    Ping,
 };
 
 class Backend {
 public:
     virtual ~Backend() = default;
     virtual Plan handle(Request&& request) = 0;
-    virtual WireSettings wire_settings() { return {}; }
+    // What holds for this connection now; Plan::wire_settings_changed makes its session ask again.
+    virtual WireSettings wire_settings(std::uint64_t /*connection*/) { return {}; }
     virtual AcceptFate on_accept() { return AcceptFate::Serve; }
     virtual void on_connection_event(std::uint64_t /*connection*/, ConnectionEvent /*event*/) {}
+    virtual void on_client_certificate(std::uint64_t /*connection*/, ClientCertificate /*certificate*/) {}
     virtual void on_streams_open(std::uint64_t /*connection*/, std::uint32_t /*open*/) {}
 };
 

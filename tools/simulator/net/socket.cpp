@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +38,12 @@ std::uint16_t bound_port(int fd) {
     getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
     if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6*>(&address)->sin6_port);
     return ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+}
+
+std::string attribute(X509_NAME* name, int id) {
+    std::array<char, 256> text{};
+    const int size = X509_NAME_get_text_by_NID(name, id, text.data(), static_cast<int>(text.size()));
+    return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : std::string();
 }
 
 IoResult plain_result(ssize_t count) {
@@ -134,6 +141,13 @@ IoResult Socket::write(std::string_view bytes) {
     const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count);
     if (result == 1) return {Io::Done, count};
     return {SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_WRITE ? Io::WouldBlock : Io::Closed, 0};
+}
+
+std::optional<ClientCertificate> Socket::client_certificate() const {
+    X509* certificate = ssl_ == nullptr ? nullptr : SSL_get0_peer_certificate(ssl_.get());
+    if (certificate == nullptr) return std::nullopt;
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    return ClientCertificate{attribute(subject, NID_userId), attribute(subject, NID_commonName)};
 }
 
 std::string_view Socket::alpn() const {

@@ -9,9 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "net/session.h"
 
 namespace belfry::simulator {
 
@@ -49,6 +52,8 @@ public:
     IoResult write(std::string_view bytes);
     // "h2", "http/1.1" or empty.
     [[nodiscard]] std::string_view alpn() const;
+    // Once the handshake is done; nothing if the client showed none.
+    [[nodiscard]] std::optional<ClientCertificate> client_certificate() const;
     // Sends close_notify and FIN; what the peer still sends can be discarded until it closes too.
     void end_output();
     // False once the peer has closed.

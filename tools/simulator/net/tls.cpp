@@ -20,6 +20,16 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+int select_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
+              unsigned int offered_size, void*) {
+    unsigned char* chosen = nullptr;
+    const auto* ours = reinterpret_cast<const unsigned char*>(kProtocols.data());
+    constexpr unsigned int kH2Size = 3;  // the first of them, with its length byte
+    const int result = SSL_select_next_proto(&chosen, out_size, ours, kH2Size, offered, offered_size);
+    *out = chosen;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 }  // namespace
 
 TlsContext make_tls_context(const std::string& certificate_file, const std::string& key_file) {
@@ -38,6 +48,17 @@ TlsContext make_tls_context(const std::string& certificate_file, const std::stri
     if (SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
         throw std::runtime_error("cannot use the key in " + key_file + ": delete it to get a new one");
     }
+    return context;
+}
+
+TlsContext make_h2_tls_context(const std::string& certificate_file, const std::string& key_file,
+                               const std::string& client_ca_file) {
+    TlsContext context = make_tls_context(certificate_file, key_file);
+    SSL_CTX_set_alpn_select_cb(context.get(), select_h2, nullptr);
+    if (SSL_CTX_load_verify_file(context.get(), client_ca_file.c_str()) != 1) {
+        throw std::runtime_error("cannot use the CA in " + client_ca_file + ": delete it to get a new one");
+    }
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
     return context;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server side TLS context: TLS 1.2 and up, ALPN h2 and http/1.1.
+// The server side TLS context: TLS 1.2 and up, ALPN h2 and, unless told otherwise, http/1.1.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -16,5 +16,8 @@ using TlsContext = std::unique_ptr<SSL_CTX, SslContextFree>;
 
 // Throws std::runtime_error when a file cannot be used.
 TlsContext make_tls_context(const std::string& certificate_file, const std::string& key_file);
+// The same for a service that speaks HTTP/2 only and accepts, but does not ask for, client certificates of `client_ca`.
+TlsContext make_h2_tls_context(const std::string& certificate_file, const std::string& key_file,
+                               const std::string& client_ca_file);
 
 }  // namespace belfry::simulator

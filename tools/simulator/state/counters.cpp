@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, Counters::EventCount> kNames{
     "token_fetches",
     "tokens_issued",
     "topic_requests",
+    "pings",
 };
 
 Json status_json(const std::map<int, std::uint64_t>& counts) {
@@ -39,6 +40,27 @@ Json status_json(const std::map<int, std::uint64_t>& counts) {
 }
 
 }  // namespace
+
+void Counters::add(ConnectionEvent event) {
+    switch (event) {
+        case ConnectionEvent::Opened:
+            return add(ConnectionsOpened);
+        case ConnectionEvent::HandshakeDone:
+            return add(Handshakes);
+        case ConnectionEvent::HandshakeFailed:
+            return add(HandshakesFailed);
+        case ConnectionEvent::Closed:
+            return add(ConnectionsClosed);
+        case ConnectionEvent::StreamLimitViolated:
+            return add(StreamLimitViolations);
+        case ConnectionEvent::StreamRefused:
+            return add(StreamsRefused);
+        case ConnectionEvent::StreamReset:
+            return add(StreamsResetByClient);
+        case ConnectionEvent::Ping:
+            return add(Pings);
+    }
+}
 
 void Counters::add_arrival(std::int64_t uptime_ms) {
     const std::int64_t bucket = uptime_ms / kBucketMs;

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "net/session.h"
+
 namespace belfry::simulator {
 
 class Counters {
@@ -36,10 +38,12 @@ public:
         TokenFetches,
         TokensIssued,
         TopicRequests,
+        Pings,
         EventCount,
     };
 
     void add(Event event) { ++events_[event]; }
+    void add(ConnectionEvent event);
     void add_status(int status) { ++by_status_[status]; }
     void add_send_status(int status) { ++sends_by_status_[status]; }
     void add_arrival(std::int64_t uptime_ms);

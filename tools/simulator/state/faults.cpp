@@ -38,6 +38,8 @@ std::string_view route_name(Route route) {
             return "topics";
         case Route::WebPush:
             return "webpush";
+        case Route::Apns:
+            return "apns";
         case Route::Other:
             return "other";
     }

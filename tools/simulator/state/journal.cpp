@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "state/journal.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace belfry::simulator {
+
+void JournalEntry::hash_body(const std::string& body) {
+    static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    EVP_Digest(body.data(), body.size(), body_sha256.data(), nullptr, kSha256, nullptr);
+}
 
 void Journal::add(JournalEntry entry) {
     entry.sequence = total_++;

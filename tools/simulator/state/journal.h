@@ -24,6 +24,10 @@ struct JournalEntry {
     std::string fault;      // the action of the fault rule that met this request
     bool accepted = false;  // a message was taken for delivery
     bool validate_only = false;
+    std::string message_id;  // APNs: apns-id of the answer
+    std::string reason;      // APNs: of a refusal
+
+    void hash_body(const std::string& body);
 };
 
 class Journal {

@@ -19,6 +19,8 @@ struct Delivered {
     std::int64_t wall_ms = 0;
     // The request body; shared by the phones of a topic. Rendered as the app sees it only when somebody looks.
     std::shared_ptr<const std::string> body;
+    // APNs: its headers as a JSON object; empty for FCM.
+    std::string headers{};
 };
 
 class Phones {

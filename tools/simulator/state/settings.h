@@ -31,6 +31,13 @@ struct Settings {
     std::string too_big_text = "new";                 // or "android": the older wording
     std::string duplicate_keys = "refuse";            // or "last_wins", as Google's parser
     bool gzip = true;                                 // answers are compressed when the client accepts it
+    std::int64_t apns_stream_limit = 500;             // once a token was accepted; one before
+    bool apns_strict_streams = false;                 // after a 4xx but 410 one stream until the next 200
+    std::string apns_excess_streams = "goaway";       // or "refuse": RST_STREAM 7, then 5
+    bool apns_wedge_expired = false;                  // after ExpiredProviderToken a connection refuses all
+    bool apns_upper_case_id = false;                  // apns-id of answers
+    std::int64_t apns_device_per_second = 10;         // 0: no limit
+    std::int64_t apns_channels_max = 10'000;          // per app and environment
     std::int64_t connection_max_age_ms = 0;           // 0: unlimited
     std::int64_t connection_max_idle_ms = 0;          // 0: unlimited
     std::int64_t sink_note_bytes = 0;  // the sink notes when bodies of at least so many bytes came; 0: none

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apns/state.h"
 #include "fcm/oauth.h"
 #include "state/clock.h"
 #include "state/counters.h"
@@ -42,6 +43,7 @@ struct World {
     TokenLedger ledger;
     Topics topics;
     OAuth oauth;
+    ApnsState apns;
     MinuteQuota send_quota;
     MinuteQuota topic_quota;
 
@@ -54,6 +56,14 @@ struct World {
         ledger.clear();
         send_quota.clear();
         topic_quota.clear();
+    }
+
+    // What the fault script says about a connection that is being accepted.
+    AcceptFate accept_fate() {
+        const AcceptFate fate = faults.decide_accept();
+        if (fate == AcceptFate::Reset) counters.add(Counters::ConnectionsResetAtAccept);
+        if (fate == AcceptFate::StallTls) counters.add(Counters::ConnectionsStalledAtAccept);
+        return fate;
     }
 
     [[nodiscard]] std::chrono::system_clock::time_point simulated_wall() const {

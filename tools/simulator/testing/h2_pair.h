@@ -20,7 +20,7 @@ public:
         handled.push_back(request.stream);
         return script ? script(request) : Plan{{200, {{"content-type", "text/plain"}}, "hello"}};
     }
-    WireSettings wire_settings() override { return wire; }
+    WireSettings wire_settings(std::uint64_t) override { return wire; }
     void on_connection_event(std::uint64_t, ConnectionEvent event) override { ++events[event]; }
     void on_streams_open(std::uint64_t, std::uint32_t open) override { high_water = std::max(high_water, open); }
 

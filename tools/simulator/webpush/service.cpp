@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "fcm/base64url.h"
-#include "fcm/fault_reply.h"
+#include "state/fault_effect.h"
 
 namespace belfry::simulator::webpush {
 
@@ -49,26 +49,8 @@ Reply scripted_reply(const FaultRule& rule, Flavour flavour, std::chrono::system
     Reply reply = status_reply(flavour, rule.status);
     if (rule.empty || !rule.body.empty()) reply = {rule.status, {}, rule.body};
     if (!rule.content_type.empty()) reply.headers.push_back({"content-type", rule.content_type});
-    if (rule.retry_after_s >= 0) {
-        reply.headers.push_back({"retry-after", rule.retry_after_date
-                                                    ? http_date(wall + std::chrono::seconds(rule.retry_after_s))
-                                                    : std::to_string(rule.retry_after_s)});
-    }
+    add_retry_after(rule, wall, reply);
     return reply;
-}
-
-void apply_to_wire(const FaultRule& rule, Plan& plan) {
-    plan.error_code = rule.code;
-    plan.debug = rule.debug;
-    plan.last_stream = rule.last_stream;
-    plan.last_stream_id = rule.last_stream_id;
-    plan.close_after_goaway = rule.close;
-    if (rule.action == FaultAction::Truncate) plan.reply.body.resize(plan.reply.body.size() / 2);
-    if (rule.action == FaultAction::Rst) plan.action = WireAction::ResetStream;
-    if (rule.action == FaultAction::Goaway) plan.action = WireAction::Goaway;
-    if (rule.action == FaultAction::TcpReset) plan.action = WireAction::ResetTcp;
-    if (rule.action == FaultAction::BlackHole) plan.action = WireAction::BlackHole;
-    if (rule.action == FaultAction::HalfOpen) plan.action = WireAction::HalfOpen;
 }
 
 }  // namespace
@@ -98,7 +80,7 @@ class PushServices::Service final : public Backend {
 public:
     Service(PushServices& all, Flavour flavour) : all_(all), flavour_(flavour) {}
     Plan handle(Request&& request) override { return all_.handle(flavour_, std::move(request)); }
-    WireSettings wire_settings() override {
+    WireSettings wire_settings(std::uint64_t) override {
         const std::lock_guard lock(all_.world_.mutex);
         WireSettings wire;
         wire.stream_limit = static_cast<std::uint32_t>(all_.world_.settings.stream_limit);
