@@ -3,10 +3,12 @@
 
 #include <algorithm>
 
-#include "json.h"
+#include "answers/json.h"
 
 namespace fcm {
 namespace {
+
+using answers::Json;
 
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
     throw belfry::Refused(BELFRY_CONFIG, where, what);

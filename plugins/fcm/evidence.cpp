@@ -3,11 +3,13 @@
 
 #include <algorithm>
 
-#include "json.h"
-#include "retry_after.h"
+#include "answers/json.h"
+#include "answers/retry_after.h"
 
 namespace fcm {
 namespace {
+
+using answers::Json;
 
 void read_violations(const Json& detail, Evidence& evidence) {
     evidence.only_target = true;
@@ -48,7 +50,7 @@ Evidence read_evidence(const belfry::Services& services, const belfry_answer& an
     evidence.status = answer.status;
     evidence.resent = answer.resent > 0;
     evidence.retry_after_ms =
-        retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
+        answers::retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
     const Json json = Json::of(services, belfry::view(answer.body));  // not HTML, empty or cut: else the status decides
     evidence.code = json.string("error.status");
     evidence.message = json.string("error.message");

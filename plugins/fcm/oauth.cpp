@@ -4,12 +4,13 @@
 #include <algorithm>
 #include <charconv>
 
-#include "json.h"
-#include "retry_after.h"
+#include "answers/json.h"
+#include "answers/retry_after.h"
 
 namespace fcm {
 namespace {
 
+using answers::Json;
 using belfry::Refused;
 
 constexpr int64_t kBackdateS = 20;     // so that a clock slightly ahead is no error
@@ -65,7 +66,7 @@ std::string explain_window(int64_t date_unix_ms, int64_t now_unix_ms) {
         const auto named = std::find_if(answer.headers.begin(), answer.headers.end(),
                                         [](const auto& header) { return header.first == "retry-after"; });
         const std::string_view value = named == answer.headers.end() ? std::string_view() : named->second;
-        const int64_t wait_ms = retry_after_ms(value, answer.date_unix_ms, now).value_or(0);
+        const int64_t wait_ms = answers::retry_after_ms(value, answer.date_unix_ms, now).value_or(0);
         throw Refused(BELFRY_RETRY_LATER, "token_endpoint", status + " " + error, static_cast<uint32_t>(wait_ms));
     }
     if (error.empty()) {

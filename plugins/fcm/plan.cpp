@@ -3,11 +3,12 @@
 
 #include <algorithm>
 
-#include "json.h"
+#include "answers/json.h"
 
 namespace fcm {
 namespace {
 
+using answers::Json;
 using belfry::Refused;
 
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {

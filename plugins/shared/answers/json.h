@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace fcm {
+namespace answers {
 
 struct Json {
     const belfry::Services& services;
@@ -36,4 +36,4 @@ struct Json {
     }
 };
 
-}  // namespace fcm
+}  // namespace answers

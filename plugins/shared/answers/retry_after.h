@@ -7,9 +7,9 @@
 #include <optional>
 #include <string_view>
 
-namespace fcm {
+namespace answers {
 
 // 1 s to 24 h; nothing if the value is empty or neither form.
 std::optional<int64_t> retry_after_ms(std::string_view value, int64_t date_unix_ms, int64_t now_unix_ms);
 
-}  // namespace fcm
+}  // namespace answers

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <chrono>
 
-namespace fcm {
+namespace answers {
 namespace {
 
 std::optional<int> number(std::string_view text) {
@@ -46,4 +46,4 @@ std::optional<int64_t> retry_after_ms(std::string_view value, int64_t date_unix_
     return wait;
 }
 
-}  // namespace fcm
+}  // namespace answers

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The section and the key pairs behind it.
+#include <algorithm>
+
+#include "fakes/webpush_bed.h"
+
+namespace belfry::fakes {
+namespace {
+
+TEST(WebPushConfig, RefusesSubjectsThatApplesServiceRefuses) {
+    WebPushBed bed;
+    for (const char* subject :
+         {"mailto: a@example.com", "mailto:<a@example.com>", "mailto:a@localhost", "a@example.com",
+          "http://example.com", "", "mailto:@example.com", "https://localhost/", "https://", "mailto:a@.com"}) {
+        bed.start(std::string(R"({"subject":")") + subject + "\"}");
+        EXPECT_EQ(bed.why.code, BELFRY_CONFIG) << subject;
+        EXPECT_EQ(bed.why.where, "subject") << subject;
+    }
+    for (const char* subject : {"mailto:ops@example.com", "https://example.com", "https://example.com/contact"}) {
+        bed.start(std::string(R"({"subject":")") + subject + "\"}");
+        EXPECT_EQ(bed.why.code, BELFRY_OK) << subject << ": " << bed.why.text;
+    }
+}
+
+TEST(WebPushConfig, RefusesPatternsThatAreNone) {
+    for (const char* pattern : {"", "*push.apple.com", "a b", "http://x.test", "host:port", "host:0", "*:x", "a..b"}) {
+        WebPushBed bed(std::string(R"("extra_allowed_origins":[")") + pattern + "\"]");
+        EXPECT_EQ(bed.why.code, BELFRY_CONFIG) << pattern;
+    }
+}
+
+TEST(WebPushKeys, AreMadeOnceForTheClusterAndPrinted) {
+    MemoryClusterState cluster;
+    WebPushBed first("", {}, &cluster), second("", {}, &cluster);
+    ASSERT_EQ(first.why.code, BELFRY_OK) << first.why.text;
+    ASSERT_EQ(cluster.values.size(), 1U);
+    const auto printed = [](WebPushBed& bed) {
+        const auto line = std::find_if(bed.host.log.lines.begin(), bed.host.log.lines.end(), [](const auto& each) {
+            return each.fields.starts_with("application_server_key=");
+        });
+        return line == bed.host.log.lines.end() ? "" : line->fields;
+    };
+    EXPECT_EQ(printed(first).size(), std::string("application_server_key=").size() + 87);
+    EXPECT_EQ(printed(first), printed(second));
+    for (const auto& line : first.host.log.lines)
+        EXPECT_EQ(line.fields.find(cluster.values.begin()->second.value), std::string::npos) << "the private key leaks";
+}
+
+TEST(WebPushKeys, WaitForTheStorageThatKeepsThem) {
+    WebPushBed bed;
+    bed.host.services.set_cluster_state(nullptr);
+    bed.start(R"({"subject":"mailto:ops@example.com"})");
+    EXPECT_EQ(bed.why.code, BELFRY_RETRY_LATER) << bed.why.text;
+}
+
+TEST(WebPushKeys, AreReadAsNumberPaddedOrPem) {
+    WebPushBed bed;
+    const P256Key key = bed.services.p256_key();
+    const std::string number = crypto::base64url(key.scalar);
+    const std::string pub = R"(,"vapid_public_key":")" + crypto::base64url(key.public_point) + "\"";
+    const std::string secret = R"("vapid_private_key":{"$secret":"k"})";
+    for (const std::string& form : {number, number + "=", key.pem}) {
+        WebPushBed each(secret + pub, {{"k", form}});
+        EXPECT_EQ(each.why.code, BELFRY_OK) << each.why.where << ": " << each.why.text;
+        EXPECT_TRUE(each.own_cluster.values.empty());
+    }
+    WebPushBed short_one(secret, {{"k", crypto::base64url(std::string(31, '\x11'))}});
+    EXPECT_EQ(short_one.why.code, BELFRY_OK) << short_one.why.text;
+    WebPushBed mismatch(secret + pub, {{"k", crypto::base64url(bed.services.p256_key().scalar)}});
+    EXPECT_EQ(mismatch.why.code, BELFRY_CONFIG);
+    EXPECT_EQ(mismatch.why.where, "vapid_public_key");
+    for (const std::string& bad :
+         {std::string("?"), std::string(), std::string(43, 'A'), std::string("short of PEM")}) {
+        WebPushBed refused(secret, {{"k", bad}});
+        EXPECT_EQ(refused.why.code, BELFRY_CONFIG) << bad;
+        EXPECT_EQ(refused.why.where, "vapid_private_key") << bad;
+    }
+}
+
+TEST(WebPushKeys, SubscriptionsRememberTheirs) {
+    WebPushBed bed;
+    const P256Key now = bed.services.p256_key(), before = bed.services.p256_key();
+    WebPushBed two(R"("vapid_private_key":{"$secret":"n"},"vapid_previous_keys":[{"$secret":"b"}])",
+                   {{"n", crypto::base64url(now.scalar)}, {"b", before.pem}});
+    ASSERT_EQ(two.why.code, BELFRY_OK) << two.why.text;
+    const Browser browser(two.services);
+    const auto with = [&](const P256Key& key) {
+        return two.validate(
+            browser.subscription(R"(,"applicationServerKey":")" + crypto::base64url(key.public_point) + "\""));
+    };
+    const auto plain = two.validate(browser.subscription()), newer = with(now), older = with(before);
+    ASSERT_TRUE(plain && newer && older) << two.why.text;
+    EXPECT_EQ(plain->variant, newer->variant);
+    EXPECT_NE(older->variant, newer->variant);
+    EXPECT_FALSE(with(two.services.p256_key()));
+    EXPECT_EQ(two.why.where, "applicationServerKey");
+    const std::string payload = R"({"payload":"x"})";
+    const auto encoded = two.encode({{older->token, older->data, older->variant, payload},
+                                     {newer->token, newer->data, newer->variant, payload},
+                                     {newer->token, newer->data, 12345, payload}});
+    ASSERT_EQ(encoded.requests.size(), 2U);
+    const auto k = [&](const WebPushBed::Request& request) {
+        const std::string& value = request.headers.at("authorization");
+        return value.substr(value.find(", k=") + 4);
+    };
+    EXPECT_EQ(k(encoded.requests[0]), crypto::base64url(before.public_point));
+    EXPECT_EQ(k(encoded.requests[1]), crypto::base64url(now.public_point));
+    ASSERT_EQ(encoded.refused.size(), 1U);
+    EXPECT_NE(encoded.refused[0].reason.find("vapid_previous_keys"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace belfry::fakes

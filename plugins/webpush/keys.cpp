@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keys.h"
+
+#include <algorithm>
+
+#include "base64url.h"
+
+namespace webpush {
+namespace {
+
+using belfry::Refused;
+
+constexpr int64_t kNsPerSecond = 1'000'000'000;
+constexpr int64_t kTokenLifeS = 12 * 3600;    // services take at most 24 h by their own clock
+constexpr int64_t kTokenUseS = 11 * 3600;     // then a new one
+constexpr int64_t kTokenLeastUseS = 10 * 60;  // even if refused: a storm of signatures helps nobody
+constexpr size_t kTokensMax = 4096;           // key and origin pairs kept
+constexpr std::string_view kStateKey = "vapid_private_key";
+
+}  // namespace
+
+void Keys::load(const Config& config) {
+    subject_ = config.subject;
+    if (config.private_key.empty()) {
+        add(cluster_key(), std::string(kStateKey));
+    } else {
+        add(services_.secret(config.private_key), "vapid_private_key");
+    }
+    if (!config.public_key.empty() && from_base64(config.public_key) != pairs_.front().public_point) {
+        throw Refused(BELFRY_CONFIG, "vapid_public_key",
+                      "does not belong to vapid_private_key, whose public key is " + public_key());
+    }
+    for (const std::string& secret : config.previous_keys) add(services_.secret(secret), "vapid_previous_keys");
+}
+
+// `secret`: PEM, or the private number in base64url as other Web Push tools write it.
+void Keys::add(std::string_view secret, const std::string& where) {
+    const bool pem = secret.find("-----BEGIN") != std::string_view::npos;
+    const std::optional<std::string> scalar = pem ? std::string(secret) : from_base64(secret);
+    try {
+        if (!scalar || scalar->empty() || (!pem && scalar->size() > 32)) {
+            throw Refused(BELFRY_CONFIG, where, "must be a P-256 private key: 32 bytes in base64url, or PEM");
+        }
+        const belfry::P256Key key = services_.p256_key(*scalar);
+        const std::array<uint8_t, 32> digest = services_.sha256(key.public_point);
+        uint32_t number = 0;
+        for (size_t i = 0; i < 4; ++i) number = number << 8 | digest[i];
+        pairs_.push_back({number, key.pem, key.public_point, base64url(key.public_point)});
+    } catch (const Refused& refused) {
+        throw Refused(BELFRY_CONFIG, where, refused.what());
+    }
+}
+
+// All nodes of a cluster must agree: who loses the race to write reads what the winner wrote.
+std::string Keys::cluster_key() const {
+    belfry::StateValue stored = services_.state_get(BELFRY_STATE_CLUSTER, kStateKey);
+    if (stored.version == 0) {
+        const std::string made = base64url(services_.p256_key().scalar);
+        if (services_.state_put(BELFRY_STATE_CLUSTER, kStateKey, 0, made)) return made;
+        stored = services_.state_get(BELFRY_STATE_CLUSTER, kStateKey);
+    }
+    return stored.value;
+}
+
+uint32_t Keys::number_of(std::string_view application_key) const {
+    if (application_key.empty()) return pairs_.front().number;
+    const auto found = std::find_if(pairs_.begin(), pairs_.end(),
+                                    [&](const Pair& pair) { return pair.public_point == application_key; });
+    if (found != pairs_.end()) return found->number;
+    throw Refused(BELFRY_BAD_REQUEST, "applicationServerKey",
+                  "no configured key pair has it; subscribe with " + public_key());
+}
+
+std::string Keys::sign(const Pair& pair, const std::string& origin) const {
+    const std::string claims = R"({"aud":")" + services_.json_escape(origin) + R"(","exp":)" +
+                               std::to_string(services_.unix_ms() / 1000 + kTokenLifeS) + R"(,"sub":")" +
+                               services_.json_escape(subject_) + R"("})";
+    return "vapid t=" + services_.jwt_sign(BELFRY_JWT_ES256, pair.pem, R"({"typ":"JWT"})", claims) +
+           ", k=" + pair.public_key;
+}
+
+std::shared_ptr<const std::string> Keys::authorization(uint32_t number, const std::string& origin) {
+    const auto pair =
+        std::find_if(pairs_.begin(), pairs_.end(), [&](const Pair& each) { return each.number == number; });
+    if (pair == pairs_.end()) return nullptr;
+    const std::lock_guard lock(mutex_);  // signing inside: others would only sign the same
+    if (tokens_.size() >= kTokensMax) tokens_.clear();
+    Token& token = tokens_[{number, origin}];
+    const int64_t now = services_.mono_ns();
+    if (!token.value || now - token.made_mono_ns > kTokenUseS * kNsPerSecond)
+        token = {std::make_shared<const std::string>(sign(*pair, origin)), now};
+    return token.value;
+}
+
+bool Keys::distrust(std::string_view origin) {
+    const std::lock_guard lock(mutex_);
+    const int64_t now = services_.mono_ns();
+    bool renewed = false;
+    for (auto& [key, token] : tokens_) {
+        if (key.second != origin || !token.value) continue;
+        if (now - token.made_mono_ns <= kTokenLeastUseS * kNsPerSecond) continue;
+        token.value = nullptr;
+        renewed = true;
+    }
+    return renewed;
+}
+
+}  // namespace webpush

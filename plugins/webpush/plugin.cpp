@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry: one component "webpush", a provider that writes its requests itself, since every message is encrypted for
+// one browser.
+#include <belfry/provider.hpp>
+#include <cstring>
+#include <optional>
+
+#include "config.h"
+#include "endpoint.h"
+#include "keys.h"
+#include "message.h"
+#include "subscription.h"
+#include "verdicts.h"
+
+namespace webpush {
+namespace {
+
+constexpr size_t kBatchMax = 64;       // messages encrypted in one call: a few milliseconds
+constexpr size_t kSealOverhead = 103;  // bytes that encryption adds
+constexpr uint32_t kAnswerMax = 4096;  // bytes of an answer that are looked at
+constexpr const char* kConstantHeaders = "content-encoding: aes128gcm\ncontent-type: application/octet-stream\n";
+
+// One item that is about to be encrypted.
+struct Ready {
+    uint32_t item = 0, variant = 0;
+    Endpoint endpoint;
+    std::string p256dh, auth, headers;
+    std::shared_ptr<const Message> message;
+    size_t room() const {
+        return endpoint.origin.size() + endpoint.path.size() + headers.size() + kSealOverhead + message->text.size();
+    }
+};
+
+// Requests behind each other in an outbox whose room was reckoned before.
+class Writer {
+public:
+    explicit Writer(belfry_outbox& outbox) : outbox_(outbox) {}
+    size_t room() const { return outbox_.buf_cap - outbox_.buf_n; }
+    void write(const Ready& ready, std::string_view body) {
+        auto row = belfry::sized<belfry_request>();
+        row.first_item = ready.item;
+        row.items = 1;
+        row.variant = ready.variant;
+        row.origin = put(ready.endpoint.origin);
+        row.path = put(ready.endpoint.path);
+        row.headers = put(ready.headers);
+        row.body = put(body);
+        auto* const rows = static_cast<char*>(outbox_.requests);
+        std::memcpy(rows + size_t{outbox_.n++} * outbox_.stride, &row, std::min<size_t>(sizeof row, outbox_.stride));
+    }
+
+private:
+    belfry_span put(std::string_view part) {
+        const belfry_span span{outbox_.buf_n, static_cast<uint32_t>(part.size())};
+        std::memcpy(outbox_.buf + outbox_.buf_n, part.data(), part.size());
+        outbox_.buf_n += span.n;
+        return span;
+    }
+    belfry_outbox& outbox_;
+};
+
+}  // namespace
+
+class WebPush final : public belfry::Provider<WebPush> {
+public:
+    WebPush(belfry::Services services, std::string_view config)
+        : services_(services),
+          config_(read_config(services, config)),
+          allowed_(config_.allowed, config_.private_networks),
+          keys_(services) {}
+
+    void start(int64_t) override {
+        keys_.load(config_);
+        services_.info("Web Push is ready", {{"application_server_key", keys_.public_key()}});
+        if (allowed_.private_networks()) services_.warning("Web Push may reach private networks");
+        // Requests name their own origins; this one lends them its settings.
+        const uint32_t untrusted = allowed_.private_networks() ? 0u : uint32_t{BELFRY_ENDPOINT_UNTRUSTED};
+        template_endpoint_ = services_.endpoint("https://fcm.googleapis.com", untrusted | BELFRY_ENDPOINT_H1_OK);
+    }
+
+    void validate(const belfry_token& asked, const belfry::Emit<belfry_token>& emit) override {
+        const Subscription subscription = read_subscription(services_, belfry::view(asked.token));
+        allowed_.check(split_endpoint(subscription.endpoint, "endpoint"), "endpoint");
+        auto keys = belfry::sized<belfry_seal_item>();
+        keys.p256dh = belfry::str(std::string_view(subscription.p256dh));
+        keys.auth = belfry::str(std::string_view(subscription.auth));
+        services_.webpush_seal(
+            std::array{keys},
+            [](const belfry_sealed& row) {
+                if (row.code != BELFRY_OK) throw belfry::Refused(row.code, "keys", belfry::text(row.reason));
+            },
+            BELFRY_SEAL_CHECK_ONLY);
+        const std::string data = write_keys(subscription);
+        belfry_token token = asked;
+        token.size = sizeof token;
+        token.variant = keys_.number_of(subscription.application_key);
+        token.token = token.identity = belfry::str(std::string_view(subscription.endpoint));
+        token.data = belfry::str(std::string_view(data));
+        emit(token);
+    }
+
+    std::unique_ptr<belfry::PreparedBase> prepare(const belfry_content& content,
+                                                  const belfry::Emit<belfry_plan>& emit) override {
+        if (content.kind != BELFRY_CONTENT_TOKENS)
+            throw belfry::Refused(BELFRY_UNSUPPORTED, "", "Web Push has no topics, conditions or channels of its own");
+        if ((content.flags & BELFRY_CONTENT_DRY_RUN) != 0)
+            throw belfry::Refused(BELFRY_UNSUPPORTED, "dry_run", "push services have no validation mode");
+        read_message(services_, belfry::view(content.payload), (content.flags & BELFRY_CONTENT_HAS_HOLES) == 0);
+        if ((content.flags & BELFRY_CONTENT_CHECK_ONLY) != 0) return nullptr;
+        belfry::Plan plan(template_endpoint_);
+        plan.answer_max(kAnswerMax).keep("retry-after").keep("x-wns-status").keep("x-wns-msg-id");
+        plan.keep("x-wns-debug-trace").keep("x-wns-error-description").keep("x-wns-continue-after");
+        plan.emit(emit);
+        return nullptr;
+    }
+
+    uint32_t encode(const belfry::PreparedBase*, belfry::Rows<belfry_item> items, belfry_outbox& outbox,
+                    const belfry::Verdicts& refused) override {
+        Writer writer(outbox);
+        std::vector<Ready> batch;
+        Rendering rendering;
+        size_t room = writer.room();
+        uint32_t done = 0;
+        while (done < items.size() && done < kBatchMax && outbox.n + batch.size() < outbox.cap) {
+            const belfry_item item = items.known(done);
+            std::optional<Ready> ready = make_ready(item, rendering, refused);
+            if (ready && ready->room() > room) break;  // the host calls again with the rest
+            ++done;
+            if (!ready) continue;
+            room -= ready->room();
+            batch.push_back(std::move(*ready));
+        }
+        seal(batch, writer, refused);
+        return done;
+    }
+
+    void decode(belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts) override {
+        webpush::decode(services_, keys_, answers, verdicts);
+    }
+
+private:
+    // Equal payloads are adjacent and the same object.
+    struct Rendering {
+        const char* at = nullptr;
+        std::shared_ptr<const Message> message;
+    };
+
+    // Nothing: refused.
+    std::optional<Ready> make_ready(const belfry_item& item, Rendering& rendering,
+                                    const belfry::Verdicts& refused) const {
+        const auto refuse = [&](belfry_outcome outcome, const std::string& reason) {
+            refused.give(item.index, outcome, BELFRY_SCOPE_ITEM, reason);
+            return std::nullopt;
+        };
+        try {
+            if (rendering.message == nullptr || rendering.at != item.payload.p) {
+                rendering.message =
+                    std::make_shared<const Message>(read_message(services_, belfry::view(item.payload), true));
+                rendering.at = item.payload.p;
+            }
+            Ready ready{item.index, item.variant,     split_endpoint(belfry::view(item.token), "endpoint"), {}, {},
+                        {},         rendering.message};
+            allowed_.check(ready.endpoint, "endpoint");
+            if (!read_keys(belfry::view(item.data), ready.p256dh, ready.auth))
+                return refuse(BELFRY_REFUSED, "NO_KEYS: the subscription was registered without its keys");
+            const std::optional<int64_t> ttl = ttl_of(item, *ready.message);
+            if (!ttl) return refuse(BELFRY_EXPIRED, "EXPIRED");
+            const auto authorization = keys_.authorization(item.variant, ready.endpoint.origin);
+            if (authorization == nullptr) {
+                return refuse(BELFRY_REFUSED,
+                              "UNKNOWN_KEY: the subscription was made with a key that is no longer configured; add it "
+                              "to vapid_previous_keys");
+            }
+            ready.headers = "ttl: " + std::to_string(*ttl) + "\n" + ready.message->fixed_headers + kConstantHeaders +
+                            "authorization: " + *authorization + "\n";
+            return ready;
+        } catch (const belfry::Refused& wrong) {
+            return refuse(BELFRY_REFUSED, "REFUSED: " + wrong.where() + ": " + wrong.what());
+        }
+    }
+
+    // Nothing: the message is past its time.
+    std::optional<int64_t> ttl_of(const belfry_item& item, const Message& message) const {
+        if (item.expires_unix_ms == 0) return message.ttl_s;
+        const int64_t left_ms = item.expires_unix_ms - services_.unix_ms();
+        if (left_ms <= 0) return std::nullopt;
+        return std::min(message.ttl_s, left_ms / 1000);
+    }
+
+    void seal(const std::vector<Ready>& batch, Writer& writer, const belfry::Verdicts& refused) const {
+        std::vector<belfry_seal_item> items;
+        for (const Ready& ready : batch) {
+            auto item = belfry::sized<belfry_seal_item>();
+            item.p256dh = belfry::str(std::string_view(ready.p256dh));
+            item.auth = belfry::str(std::string_view(ready.auth));
+            item.payload = belfry::str(std::string_view(ready.message->text));
+            items.push_back(item);
+        }
+        services_.webpush_seal(items, [&](const belfry_sealed& row) {
+            const Ready& ready = batch[row.index];
+            if (row.code == BELFRY_OK) return writer.write(ready, belfry::view(row.body));
+            refused.give(ready.item, BELFRY_REFUSED, BELFRY_SCOPE_ITEM, "REFUSED: " + belfry::text(row.reason));
+        });
+    }
+
+    const belfry::Services services_;
+    const Config config_;
+    const AllowList allowed_;
+    mutable Keys keys_;
+    int32_t template_endpoint_ = -1;
+};
+
+}  // namespace webpush
+
+BELFRY_PLUGIN("webpush", "0.1.0", belfry::component<webpush::WebPush>("webpush"));

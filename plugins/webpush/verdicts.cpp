@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verdicts.h"
+
+#include <algorithm>
+
+#include "answers/json.h"
+#include "answers/retry_after.h"
+#include "errors.h"
+
+namespace webpush {
+namespace {
+
+constexpr size_t kQuotedMax = 120;           // bytes of a service's own words in a reason
+constexpr int64_t kWaitMaxMs = 3600 * 1000;  // no hint holds a message back for longer
+constexpr std::string_view kWindowsHeaders[] = {"x-wns-status", "x-wns-msg-id", "x-wns-debug-trace",
+                                                "x-wns-error-description"};
+
+// Seconds or a date in Retry-After; seconds in WNS's own header.
+std::optional<int64_t> wait_of(const belfry::Services& services, const belfry_answer& answer) {
+    std::optional<int64_t> wait;
+    for (const std::string_view name : {"retry-after", "x-wns-continue-after"}) {
+        if (!wait) {
+            wait = answers::retry_after_ms(belfry::header_of(answer, name), answer.date_unix_ms, services.unix_ms());
+        }
+    }
+    if (wait) wait = std::min(*wait, kWaitMaxMs);
+    return wait;
+}
+
+Evidence read_evidence(const belfry::Services& services, const belfry_answer& answer) {
+    Evidence evidence;
+    evidence.status = answer.status;
+    evidence.retry_after_ms = wait_of(services, answer);
+    evidence.windows = std::any_of(std::begin(kWindowsHeaders), std::end(kWindowsHeaders),
+                                   [&](std::string_view name) { return !belfry::header_of(answer, name).empty(); });
+    const std::string_view body = belfry::view(answer.body);
+    const answers::Json json = answers::Json::of(services, body);
+    evidence.number = services.json_int(json.text, "errno").value_or(0);
+    evidence.reason = json.string("reason");
+    evidence.text = evidence.number != 0 ? json.string("message") : std::string(body);
+    if (evidence.text.empty()) evidence.text = belfry::header_of(answer, "x-wns-error-description");
+    return evidence;
+}
+
+// What a stranger wrote, safe for logs and answers: printable ASCII, one line, cut.
+std::string quoted(std::string_view text) {
+    std::string out;
+    for (const char c : text.substr(0, kQuotedMax)) out.push_back(c >= 0x20 && c < 0x7F ? c : ' ');
+    while (out.ends_with(' ')) out.pop_back();
+    return out;
+}
+
+// "KEY_MISMATCH: the subscription was made for ...; HTTP 403: the VAPID credentials ..."
+std::string reason_of(const Rule& rule, const Evidence& evidence) {
+    std::string reason(rule.word);
+    reason.append(": ").append(rule.advice).append("; HTTP ").append(std::to_string(evidence.status));
+    const bool html = evidence.text.starts_with('<');
+    const std::string said = quoted(evidence.reason.empty() && !html ? evidence.text : evidence.reason);
+    return said.empty() ? reason : reason.append(": ").append(said);
+}
+
+void decode_refusal(const belfry::Services& services, Keys& keys, const belfry_answer& answer,
+                    const belfry::Verdicts& verdicts) {
+    static constexpr Rule kNonsense = {0, 0, nullptr, BELFRY_FAULT, kItem, 0, 0, "NONSENSE", "not an HTTP status"};
+    const Evidence evidence = read_evidence(services, answer);
+    const auto* const found = std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& rule) {
+        return evidence.status >= rule.from && evidence.status <= rule.to &&
+               (rule.holds == nullptr || rule.holds(evidence));
+    });
+    const Rule& rule = found == std::end(kRules) ? kNonsense : *found;
+    const std::string reason = reason_of(rule, evidence);
+    auto verdict = belfry::sized<belfry_verdict>();
+    verdict.outcome = rule.outcome;
+    verdict.scope = rule.scope;
+    verdict.flags = rule.flags;
+    verdict.variant = answer.variant;
+    verdict.reason = belfry::str(std::string_view(reason));
+    const bool waits = rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY;
+    if (waits) verdict.retry_after_ms = evidence.retry_after_ms.value_or(rule.wait_ms);
+    // A clock that was wrong when the token was made would be refused for hours.
+    if (rule.outcome == BELFRY_AUTH_REFUSED && keys.distrust(belfry::view(answer.origin)))
+        verdict.flags |= BELFRY_VERDICT_RESEND;
+    for (uint32_t i = 0; i < answer.items; ++i) {
+        verdict.item = answer.first_item + i;
+        verdicts.give(verdict);
+    }
+}
+
+}  // namespace
+
+void decode(const belfry::Services& services, Keys& keys, belfry::Rows<belfry_answer> answers,
+            const belfry::Verdicts& verdicts) {
+    for (const belfry_answer& answer : answers) {
+        if (answer.status < 200 || answer.status > 299) {
+            decode_refusal(services, keys, answer, verdicts);
+            continue;
+        }
+        for (uint32_t i = 0; i < answer.items; ++i) verdicts.accepted(answer.first_item + i);
+    }
+}
+
+}  // namespace webpush
