@@ -161,12 +161,12 @@ void Book::end_turn() {
     item_turns_.clear();
     for (const auto& [id, turn] : push_turns_) loaded_.push_back(id);
     push_turns_.clear();
-    bundles_.clear();
     dirty_bundles_.clear();
     forget_loaded();
 }
 
 void Book::forget_loaded() {
+    bundles_.clear();
     for (const int64_t id : loaded_) {
         const auto found = pushes_.find(id);
         if (found != pushes_.end() && found->second->resident == 0) pushes_.erase(found);

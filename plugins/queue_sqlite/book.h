@@ -50,6 +50,7 @@ public:
 
     // Numbers of the file, never used twice.
     int64_t next_id();
+    int64_t last_id() const noexcept { return next_id_ - 1; }
     // 0: unknown.
     uint32_t find_app(std::string_view name) const;
     uint32_t make_app(std::string_view name);
@@ -90,7 +91,8 @@ public:
     void replace_facts(Push& push, std::shared_ptr<PushFacts> facts);
     // How many pushes of an app have items in memory: they share the app's part.
     uint32_t live_pushes(uint32_t app) const;
-    // Drops pushes that were only loaded for a look. At the end of a turn it happens by itself.
+    // Drops pushes and bundles that were only loaded for a look, outside of turns. At the end of a turn it happens by
+    // itself.
     void forget_loaded();
 
     // A bundle's result row; null if unknown. Edited rows are written by flush.

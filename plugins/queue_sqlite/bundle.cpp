@@ -4,6 +4,7 @@
 #include <belfry/queue.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace belfry::queue_sqlite {
 
@@ -32,7 +33,7 @@ bool BundleBuilder::has_room_for(const Member& member) const noexcept {
     return results_.size() < kBundleMembersMax && content_.size() + packed_size(member) <= kBundleBytesMax;
 }
 
-uint32_t BundleBuilder::add(const Member& member, uint32_t app) {
+uint32_t BundleBuilder::add(const Member& member, uint32_t app, const Fingerprint& fingerprint) {
     content_.text(member.app);
     content_.text(member.uid);
     content_.text(member.body);
@@ -48,6 +49,7 @@ uint32_t BundleBuilder::add(const Member& member, uint32_t app) {
     result.uid = member.uid;
     result.state = BELFRY_PUSH_RUNNING;
     result.expires_unix_ms = member.expires_unix_ms;
+    result.fingerprint = fingerprint;
     results_.push_back(std::move(result));
     content_.overwrite(0, size());
     return size() - 1;
@@ -76,34 +78,56 @@ std::vector<Member> read_members(std::string_view content) {
 
 std::string pack_results(const std::vector<MemberResult>& results) {
     Packer out;
-    out.number(static_cast<uint32_t>(results.size()));
+    out.small(static_cast<int64_t>(results.size()));
     for (const MemberResult& result : results) {
-        out.number(result.app);
-        out.text(result.uid);
-        out.number(result.state);
-        out.number(result.expires_unix_ms);
-        out.number(result.finished_unix_ms);
-        out.number(result.moved_to);
-        out.number(result.counters.planned);
-        pack_tallies(out, result.counters.tallies);
-        pack_samples(out, result.counters.samples);
+        out.small(result.app);
+        out.small_text(result.uid);
+        out.raw(result.fingerprint.data(), result.fingerprint.size());
+        out.small(result.state);
+        out.small(result.expires_unix_ms);
+        out.small(result.finished_unix_ms);
+        out.small(result.moved_to);
+        out.small(result.counters.planned);
+        out.small(static_cast<int64_t>(result.counters.tallies.size()));
+        for (const Tally& tally : result.counters.tallies) {
+            out.small(tally.gate);
+            out.small(tally.outcome);
+            out.small(tally.n);
+        }
+        out.small(static_cast<int64_t>(result.counters.samples.size()));
+        for (const Sample& sample : result.counters.samples) {
+            out.small(sample.gate);
+            out.small(sample.outcome);
+            out.small_text(sample.text);
+        }
     }
     return out.take();
 }
 
 std::vector<MemberResult> unpack_results(std::string_view bytes) {
     Unpacker in(bytes);
-    std::vector<MemberResult> results(std::min(in.number<uint32_t>(), kBundleMembersMax));
+    std::vector<MemberResult> results(std::min(static_cast<uint64_t>(in.small()), uint64_t{kBundleMembersMax}));
     for (MemberResult& result : results) {
-        result.app = in.number<uint32_t>();
-        result.uid = in.text();
-        result.state = in.number<int32_t>();
-        result.expires_unix_ms = in.number<int64_t>();
-        result.finished_unix_ms = in.number<int64_t>();
-        result.moved_to = in.number<int64_t>();
-        result.counters.planned = in.number<int64_t>();
-        result.counters.tallies = unpack_tallies(in);
-        result.counters.samples = unpack_samples(in);
+        result.app = static_cast<uint32_t>(in.small());
+        result.uid = in.small_text();
+        std::memcpy(result.fingerprint.data(), in.raw(result.fingerprint.size()), result.fingerprint.size());
+        result.state = static_cast<int32_t>(in.small());
+        result.expires_unix_ms = in.small();
+        result.finished_unix_ms = in.small();
+        result.moved_to = in.small();
+        result.counters.planned = in.small();
+        for (int64_t left = in.small(); left > 0; --left) {
+            Tally& tally = result.counters.tallies.emplace_back();
+            tally.gate = static_cast<uint32_t>(in.small());
+            tally.outcome = static_cast<int32_t>(in.small());
+            tally.n = in.small();
+        }
+        for (int64_t left = in.small(); left > 0; --left) {
+            Sample& sample = result.counters.samples.emplace_back();
+            sample.gate = static_cast<uint32_t>(in.small());
+            sample.outcome = static_cast<int32_t>(in.small());
+            sample.text = in.small_text();
+        }
     }
     return results;
 }

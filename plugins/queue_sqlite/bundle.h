@@ -35,6 +35,7 @@ struct MemberResult {
     int32_t state = 0;
     int64_t expires_unix_ms = 0, finished_unix_ms = 0;
     int64_t moved_to = 0;  // the push it became
+    Fingerprint fingerprint{};
     Counters counters;
 };
 
@@ -44,7 +45,7 @@ public:
     BundleBuilder();
     bool has_room_for(const Member& member) const noexcept;
     // Returns the member's index.
-    uint32_t add(const Member& member, uint32_t app);
+    uint32_t add(const Member& member, uint32_t app, const Fingerprint& fingerprint);
     uint32_t size() const noexcept { return static_cast<uint32_t>(results_.size()); }
     std::string take_content();
     const std::vector<MemberResult>& results() const noexcept { return results_; }

@@ -32,6 +32,7 @@ Push& Movements::promote(BundleRow& row, const Member& member, uint32_t index) {
     facts->uid = result.uid;
     facts->created_unix_ms = row.created_unix_ms;
     facts->expires_unix_ms = result.expires_unix_ms;
+    facts->fingerprint = result.fingerprint;
     facts->body = core_.book.next_id();
     Push push;
     push.lane = row.lane;
@@ -41,7 +42,8 @@ Push& Movements::promote(BundleRow& row, const Member& member, uint32_t index) {
     push.counters = std::move(result.counters);
     push.facts = std::move(facts);
     core_.tables.blobs.insert(push.body, member.body);
-    core_.tables.uids.move(uid_key(result.app, result.uid), row.id, push.facts->id);
+    // The entry of the member stays; the push is younger and outlives the bundle.
+    core_.uids.add(result.app, result.uid, {push.facts->id, -1});
     result.moved_to = push.facts->id;
     result.counters = {};
     core_.book.edit_bundle(row);

@@ -24,7 +24,7 @@ TEST(Bundle, GivesBackEveryMemberAsItWasPacked) {
     const std::vector<uint32_t> picks{0, 7};
     const std::string body("a\0b", 3);
     BundleBuilder builder;
-    EXPECT_EQ(builder.add(member_with("first", body, keys), 1), 0u);
+    EXPECT_EQ(builder.add(member_with("first", body, keys), 1, {}), 0u);
     Member second;
     second.app = "shop";
     second.uid = "second";
@@ -33,7 +33,7 @@ TEST(Bundle, GivesBackEveryMemberAsItWasPacked) {
     second.entries = 2;
     second.entry_bytes = reinterpret_cast<const char*>(picks.data());
     second.expires_unix_ms = 99;
-    EXPECT_EQ(builder.add(second, 2), 1u);
+    EXPECT_EQ(builder.add(second, 2, {}), 1u);
 
     const std::string content = builder.take_content();
     const std::vector<Member> read = read_members(content);
@@ -55,7 +55,7 @@ TEST(Bundle, IsFullAtItsMemberBound) {
     const std::vector<int64_t> keys{1};
     for (uint32_t i = 0; i < kBundleMembersMax; ++i) {
         ASSERT_TRUE(builder.has_room_for(member_with("u", "b", keys)));
-        builder.add(member_with("u", "b", keys), 1);
+        builder.add(member_with("u", "b", keys), 1, {});
     }
     EXPECT_FALSE(builder.has_room_for(member_with("u", "b", keys)));
 }
@@ -64,7 +64,7 @@ TEST(Bundle, IsFullAtItsByteBoundButTakesOneMemberAlways) {
     const std::string big(kBundleBytesMax, 'x');
     BundleBuilder builder;
     EXPECT_TRUE(builder.has_room_for(member_with("u", big, {})));
-    builder.add(member_with("u", "small", {}), 1);
+    builder.add(member_with("u", "small", {}), 1, {});
     EXPECT_FALSE(builder.has_room_for(member_with("u", big, {})));
 }
 
@@ -94,7 +94,7 @@ TEST(Bundle, WithoutCancelledOrMovedMembersHasNoMarks) {
 
 TEST(Bundle, TruncatedContentIsCorruptNotRead) {
     BundleBuilder builder;
-    builder.add(member_with("uid", "body", {}), 1);
+    builder.add(member_with("uid", "body", {}), 1, {});
     const std::string content = builder.take_content();
     for (size_t n = 0; n + 8 < content.size(); ++n) {
         EXPECT_THROW(read_members(std::string_view(content).substr(0, n)), sqlite::Failure) << n;

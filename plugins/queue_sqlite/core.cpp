@@ -13,6 +13,7 @@ std::unique_ptr<sqlite::Database> open_file(const Config& config) {
     sqlite::WriterOptions options;
     options.cache_kib = config.cache_mib * 1024;
     options.exclusive = true;
+    options.checkpoint_in_commit = false;
     options.incremental_vacuum = true;
     std::unique_ptr<sqlite::Database> database = sqlite::Database::open_writer(config.path, options);
     prepare_schema(*database);
@@ -34,12 +35,8 @@ Core::Core(const belfry_host* host_table, Config configuration)
       tables(*database),
       ledger(config.path + ".held"),
       board(ledger, bounds_of(config)),
-      book(tables, board) {}
-
-std::string uid_key(uint32_t app, std::string_view uid) {
-    std::string key(reinterpret_cast<const char*>(&app), sizeof app);
-    key += uid;
-    return key;
-}
+      book(tables, board),
+      uids(tables),
+      directory(uids, book) {}
 
 }  // namespace belfry::queue_sqlite

@@ -11,11 +11,13 @@
 #include "board.h"
 #include "book.h"
 #include "config.h"
+#include "directory.h"
 #include "feeds.h"
 #include "host_view.h"
 #include "ledger.h"
 #include "sqlite/database.h"
 #include "tables.h"
+#include "uid_index.h"
 
 namespace belfry::queue_sqlite {
 
@@ -30,6 +32,8 @@ struct Core {
     Ledger ledger;
     Board board;
     Book book;
+    UidIndex uids;
+    Directory directory;
     Changes changes;
     Replies replies;
     // Stopped pushes that may still have later rows, which upkeep makes claimable to be counted.
@@ -37,8 +41,5 @@ struct Core {
 
     int64_t now() const { return host.unix_ms(); }
 };
-
-// What a uid is stored under.
-std::string uid_key(uint32_t app, std::string_view uid);
 
 }  // namespace belfry::queue_sqlite

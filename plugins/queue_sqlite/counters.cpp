@@ -16,6 +16,12 @@ Tally* find(std::vector<Tally>& tallies, uint32_t gate, int32_t outcome) {
 
 }  // namespace
 
+Fingerprint fingerprint_of(std::string_view bytes) noexcept {
+    Fingerprint fingerprint{};
+    std::copy_n(bytes.begin(), std::min(bytes.size(), fingerprint.size()), fingerprint.begin());
+    return fingerprint;
+}
+
 void Counters::add(uint32_t gate, int32_t outcome, int64_t n) {
     if (n == 0) return;
     if (Tally* tally = find(tallies, gate, outcome)) {

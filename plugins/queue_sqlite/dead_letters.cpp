@@ -12,9 +12,10 @@ std::vector<DeadLetters::View> DeadLetters::list(belfry_str app, belfry_str uid,
     if (number == 0) return views;
     int64_t push = 0;
     if (uid.n > 0) {
-        const std::optional<UidRow> row = core_.tables.uids.find(uid_key(number, view(uid)));
-        if (!row || row->member >= 0) return views;
-        push = row->ref;
+        const Known known = core_.directory.find(number, view(uid));
+        if (known.push == nullptr) return views;
+        push = known.push->facts->id;
+        core_.book.forget_loaded();
     }
     const size_t want = std::clamp<size_t>(limit, 1, kListMax);
     for (DeadRow& row : core_.tables.dead.of_app(number, push, static_cast<int64_t>(after), want)) {

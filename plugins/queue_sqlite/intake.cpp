@@ -25,6 +25,13 @@ bool is_valid_item(const belfry_new_push& push, const belfry_new_item& item) {
     return item.blob == UINT32_MAX ? item.picks.n == 0 : item.keys.n == 0 && item.blob < push.blobs.n;
 }
 
+Fingerprint fingerprint_of(const belfry_new_push& push) {
+    Fingerprint fingerprint;
+    static_assert(sizeof fingerprint == sizeof push.fingerprint);
+    std::memcpy(fingerprint.data(), push.fingerprint, sizeof push.fingerprint);
+    return fingerprint;
+}
+
 belfry_code check(const belfry_new_push& push) {
     const std::string_view uid = view(push.uid);
     if (uid.empty() || uid.size() > kUidMax || uid.find('\0') != std::string_view::npos) return BELFRY_BAD_REQUEST;
@@ -82,62 +89,50 @@ belfry_enqueued Intake::enqueue_one(const belfry_new_push& push) {
     auto answer = sized<belfry_enqueued>();
     answer.code = check(push);
     if (answer.code != BELFRY_OK) return answer;
-    const Totals& totals = core_.book.totals;
     const uint32_t app = core_.book.make_app(view(push.app));
+    answer = look_up(push, app);
+    if (answer.code != BELFRY_OK) return answer;
+    const Totals& totals = core_.book.totals;
     if (static_cast<uint64_t>(totals.running_pushes + totals.delayed_pushes) >= core_.config.backlog_max) {
-        // A repetition is answered like the first even when nothing new is taken.
-        if (core_.tables.uids.find(uid_key(app, view(push.uid)))) return take_uid(push, app, 0, -1);
         answer.code = BELFRY_BUSY;
         return answer;
     }
-    if (const std::optional<Member> member = small_member(push)) return pack(push, app, *member);
-    const int64_t id = core_.book.next_id();
-    answer = take_uid(push, app, id, -1);
-    if (answer.code == BELFRY_OK) store(push, app, id);
+    if (const std::optional<Member> member = small_member(push)) {
+        pack(push, app, *member);
+    } else {
+        store(push, app);
+    }
     return answer;
 }
 
-belfry_enqueued Intake::take_uid(const belfry_new_push& push, uint32_t app, int64_t ref, int64_t member) {
+belfry_enqueued Intake::look_up(const belfry_new_push& push, uint32_t app) {
     auto answer = sized<belfry_enqueued>();
-    const std::string key = uid_key(app, view(push.uid));
-    UidRow row;
-    std::memcpy(row.fingerprint.data(), push.fingerprint, row.fingerprint.size());
-    row.ref = ref;
-    row.member = member;
-    if (ref != 0 && core_.tables.uids.insert(key, row)) return answer;
-    const std::optional<UidRow> known = core_.tables.uids.find(key);
-    int64_t finished = 0;
-    answer.state = state_of(*known, &finished);
+    const Known known = find(app, view(push.uid));
+    if (!known) return answer;
+    const int64_t finished = known.finished_unix_ms();
     const int64_t window_ms = int64_t{core_.config.uid_window_hours} * 3600 * 1000;
-    if (answer.state == 0 || (finished != 0 && finished + window_ms <= core_.now())) {
-        answer.state = 0;
-        answer.code = ref != 0 ? BELFRY_OK : BELFRY_BUSY;
-        if (ref != 0) core_.tables.uids.replace(key, row);
-        return answer;
-    }
-    answer.code = known->fingerprint == row.fingerprint ? BELFRY_DUPLICATE : BELFRY_CONFLICT;
+    if (finished != 0 && finished + window_ms <= core_.now()) return answer;
+    answer.state = known.state();
+    const bool same = std::memcmp(known.fingerprint().data(), push.fingerprint, sizeof push.fingerprint) == 0;
+    answer.code = same ? BELFRY_DUPLICATE : BELFRY_CONFLICT;
     return answer;
 }
 
-// 0: nothing is known any more.
-int32_t Intake::state_of(const UidRow& row, int64_t* finished_unix_ms) {
-    if (row.member < 0) {
-        const Push* push = core_.book.push(row.ref);
-        if (push == nullptr) return 0;
-        *finished_unix_ms = push->finished_unix_ms;
-        return push->state;
+Known Intake::find(uint32_t app, std::string_view uid) {
+    for (const UidRef& ref : core_.uids.find(app, uid)) {
+        const auto open =
+            std::find_if(open_.begin(), open_.end(), [&](const auto& o) { return o.second.id == ref.ref; });
+        if (open == open_.end()) {
+            if (const Known known = core_.directory.look_at(ref, app, uid)) return known;
+            continue;
+        }
+        const MemberResult& member = open->second.builder.results().at(static_cast<size_t>(ref.member));
+        if (member.app == app && member.uid == uid) return {nullptr, nullptr, &member, 0};
     }
-    for (const auto& [key, bundle] : open_) {
-        if (bundle.id == row.ref) return BELFRY_PUSH_RUNNING;
-    }
-    const BundleRow* bundle = core_.book.bundle(row.ref);
-    if (bundle == nullptr || static_cast<size_t>(row.member) >= bundle->results.size()) return 0;
-    const MemberResult& result = bundle->results[static_cast<size_t>(row.member)];
-    *finished_unix_ms = result.finished_unix_ms;
-    return result.state;
+    return {};
 }
 
-belfry_enqueued Intake::pack(const belfry_new_push& push, uint32_t app, const Member& member) {
+void Intake::pack(const belfry_new_push& push, uint32_t app, const Member& member) {
     const BundleKey key{push.lane, Rows<belfry_new_item>(push.items)[0].gate};
     auto open = open_.find(key);
     if (open != open_.end() && !open->second.builder.has_room_for(member)) {
@@ -149,10 +144,8 @@ belfry_enqueued Intake::pack(const belfry_new_push& push, uint32_t app, const Me
         open = open_.try_emplace(key).first;
         open->second.id = core_.book.next_id();
     }
-    OpenBundle& bundle = open->second;
-    const belfry_enqueued answer = take_uid(push, app, bundle.id, bundle.builder.size());
-    if (answer.code == BELFRY_OK) bundle.builder.add(member, app);
-    return answer;
+    const uint32_t index = open->second.builder.add(member, app, fingerprint_of(push));
+    core_.uids.add(app, member.uid, {open->second.id, static_cast<int32_t>(index)});
 }
 
 void Intake::flush() {
@@ -178,10 +171,10 @@ void Intake::write_bundle(const BundleKey& key, OpenBundle& bundle) {
     core_.book.create(std::move(item), Fate::Publish);
 }
 
-void Intake::store(const belfry_new_push& row, uint32_t app, int64_t id) {
+void Intake::store(const belfry_new_push& row, uint32_t app) {
     const int64_t now = core_.now();
     auto facts = std::make_shared<PushFacts>();
-    facts->id = id;
+    facts->id = core_.book.next_id();
     facts->app = app;
     facts->app_name = text(row.app);
     facts->uid = text(row.uid);
@@ -189,8 +182,10 @@ void Intake::store(const belfry_new_push& row, uint32_t app, int64_t id) {
     facts->created_unix_ms = now;
     facts->send_at_unix_ms = row.send_at_unix_ms;
     facts->expires_unix_ms = row.expires_unix_ms;
+    facts->fingerprint = fingerprint_of(row);
     facts->body = core_.book.next_id();
     core_.tables.blobs.insert(facts->body, view(row.body));
+    core_.uids.add(app, facts->uid, {facts->id, -1});
     std::vector<int64_t> blobs;
     for (const belfry_str& blob : Rows<belfry_str>(row.blobs)) {
         blobs.push_back(core_.book.next_id());

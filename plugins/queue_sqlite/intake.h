@@ -36,12 +36,12 @@ private:
     using BundleKey = std::pair<int32_t, uint32_t>;  // lane, gate
 
     belfry_enqueued enqueue_one(const belfry_new_push& push);
-    // OK: the uid is the new push's from now on.
-    belfry_enqueued take_uid(const belfry_new_push& push, uint32_t app, int64_t ref, int64_t member);
-    int32_t state_of(const UidRow& row, int64_t* finished_unix_ms);
-    void store(const belfry_new_push& push, uint32_t app, int64_t id);
+    // OK: the uid is free; take it with uids.add.
+    belfry_enqueued look_up(const belfry_new_push& push, uint32_t app);
+    Known find(uint32_t app, std::string_view uid);
+    void store(const belfry_new_push& push, uint32_t app);
     void store_items(const belfry_new_push& row, Push& push, const std::vector<int64_t>& blobs);
-    belfry_enqueued pack(const belfry_new_push& push, uint32_t app, const Member& member);
+    void pack(const belfry_new_push& push, uint32_t app, const Member& member);
     void write_bundle(const BundleKey& key, OpenBundle& bundle);
 
     Core& core_;

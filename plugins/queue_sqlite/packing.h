@@ -30,6 +30,16 @@ public:
         number(static_cast<uint32_t>(value.size()));
         bytes_.append(value);
     }
+    // Seven bits a byte, lowest first: short for small numbers, ten bytes for negative ones.
+    void small(int64_t value) {
+        auto rest = static_cast<uint64_t>(value);
+        for (; rest >= 0x80; rest >>= 7) bytes_.push_back(static_cast<char>(rest | 0x80));
+        bytes_.push_back(static_cast<char>(rest));
+    }
+    void small_text(std::string_view value) {
+        small(static_cast<int64_t>(value.size()));
+        bytes_.append(value);
+    }
     void raw(const void* p, size_t n) { bytes_.append(static_cast<const char*>(p), n); }
     // Zeroes up to a multiple of 8, so that what follows can be read in place as int64_t.
     void align() { bytes_.append((8 - bytes_.size() % 8) % 8, '\0'); }
@@ -55,6 +65,19 @@ public:
     }
     std::string_view text() {
         const auto n = number<uint32_t>();
+        return {need(n), n};
+    }
+    int64_t small() {
+        uint64_t value = 0;
+        for (int shift = 0; shift < 64; shift += 7) {
+            const auto byte = static_cast<unsigned char>(*need(1));
+            value |= uint64_t{byte & 0x7fu} << shift;
+            if (byte < 0x80) return static_cast<int64_t>(value);
+        }
+        too_short();
+    }
+    std::string_view small_text() {
+        const auto n = static_cast<size_t>(small());
         return {need(n), n};
     }
     const char* raw(size_t n) { return need(n); }

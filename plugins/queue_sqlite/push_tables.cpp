@@ -14,7 +14,7 @@ namespace {
 
 #define PUSH_COLUMNS                                                                                            \
     "id, planned, undiscovered, tallies, samples, state, lane, finished, body, expires, app, weight, created, " \
-    "send_at, uid"
+    "send_at, uid, fingerprint"
 #define BUNDLE_COLUMNS "id, lane, created, finished, results"
 
 std::string packed_tallies(const Push& push) {
@@ -45,7 +45,7 @@ int64_t open_members(const BundleRow& row) {
 }  // namespace
 
 PushTable::PushTable(sqlite::Database& db)
-    : insert_(db.prepare("INSERT INTO push (" PUSH_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")),
+    : insert_(db.prepare("INSERT INTO push (" PUSH_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")),
       counters_(db.prepare("UPDATE push SET planned=?2, undiscovered=?3, tallies=?4, samples=?5 WHERE id=?1")),
       state_(db.prepare("UPDATE push SET state=?2, lane=?3, finished=?4, body=?5, expires=?6 WHERE id=?1")),
       erase_(db.prepare("DELETE FROM push WHERE id=?1")),
@@ -58,7 +58,8 @@ PushTable::PushTable(sqlite::Database& db)
       finished_(db.prepare("SELECT id FROM push WHERE finished>0 AND finished<=?1 "
                            "AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.push=push.id) ORDER BY finished LIMIT ?2")),
       open_(db.prepare("SELECT id FROM push WHERE finished=0 AND state=?1")),
-      count_open_(db.prepare("SELECT count(*) FROM push WHERE finished=0 AND state=?1")) {}
+      count_open_(db.prepare("SELECT count(*) FROM push WHERE finished=0 AND state=?1")),
+      uids_(db.prepare("SELECT id, app, uid FROM push WHERE id>?1 ORDER BY id")) {}
 
 void PushTable::insert(const Push& push) {
     const PushFacts& facts = *push.facts;
@@ -67,7 +68,7 @@ void PushTable::insert(const Push& push) {
     insert_
         .with(facts.id, push.counters.planned, push.undiscovered, Blob(tallies), Blob(samples), push.state, push.lane,
               push.finished_unix_ms, push.body, facts.expires_unix_ms, facts.app, facts.weight, facts.created_unix_ms,
-              facts.send_at_unix_ms, Blob(facts.uid))
+              facts.send_at_unix_ms, Blob(facts.uid), Blob(facts.fingerprint.data(), facts.fingerprint.size()))
         .run();
 }
 
@@ -107,6 +108,7 @@ Push PushTable::read(const Statement& row) {
     facts->created_unix_ms = row.integer(12);
     facts->send_at_unix_ms = row.integer(13);
     facts->uid = row.blob(14);
+    facts->fingerprint = fingerprint_of(row.blob(15));
     push.facts = std::move(facts);
     return push;
 }
@@ -141,12 +143,20 @@ int64_t PushTable::count_open(int32_t state) {
     return count_open_.integer(0);
 }
 
+void PushTable::each_uid_above(int64_t id,
+                               const std::function<void(int64_t id, uint32_t app, std::string_view uid)>& fn) {
+    const ResetAtEnd reset(uids_);
+    uids_.with(id);
+    while (uids_.step()) fn(uids_.integer(0), static_cast<uint32_t>(uids_.integer(1)), uids_.blob(2));
+}
+
 BundleTable::BundleTable(sqlite::Database& db)
     : insert_(db.prepare("INSERT INTO bundle (id, lane, created, finished, open, results) VALUES (?,?,?,?,?,?)")),
       update_(db.prepare("UPDATE bundle SET finished=?2, open=?3, results=?4 WHERE id=?1")),
       erase_(db.prepare("DELETE FROM bundle WHERE id=?1")),
       find_(db.prepare("SELECT " BUNDLE_COLUMNS " FROM bundle WHERE id=?1")),
       below_(db.prepare("SELECT " BUNDLE_COLUMNS " FROM bundle WHERE id<?1 ORDER BY id DESC LIMIT ?2")),
+      above_(db.prepare("SELECT " BUNDLE_COLUMNS " FROM bundle WHERE id>?1 ORDER BY id LIMIT ?2")),
       finished_(db.prepare("SELECT id FROM bundle WHERE finished>0 AND finished<=?1 ORDER BY finished LIMIT ?2")),
       open_(db.prepare("SELECT sum(b.open) FROM item i JOIN bundle b ON b.id=i.id WHERE i.kind=3")) {}
 
@@ -180,12 +190,18 @@ std::optional<BundleRow> BundleTable::find(int64_t id) {
     return read(find_);
 }
 
-std::vector<BundleRow> BundleTable::below(int64_t id, size_t limit) {
-    const ResetAtEnd reset(below_);
+std::vector<BundleRow> BundleTable::read_all(sqlite::Statement& rows) {
+    const ResetAtEnd reset(rows);
     std::vector<BundleRow> found;
-    below_.with(id, limit);
-    while (below_.step()) found.push_back(read(below_));
+    while (rows.step()) found.push_back(read(rows));
     return found;
+}
+
+std::vector<BundleRow> BundleTable::below(int64_t id, size_t limit) {
+    return read_all(below_.with(id, limit));
+}
+std::vector<BundleRow> BundleTable::above(int64_t id, size_t limit) {
+    return read_all(above_.with(id, limit));
 }
 
 std::vector<int64_t> BundleTable::finished_before(int64_t t, size_t n) {
@@ -199,38 +215,22 @@ int64_t BundleTable::count_open_members() {
 }
 
 UidTable::UidTable(sqlite::Database& db)
-    : database_(db),
-      insert_(db.prepare("INSERT INTO uid (key, fingerprint, ref, member) VALUES (?,?,?,?) ON CONFLICT DO NOTHING")),
-      replace_(db.prepare("UPDATE uid SET fingerprint=?2, ref=?3, member=?4 WHERE key=?1")),
-      find_(db.prepare("SELECT fingerprint, ref, member FROM uid WHERE key=?1")),
-      erase_(db.prepare("DELETE FROM uid WHERE key=?1 AND ref=?2 AND member=?3")),
-      move_(db.prepare("UPDATE uid SET ref=?3, member=-1 WHERE key=?1 AND ref=?2")) {}
+    : insert_(db.prepare("INSERT INTO uid (hash, ref, member) VALUES (?,?,?) ON CONFLICT DO NOTHING")),
+      erase_(db.prepare("DELETE FROM uid WHERE hash=?1 AND ref=?2 AND member=?3")),
+      find_(db.prepare("SELECT ref, member FROM uid WHERE hash=?1")) {}
 
-bool UidTable::insert(std::string_view key, const UidRow& row) {
-    insert_.with(Blob(key), Blob(row.fingerprint.data(), row.fingerprint.size()), row.ref, row.member).run();
-    return database_.changes() == 1;
+void UidTable::insert(const UidEntry& entry) {
+    insert_.with(entry.hash, entry.ref.ref, entry.ref.member).run();
 }
 
-void UidTable::replace(std::string_view key, const UidRow& row) {
-    replace_.with(Blob(key), Blob(row.fingerprint.data(), row.fingerprint.size()), row.ref, row.member).run();
+void UidTable::erase(const UidEntry& entry) {
+    erase_.with(entry.hash, entry.ref.ref, entry.ref.member).run();
 }
 
-std::optional<UidRow> UidTable::find(std::string_view key) {
+void UidTable::find(int64_t hash, std::vector<UidRef>& found) {
     const ResetAtEnd reset(find_);
-    if (!find_.with(Blob(key)).step()) return std::nullopt;
-    UidRow row;
-    const std::string_view fingerprint = find_.blob(0);
-    std::copy_n(fingerprint.begin(), std::min(fingerprint.size(), row.fingerprint.size()), row.fingerprint.begin());
-    row.ref = find_.integer(1);
-    row.member = find_.integer(2);
-    return row;
-}
-
-void UidTable::erase(std::string_view key, int64_t ref, int64_t member) {
-    erase_.with(Blob(key), ref, member).run();
-}
-void UidTable::move(std::string_view key, int64_t from, int64_t to) {
-    move_.with(Blob(key), from, to).run();
+    find_.with(hash);
+    while (find_.step()) found.push_back({find_.integer(0), static_cast<int32_t>(find_.integer(1))});
 }
 
 BlobTable::BlobTable(sqlite::Database& db)

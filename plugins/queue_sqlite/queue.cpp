@@ -23,6 +23,7 @@ Queue::Queue(const belfry_host* host, Config config) : core_(host, std::move(con
         core_.changes.start(opened);
         core_.board.set_first_epoch(static_cast<uint32_t>(opened) * kEpochStride);
         core_.book.load();
+        core_.uids.load();
         core_.book.begin();
         count_crashes();
     });
@@ -91,10 +92,12 @@ void Queue::commit() {
     intake_.flush();
     const int64_t now = core_.now();
     core_.book.flush(now);
+    core_.uids.flush(core_.book.last_id());
     transaction_->commit();
     transaction_.reset();
     unsynced_ = core_.database->synchronous() == sqlite::Synchronous::Normal;
     core_.book.publish(now);
+    core_.uids.commit();
     core_.changes.commit();
     core_.replies.commit();
 }
@@ -105,6 +108,7 @@ void Queue::rollback() noexcept {
     intake_.reset();
     transaction_.reset();
     core_.book.rollback();
+    core_.uids.rollback();
     core_.changes.rollback();
     core_.replies.rollback();
 }
@@ -151,7 +155,10 @@ void Queue::page(uint64_t node, belfry_list checkpoints, belfry_emit emit, void*
 
 void Queue::steer(belfry_str app, belfry_list uids, int32_t verb, belfry_emit emit, void* ctx) {
     std::vector<belfry_steered> answers;
-    writer_.call(Effect::Durable, 0, [&] { steering_.steer(app, uids, verb, answers); });
+    writer_.call(Effect::Durable, 0, [&] {
+        intake_.flush();  // so that pushes of this very transaction are found whole
+        steering_.steer(app, uids, verb, answers);
+    });
     if (!answers.empty()) emit(ctx, list_of(answers));
 }
 

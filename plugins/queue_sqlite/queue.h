@@ -55,6 +55,7 @@ private:
     void begin(bool durable) override;
     void commit() override;
     void rollback() noexcept override;
+    void tidy_up() noexcept override { core_.database->checkpoint_if_due(); }
     void reopen_work();
     void count_crashes();
 

@@ -84,19 +84,12 @@ std::vector<PushView> Results::lookup(belfry_str app, belfry_list uids) {
     if (number == 0) return views;
     const Rows<belfry_str> rows(uids);
     for (uint32_t i = 0; i < rows.size(); ++i) {
-        const std::optional<UidRow> uid = core_.tables.uids.find(uid_key(number, view(rows[i])));
-        if (!uid) continue;
-        if (uid->member < 0) {
-            const std::optional<Push> push = core_.tables.pushes.find(uid->ref);
-            if (!push) continue;
-            views.push_back(view_of(*push, true));
-        } else {
-            const std::optional<BundleRow> row = core_.tables.bundles.find(uid->ref);
-            if (!row || static_cast<size_t>(uid->member) >= row->results.size()) continue;
-            views.push_back(view_of(*row, static_cast<size_t>(uid->member)));
-        }
+        const Known known = core_.directory.find(number, view(rows[i]));
+        if (!known) continue;
+        views.push_back(known.push != nullptr ? view_of(*known.push, true) : view_of(*known.bundle, known.index));
         views.back().index = i;
     }
+    core_.book.forget_loaded();
     return views;
 }
 

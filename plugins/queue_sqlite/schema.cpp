@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "schema_v2.h"
 #include "sqlite/schema.h"
 
 namespace belfry::queue_sqlite {
@@ -84,7 +85,17 @@ CREATE INDEX dead_buried ON dead(buried);
 CREATE INDEX dead_blob ON dead(blob) WHERE blob > 0;
 )sql";
 
-constexpr std::array kSteps{sqlite::Migration{1, kVersion1}};
+// uid holds hashes instead of uids, see uid_index.h; fingerprints stand with what they belong to; the results of
+// bundles are packed closer.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE uid RENAME TO uid_1;
+CREATE TABLE uid (
+    hash INTEGER NOT NULL, ref INTEGER NOT NULL, member INTEGER NOT NULL, PRIMARY KEY (hash, ref, member)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE push ADD COLUMN fingerprint BLOB NOT NULL DEFAULT x'';
+)sql";
+
+constexpr std::array kSteps{sqlite::Migration{1, kVersion1}, sqlite::Migration{2, kVersion2, &convert_to_version_2}};
 
 }  // namespace
 

@@ -22,15 +22,9 @@ void Steering::steer(belfry_str app, belfry_list uids, int32_t verb, std::vector
 belfry_steered Steering::steer_one(uint32_t app, std::string_view uid, int32_t verb) {
     auto unknown = sized<belfry_steered>();
     unknown.code = BELFRY_NOT_FOUND;
-    const std::optional<UidRow> row = app == 0 ? std::nullopt : core_.tables.uids.find(uid_key(app, uid));
-    if (!row) return unknown;
-    if (row->member < 0) {
-        Push* push = core_.book.push(row->ref);
-        return push == nullptr ? unknown : steer_push(*push, verb);
-    }
-    BundleRow* bundle = core_.book.bundle(row->ref);
-    if (bundle == nullptr || static_cast<size_t>(row->member) >= bundle->results.size()) return unknown;
-    return steer_member(*bundle, static_cast<uint32_t>(row->member), verb);
+    const Known known = core_.directory.find(app, uid);
+    if (!known) return unknown;
+    return known.push != nullptr ? steer_push(*known.push, verb) : steer_member(*known.bundle, known.index, verb);
 }
 
 belfry_steered Steering::steer_push(Push& push, int32_t verb) {

@@ -5,7 +5,6 @@
 // Not here: what belongs together in a transaction.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -40,10 +39,17 @@ struct BundleRow {
     std::vector<MemberResult> results;
 };
 
-struct UidRow {
-    std::array<char, 16> fingerprint{};
+// What a uid stands for.
+struct UidRef {
     int64_t ref = 0;      // push, or bundle
-    int64_t member = -1;  // index in the bundle; -1: ref is a push
+    int32_t member = -1;  // index in the bundle; -1: ref is a push
+    bool operator==(const UidRef&) const = default;
+};
+
+struct UidEntry {
+    int64_t hash = 0;
+    UidRef ref;
+    bool operator==(const UidEntry&) const = default;
 };
 
 class ItemTable {
@@ -142,11 +148,12 @@ public:
     std::vector<int64_t> finished_before(int64_t unix_ms, size_t limit);
     std::vector<int64_t> open_in_state(int32_t state);
     int64_t count_open(int32_t state);
+    void each_uid_above(int64_t id, const std::function<void(int64_t id, uint32_t app, std::string_view uid)>& fn);
 
 private:
     static Push read(const sqlite::Statement& row);
     sqlite::Statement insert_, counters_, state_, erase_, find_, of_app_, of_app_state_, expiring_, finished_, open_,
-        count_open_;
+        count_open_, uids_;
 };
 
 class BundleTable {
@@ -158,29 +165,28 @@ public:
     std::optional<BundleRow> find(int64_t id);
     // Newest first.
     std::vector<BundleRow> below(int64_t id, size_t limit);
+    // Oldest first.
+    std::vector<BundleRow> above(int64_t id, size_t limit);
     std::vector<int64_t> finished_before(int64_t unix_ms, size_t limit);
     // Members of unfinished bundles that are not pushes of their own.
     int64_t count_open_members();
 
 private:
     static BundleRow read(const sqlite::Statement& row);
-    sqlite::Statement insert_, update_, erase_, find_, below_, finished_, open_;
+    static std::vector<BundleRow> read_all(sqlite::Statement& rows);
+    sqlite::Statement insert_, update_, erase_, find_, below_, above_, finished_, open_;
 };
 
 class UidTable {
 public:
     explicit UidTable(sqlite::Database& database);
-    // False: the key exists.
-    bool insert(std::string_view key, const UidRow& row);
-    void replace(std::string_view key, const UidRow& row);
-    std::optional<UidRow> find(std::string_view key);
-    // Only if it still stands for (ref, member).
-    void erase(std::string_view key, int64_t ref, int64_t member);
-    void move(std::string_view key, int64_t from, int64_t to);
+    // May be there already.
+    void insert(const UidEntry& entry);
+    void erase(const UidEntry& entry);
+    void find(int64_t hash, std::vector<UidRef>& found);
 
 private:
-    sqlite::Database& database_;
-    sqlite::Statement insert_, replace_, find_, erase_, move_;
+    sqlite::Statement insert_, erase_, find_;
 };
 
 class BlobTable {

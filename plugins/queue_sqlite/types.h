@@ -6,10 +6,12 @@
 // writer; PushFacts are immutable but for one counter.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace belfry::queue_sqlite {
@@ -28,6 +30,10 @@ enum : uint32_t {
     kLimitsPassed = 4u,  // rate limits were charged already
     kMarked = 8u         // bundle: some member was cancelled or moved out, see its result row
 };
+
+// Of a request: the same uid with another one is a conflict.
+using Fingerprint = std::array<char, 16>;
+Fingerprint fingerprint_of(std::string_view bytes) noexcept;
 
 struct Tally {
     uint32_t gate = 0;
@@ -62,6 +68,7 @@ struct PushFacts {
     uint32_t weight = 1;
     int64_t created_unix_ms = 0, send_at_unix_ms = 0, expires_unix_ms = 0;
     int64_t body = 0;  // blob id
+    Fingerprint fingerprint{};
     std::atomic<uint32_t> live_items{0};
 };
 

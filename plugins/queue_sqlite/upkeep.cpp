@@ -161,7 +161,7 @@ bool Upkeep::purge(int64_t now) {
 void Upkeep::purge_push(int64_t id) {
     const std::optional<Push> push = core_.tables.pushes.find(id);
     if (!push) return;
-    core_.tables.uids.erase(uid_key(push->facts->app, push->facts->uid), id, -1);
+    core_.uids.remove(push->facts->app, push->facts->uid, {id, -1});
     if (push->body != 0) core_.tables.blobs.erase(push->body);
     core_.tables.pushes.erase(id);
 }
@@ -171,7 +171,7 @@ void Upkeep::purge_bundle(int64_t id) {
     if (!row) return;
     for (size_t i = 0; i < row->results.size(); ++i) {
         const MemberResult& result = row->results[i];
-        core_.tables.uids.erase(uid_key(result.app, result.uid), id, static_cast<int64_t>(i));
+        core_.uids.remove(result.app, result.uid, {id, static_cast<int32_t>(i)});
     }
     core_.tables.bundles.erase(id);
 }

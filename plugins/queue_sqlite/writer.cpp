@@ -99,6 +99,7 @@ void Writer::run_writes(const std::vector<Command*>& batch) {
     const std::optional<Problem> problem = run_together(batch);
     for (Command* command : batch) command->problem = problem && batch.size() > 1 ? run_together({command}) : problem;
     for (Command* command : batch) finish(*command);
+    engine_.tidy_up();
 }
 
 std::optional<Writer::Problem> Writer::run_together(const std::vector<Command*>& batch) {

@@ -30,6 +30,7 @@ public:
     virtual void begin(bool durable) = 0;  // may throw
     virtual void commit() = 0;             // may throw; the transaction is still open then
     virtual void rollback() noexcept = 0;  // after a failed begin, command or commit
+    virtual void tidy_up() noexcept = 0;   // after the callers were answered: what none of them should wait for
 };
 
 enum class Effect {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <stdexcept>
 #include <string>
@@ -30,6 +31,7 @@ public:
         done.push_back(current_);
     }
     void rollback() noexcept override { ++rollbacks; }
+    void tidy_up() noexcept override { ++tidied; }
 
     void note(const std::string& what) { current_ += what; }
     void hold_next_commit(std::shared_future<void> gate) { gate_ = std::move(gate); }
@@ -38,6 +40,7 @@ public:
 
     std::vector<std::string> done;
     int rollbacks = 0;
+    std::atomic<int> tidied{0};
 
 private:
     std::string current_;

@@ -106,6 +106,7 @@ void Database::set_up_writer(const WriterOptions& options) {
     execute("PRAGMA secure_delete=FAST");
     const int64_t wal_bytes = int64_t{options.wal_mib_max} << 20;
     execute("PRAGMA journal_size_limit=" + std::to_string(wal_bytes));
+    checkpoint_in_commit_ = options.checkpoint_in_commit;
     checkpoint_pages_ = static_cast<int>(options.checkpoint_pages);
     wal_pages_max_ = restart_at_pages_ = static_cast<int>(wal_bytes / std::stoll(value("PRAGMA page_size")));
     sqlite3_wal_hook(connection_, &Database::on_commit, this);
@@ -127,17 +128,24 @@ void Database::set_up_reader(const ReaderOptions& options) {
     rollback_ = prepare("ROLLBACK");
 }
 
-int Database::on_commit(void* self, sqlite3* connection, const char*, int pages) noexcept {
+int Database::on_commit(void* self, sqlite3*, const char*, int pages) noexcept {
     auto& database = *static_cast<Database*>(self);
     database.wal_pages_ = pages;
-    if (pages < database.checkpoint_pages_) return SQLITE_OK;
     // The commit stands whatever a checkpoint says; the next one tries again.
-    const bool restart = pages >= database.restart_at_pages_;
-    const int mode = restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-    const int code = sqlite3_wal_checkpoint_v2(connection, "main", mode, nullptr, nullptr);
-    if (restart)
-        database.restart_at_pages_ = code == SQLITE_OK ? database.wal_pages_max_ : pages + kPagesBetweenRestarts;
+    if (database.checkpoint_in_commit_) database.checkpoint_if_due();
     return SQLITE_OK;
+}
+
+void Database::checkpoint_if_due() noexcept {
+    if (wal_pages_ < checkpoint_pages_) return;
+    const bool restart = wal_pages_ >= restart_at_pages_;
+    const int mode = restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int left = 0;
+    int done = 0;
+    const int code = sqlite3_wal_checkpoint_v2(connection_, "main", mode, &left, &done);
+    if (restart) restart_at_pages_ = code == SQLITE_OK ? wal_pages_max_ : wal_pages_ + kPagesBetweenRestarts;
+    // All of it copied: the next commit starts at the front again.
+    if (code == SQLITE_OK && done == left) wal_pages_ = 0;
 }
 
 void Database::execute(const std::string& sql) {

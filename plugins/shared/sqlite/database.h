@@ -32,6 +32,7 @@ struct WriterOptions {
     uint32_t cache_kib = 4096;         // page cache; all caches of the process share 32 MiB
     uint32_t page_bytes = 4096;        // of a new file
     uint32_t checkpoint_pages = 1000;  // WAL length that triggers a checkpoint; larger ones stall longer
+    bool checkpoint_in_commit = true;  // else the owner calls checkpoint_if_due() when nobody waits for it
     bool exclusive = false;            // no second connection at all, not even a reader; no -shm file
     bool incremental_vacuum = false;   // of a new file: keep free pages reclaimable by PRAGMA incremental_vacuum
     uint32_t wal_mib_max = 64;         // a WAL that readers keep longer than this is restarted, waiting for them
@@ -71,6 +72,9 @@ public:
     bool in_transaction() const noexcept { return sqlite3_get_autocommit(connection_) == 0; }
     // Length of the WAL in pages after the last commit.
     int wal_pages() const noexcept { return wal_pages_; }
+    // Copies the WAL into the database file if it is long enough; a WAL that stays full is left to the next call. Does
+    // nothing inside a transaction.
+    void checkpoint_if_due() noexcept;
     // Copies all of the WAL into the database file and truncates it, if no reader is in the way. False: a reader was.
     bool checkpoint();
     // A consistent copy into `path`, which must not exist, made in steps of some pages. Call with the writer's lock
@@ -94,6 +98,7 @@ private:
     sqlite3* connection_ = nullptr;
     Statement begin_immediate_, begin_read_, commit_, rollback_;
     Synchronous synchronous_ = Synchronous::Full;
+    bool checkpoint_in_commit_ = true;
     int checkpoint_pages_ = 0;
     int wal_pages_max_ = 0;
     int restart_at_pages_ = 0;

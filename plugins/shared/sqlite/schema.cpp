@@ -45,6 +45,7 @@ int migrate(Database& database, const Component& component, std::span<const Migr
                 "(unixepoch())) STRICT");
         }
         database.execute(step.sql);
+        if (step.convert != nullptr) step.convert(database);
         database.prepare("INSERT INTO belfry_schema (version) VALUES (?1)").with(step.version).run();
         transaction.commit();
     }

@@ -12,10 +12,12 @@
 
 namespace belfry::sqlite {
 
-// One step: the SQL that leads from version - 1 to version. Published steps are never edited.
+// One step: the SQL that leads from version - 1 to version, and what SQL alone cannot do, afterwards in the same
+// transaction. Published steps are never edited.
 struct Migration {
     int version;
     const char* sql;
+    void (*convert)(Database&) = nullptr;
 };
 
 // What a file belongs to, so that a queue is never opened as a storage.
