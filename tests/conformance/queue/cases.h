@@ -25,6 +25,7 @@ std::span<const Case> bundle_cases();
 std::span<const Case> fairness_cases();
 std::span<const Case> keeping_cases();
 std::span<const Case> trouble_cases();
+std::span<const Case> lifetime_cases();
 
 // The case's configuration with one more member, e.g. R"("backlog_max":5)". Skips the case if the plugin refuses it.
 std::string with_member(const Context& context, const std::string& member);

@@ -37,9 +37,10 @@ std::vector<Claimed> drain(Queue& queue, const std::vector<uint32_t>& gates) {
 int main(int argc, char** argv) {
     namespace queue = belfry::conformance::queue;
     std::vector<belfry::conformance::Case> cases;
-    for (const auto topic : {queue::claim_cases(), queue::uid_cases(), queue::page_cases(), queue::crash_cases(),
-                             queue::broadcast_cases(), queue::time_cases(), queue::steer_cases(), queue::bundle_cases(),
-                             queue::fairness_cases(), queue::keeping_cases(), queue::trouble_cases()}) {
+    for (const auto topic :
+         {queue::claim_cases(), queue::uid_cases(), queue::page_cases(), queue::crash_cases(), queue::broadcast_cases(),
+          queue::time_cases(), queue::steer_cases(), queue::bundle_cases(), queue::fairness_cases(),
+          queue::keeping_cases(), queue::trouble_cases(), queue::lifetime_cases()}) {
         cases.insert(cases.end(), topic.begin(), topic.end());
     }
     const belfry::conformance::Suite suite{"belfry.queue/1", R"({"path":"{dir}/queue.db"})", cases};

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Leases, orderly stops, copies made while running, and more uids than any memory holds.
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <set>
+
+#include "conformance/queue/cases.h"
+
+namespace belfry::conformance::queue {
+
+namespace {
+
+constexpr uint64_t kOther = 77;
+
+void lease(Context& context) {
+    constexpr int64_t kLeaseMs = 10'000;
+    Queue queue(context, with_member(context, R"("lease_s":10)"));
+    queue.must_enqueue(slice_push("u", 0, 100));
+    belfry_pulse pulse{};
+    queue.beat(kOther, &pulse);
+    require_equal(queue.claim_as(kOther, BELFRY_LANE_NORMAL, 1).size(), size_t{1}, "claimable items");
+    for (int i = 0; i < 5; ++i) {
+        queue.host().advance_ms(kLeaseMs - 1000);
+        queue.upkeep();
+        require(queue.claim(BELFRY_LANE_NORMAL, 1).empty(), "no lease ends before its time");
+        require_equal(queue.beat(kOther, &pulse), BELFRY_OK, "code of a beat in time");
+    }
+    queue.host().advance_ms(kLeaseMs + 2000);
+    queue.upkeep();
+    require_equal(queue.claim(BELFRY_LANE_NORMAL, 1).size(), size_t{1}, "what a dead node held, two seconds later");
+}
+
+// Enqueues and works until told to stop; what it holds then it releases.
+class Load {
+public:
+    explicit Load(Queue& queue) : queue_(queue) {}
+
+    void enqueue(const std::atomic<bool>& stop, std::set<std::string>& acknowledged, const std::string& name) {
+        for (uint64_t i = 0; !stop; ++i) {
+            const std::string uid = name + std::to_string(i);
+            const NewPush push = i % 4 == 0 ? slice_push(uid, 0, 100) : small_push(uid);
+            if (queue_.enqueue(push).code == BELFRY_OK) acknowledged.insert(uid);
+        }
+    }
+    void work(const std::atomic<bool>& stop) {
+        while (!stop) {
+            for (const Claimed& one : queue_.claim(BELFRY_LANE_NORMAL, 8)) {
+                const bool release = stop || one.item % 3 == 0;
+                Checkpoint page = checkpoint_of(one, release ? BELFRY_NEXT_RELEASE : BELFRY_NEXT_FINISH);
+                page.cost = 1;
+                queue_.page(page);
+            }
+        }
+    }
+
+private:
+    Queue& queue_;
+};
+
+void orderly_stop(Context& context) {
+    Queue queue(context);
+    Load load(queue);
+    for (int round = 0; round < 3; ++round) {
+        std::array<std::set<std::string>, 2> acknowledged;
+        {
+            Background worker([&](const std::atomic<bool>& stop) { load.work(stop); });
+            std::array<std::unique_ptr<Background>, 2> callers;
+            for (size_t i = 0; i < callers.size(); ++i) {
+                callers[i] = std::make_unique<Background>([&, i, round](const std::atomic<bool>& stop) {
+                    load.enqueue(stop, acknowledged[i], numbered("u", i) + "." + std::to_string(round) + ".");
+                });
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(150));
+            for (const auto& caller : callers) caller->finish();
+            worker.finish();
+        }
+        const auto start = Clock::now();
+        queue.reopen();
+        require(ms_since(start) < 15'000, "it stops and starts within 15 s");
+        for (const auto& uids : acknowledged) {
+            for (const std::string& uid : uids) require(queue.lookup(uid).has_value(), uid + " is kept");
+        }
+    }
+    const belfry_queue_stats stats = queue.stats();
+    require_equal(stats.claimed[BELFRY_LANE_NORMAL], 0, "items still held");
+    for (const Claimed& one : drain(queue)) require_equal(one.crashes, 0, "an orderly stop is no crash");
+    require_equal(queue.stats().running_pushes, 0, "pushes left when everything was claimed");
+}
+
+void copy_under_load(Context& context) {
+    Queue queue(context);
+    if ((queue.flags() & BELFRY_QUEUE_BACKUP) == 0) skip("the queue does not offer backup");
+    std::set<std::string> before;
+    std::set<std::string> during;
+    for (uint64_t i = 0; i < 300; ++i) {
+        before.insert(numbered("before", i));
+        queue.must_enqueue(small_push(numbered("before", i)));
+    }
+    std::filesystem::create_directories(context.directory + "/copy");
+    {
+        Load load(queue);
+        Background worker([&](const std::atomic<bool>& stop) { load.work(stop); });
+        Background caller([&](const std::atomic<bool>& stop) { load.enqueue(stop, during, "during"); });
+        belfry_why why{};
+        require_equal(queue.backup(context.directory + "/copy/queue.db", &why), BELFRY_OK, "code of the backup");
+        caller.finish();
+        worker.finish();
+    }
+    for (const auto& uids : {before, during}) {
+        for (const std::string& uid : uids) require(queue.lookup(uid).has_value(), uid + " is in the original");
+    }
+    queue.close();
+    std::string config = context.config;
+    config.insert(config.find(context.directory + "/") + context.directory.size(), "/copy");
+    Queue copy(context, config);
+    for (const std::string& uid : before) require(copy.lookup(uid).has_value(), uid + " is in the copy");
+    drain(copy);
+    require_equal(copy.stats().running_pushes, 0, "pushes of the copy that do not end");
+}
+
+void many_uids(Context& context) {
+    constexpr uint64_t kBatch = 500;
+    const uint64_t batches = 300 * uint64_t{context.scale};
+    Queue queue(context);
+    for (uint64_t batch = 0; batch < batches; ++batch) {
+        std::vector<NewPush> pushes;
+        for (uint64_t i = 0; i < kBatch; ++i) pushes.push_back(small_push(numbered("u", batch * kBatch + i)));
+        queue.must_enqueue(pushes);
+        if (batch % 100 == 50) queue.reopen();
+        drain(queue);
+    }
+    for (int i = 0; i < 2000; ++i) {
+        const std::string uid = numbered("u", context.random() % (batches * kBatch));
+        require_equal(queue.enqueue(small_push(uid)).code, BELFRY_DUPLICATE, "the same request again: " + uid);
+        NewPush other = small_push(uid);
+        other.fingerprint = 2;
+        require_equal(queue.enqueue(other).code, BELFRY_CONFLICT, "another request: " + uid);
+        require_equal(queue.lookup(uid)->state, BELFRY_PUSH_DONE, "state of " + uid);
+    }
+    require_equal(queue.enqueue(small_push("new")).code, BELFRY_OK, "a uid of its own");
+}
+
+constexpr std::array kCases{
+    Case{"Q30", "A lease lives while its node gives signs of life and ends two seconds after its time at most", 20,
+         &lease},
+    Case{"Q40", "An orderly stop under load loses nothing and counts as no crash", 60, &orderly_stop},
+    Case{"K2", "A backup made under load is whole: every push in it ends", 60, &copy_under_load},
+    Case{"U1", "Uids stay unique when there are more than memory holds, over restarts", 120, &many_uids},
+};
+
+}  // namespace
+
+std::span<const Case> lifetime_cases() {
+    return kCases;
+}
+
+}  // namespace belfry::conformance::queue
