@@ -302,7 +302,7 @@ TEST(Output, GrowsWithoutLosingAnything) {
     EXPECT_EQ(output.view(), expected.substr(0, 10));
 }
 
-bool is_public(const char* text) {
+sockaddr_storage address_of(const char* text) {
     sockaddr_storage storage{};
     auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
     auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
@@ -312,7 +312,38 @@ bool is_public(const char* text) {
         EXPECT_EQ(inet_pton(AF_INET6, text, &v6->sin6_addr), 1) << text;
         v6->sin6_family = AF_INET6;
     }
+    return storage;
+}
+
+bool is_public(const char* text) {
+    const sockaddr_storage storage = address_of(text);
     return is_public(reinterpret_cast<const sockaddr*>(&storage));
+}
+
+// How many addresses of a lookup would be tried.
+size_t usable(std::vector<const char*> texts, bool untrusted) {
+    std::vector<sockaddr_storage> addresses;
+    for (const char* text : texts) addresses.push_back(address_of(text));
+    std::vector<addrinfo> list(texts.size());
+    for (size_t i = 0; i < list.size(); ++i) {
+        const bool v4 = addresses[i].ss_family == AF_INET;
+        list[i].ai_family = addresses[i].ss_family;
+        list[i].ai_addr = reinterpret_cast<sockaddr*>(&addresses[i]);
+        list[i].ai_addrlen = v4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+        list[i].ai_next = i + 1 < list.size() ? &list[i + 1] : nullptr;
+    }
+    return usable_addresses(list.data(), untrusted).size();
+}
+
+TEST(AddressPolicy, RefusesANameWithOnePrivateAddressAltogether) {
+    EXPECT_EQ(usable({"8.8.8.8", "2606:4700::1"}, true), 2u);
+    EXPECT_EQ(usable({"10.0.0.1", "::1"}, false), 2u);
+    for (const char* hidden : {"127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1", "fd00::1", "::1"}) {
+        EXPECT_EQ(usable({hidden}, true), 0u) << hidden;
+        EXPECT_EQ(usable({"8.8.8.8", hidden}, true), 0u) << hidden;
+        EXPECT_EQ(usable({hidden, "8.8.8.8"}, true), 0u) << hidden;
+        EXPECT_EQ(usable({"8.8.8.8", "2606:4700::1", hidden}, true), 0u) << hidden;
+    }
 }
 
 TEST(AddressPolicy, KnowsWhatIsNotPublic) {
@@ -346,7 +377,16 @@ TEST(AddressPolicy, KnowsWhatIsNotPublic) {
                              "2001:db8::1",
                              "2002:7f00:1::1",
                              "64:ff9b::7f00:1",
-                             "2001::1"}) {
+                             "64:ff9b:1::808:808",
+                             "192.88.99.1",
+                             "100::1",
+                             "2001::1",
+                             "2001:2::1",
+                             "2001:10::1",
+                             "3fff::1",
+                             "::ffff:169.254.169.254",
+                             "::10.0.0.1",
+                             "2002:a9fe:a9fe::1"}) {
         EXPECT_FALSE(is_public(text)) << text;
     }
 }

@@ -56,10 +56,12 @@ uint32_t word_at(const unsigned char* bytes) noexcept {
 bool is_public6(const in6_addr& address) noexcept {
     const unsigned char* b = address.s6_addr;
     if (IN6_IS_ADDR_V4MAPPED(&address)) return is_public4(word_at(b + 12));
-    if (word_at(b) == 0x0064FF9B) return is_public4(word_at(b + 12));        // NAT64
-    if ((b[0] & 0xE0) != 0x20) return false;                                 // only 2000::/3 is global unicast
-    if (word_at(b) == 0x20010DB8 || word_at(b) == 0x20010000) return false;  // documentation, Teredo
-    if (b[0] == 0x20 && b[1] == 0x02) return is_public4(word_at(b + 2));     // 6to4
+    if (word_at(b) == 0x0064FF9B && word_at(b + 4) == 0 && word_at(b + 8) == 0)
+        return is_public4(word_at(b + 12));                                     // NAT64, the well-known prefix
+    if ((b[0] & 0xE0) != 0x20) return false;                                    // only 2000::/3 is global unicast
+    if (word_at(b) == 0x20010DB8 || word_at(b) >> 12 == 0x3FFF0) return false;  // documentation
+    if (word_at(b) >> 9 == 0x20010000 >> 9) return false;                       // Teredo, ORCHID, benchmarks
+    if (b[0] == 0x20 && b[1] == 0x02) return is_public4(word_at(b + 2));        // 6to4
     return true;
 }
 
@@ -71,13 +73,15 @@ void append(std::vector<Address>& addresses, const addrinfo& info) {
     addresses.push_back(address);
 }
 
+}  // namespace
+
 // The system's order of preference, but with the families alternating, so that a dead one costs one attempt.
-std::vector<Address> alternate(const addrinfo* list, bool untrusted) {
+std::vector<Address> usable_addresses(const addrinfo* list, bool untrusted) {
     std::vector<Address> first, second;
     int first_family = AF_UNSPEC;
     for (; list != nullptr; list = list->ai_next) {
         if (list->ai_family != AF_INET && list->ai_family != AF_INET6) continue;
-        if (untrusted && !is_public(list->ai_addr)) continue;
+        if (untrusted && !is_public(list->ai_addr)) return {};
         if (first_family == AF_UNSPEC) first_family = list->ai_family;
         append(list->ai_family == first_family ? first : second, *list);
     }
@@ -88,6 +92,8 @@ std::vector<Address> alternate(const addrinfo* list, bool untrusted) {
     }
     return mixed;
 }
+
+namespace {
 
 Notice look_up(const Job& job) {
     Notice notice;
@@ -104,7 +110,7 @@ Notice look_up(const Job& job) {
         notice.failure = "name " + job.host + " cannot be resolved: " + gai_strerror(code);
         return notice;
     }
-    notice.addresses = alternate(found, job.untrusted);
+    notice.addresses = usable_addresses(found, job.untrusted);
     if (notice.addresses.empty()) notice.failure = "name " + job.host + " has no address that may be connected to";
     return notice;
 }

@@ -6,6 +6,7 @@
 // Threads: resolve is [any]; answers are posted to the door they were asked through.
 #pragma once
 
+#include <netdb.h>
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -29,14 +30,17 @@ public:
     Resolver& operator=(const Resolver&) = delete;
 
     // Addresses of both families, alternating, arrive as Door::Resolved with `ticket`. False: too many lookups are
-    // waiting. `untrusted`: only public unicast addresses are given (others would let a push reach into our own
-    // network).
+    // waiting. `untrusted`: a name with any address that is not public unicast has none at all (it would let a push
+    // reach into our own network).
     bool resolve(std::string host, uint16_t port, bool untrusted, uint64_t ticket, std::shared_ptr<Door> answer_to);
 
 private:
     class Pool;
     std::unique_ptr<Pool> trusted_, untrusted_;
 };
+
+// What may be connected to of a lookup's result, at most eight.
+std::vector<Address> usable_addresses(const addrinfo* list, bool untrusted);
 
 // Whether an address is reachable from everywhere: not private, loopback, link-local, multicast, documentation or an
 // embedded one of these (RFC 6890, RFC 4291, RFC 6052).
