@@ -16,14 +16,6 @@ namespace {
                           std::string("stored ") + what + " cannot be read; restore the file from a backup");
 }
 
-void put_number(uint64_t value, std::string& out) {
-    while (value >= 0x80) {
-        out.push_back(static_cast<char>(value | 0x80U));
-        value >>= 7U;
-    }
-    out.push_back(static_cast<char>(value));
-}
-
 uint64_t take_number(std::string_view& bytes, const char* what) {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -44,12 +36,20 @@ std::string_view take_text(std::string_view& bytes) {
     return text;
 }
 
+}  // namespace
+
+void put_number(uint64_t value, std::string& out) {
+    while (value >= 0x80) {
+        out.push_back(static_cast<char>(value | 0x80U));
+        value >>= 7U;
+    }
+    out.push_back(static_cast<char>(value));
+}
+
 void put_text(std::string_view text, std::string& out) {
     put_number(text.size(), out);
     out += text;
 }
-
-}  // namespace
 
 void encode_topics(std::span<const TopicRef> topics, std::string& out) {
     out.clear();

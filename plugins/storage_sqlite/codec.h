@@ -15,6 +15,10 @@
 
 namespace belfry::storage {
 
+// LEB128; a text behind its length.
+void put_number(uint64_t value, std::string& out);
+void put_text(std::string_view text, std::string& out);
+
 // One subscription of a device: topic number and a bit mask of belfry_origin.
 struct TopicRef {
     int64_t topic = 0;

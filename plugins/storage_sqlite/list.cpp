@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "storage_sqlite/limits.h"
+#include "storage_sqlite/list_page.h"
 #include "storage_sqlite/reader.h"
 #include "storage_sqlite/selection.h"
 
@@ -23,10 +24,6 @@ uint32_t portion_for(const belfry_paging& paging) {
     return std::clamp(paging.limit, 15U, kCandidates - 1) + 1;
 }
 
-[[noreturn]] void refuse_cursor() {
-    throw Failure(BELFRY_BAD_REQUEST, "not a cursor of this list; start without one", "cursor");
-}
-
 int64_t key_cursor(std::string_view text) {
     if (text.empty()) return -1;
     int64_t key = -1;
@@ -40,18 +37,6 @@ PairCursor pair_cursor(std::string_view text) {
     const auto cursor = decode_cursor(text);
     if (!cursor) refuse_cursor();
     return *cursor;
-}
-
-void put_cursor(const std::string& text, belfry_page_end* end) {
-    end->more = 1;
-    std::snprintf(end->cursor, sizeof end->cursor, "%s", text.c_str());
-}
-
-void start_page(const belfry_paging& paging, belfry_page_end* end) {
-    if (paging.limit == 0) throw Failure(BELFRY_BAD_REQUEST, "a page has at least one row", "limit");
-    end->more = 0;
-    end->total = paging.want_total != 0 ? 0 : -1;
-    end->cursor[0] = '\0';
 }
 
 // How many of an owner's sorted names come before the place a cursor means.
@@ -229,19 +214,21 @@ void Reader::walk_users(std::string_view app, const belfry_selection& which, con
     }
 }
 
+// Of the user that a cursor means.
+std::string Reader::bound_user_name(std::string_view app, int64_t number) {
+    const Snapshot snapshot(*this);
+    const auto app_id = app_number(app);
+    const sqlite::ResetAtEnd reset(user_name_);
+    if (!app_id || !user_name_.with(*app_id, number).step()) refuse_cursor();
+    return std::string(user_name_.text(0));
+}
+
 void Reader::list_user_topics(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
                               belfry_emit emit, void* ctx, belfry_page_end* end) {
     start_page(paging, end);
     begin_call();
     const PairCursor start = pair_cursor(view(paging.cursor));
-    std::string from;
-    if (start.owner >= 0) {
-        const Snapshot snapshot(*this);
-        const auto number = app_number(app);
-        const sqlite::ResetAtEnd reset(user_name_);
-        if (!number || !user_name_.with(*number, start.owner).step()) refuse_cursor();
-        from = user_name_.text(0);
-    }
+    const std::string from = start.owner < 0 ? std::string() : bound_user_name(app, start.owner);
     PairPage page;
     PairCursor last;
     walk_users(

@@ -130,6 +130,16 @@ belfry_code expire(belfry_instance* self, belfry_str app, int64_t before_unix_ms
     });
 }
 
+belfry_code dump(belfry_instance* self, belfry_str app, const belfry_paging* paging, belfry_emit emit, void* ctx,
+                 belfry_page_end* end, belfry_why* why) noexcept {
+    return guarded(why,
+                   [&] { self->store.reader()->dump(view(app), known_part<belfry_paging>(paging), emit, ctx, end); });
+}
+
+belfry_code load(belfry_instance* self, belfry_str app, belfry_list records, belfry_why* why) noexcept {
+    return guarded(why, [&] { self->store.writer().load(view(app), records); });
+}
+
 belfry_code backup(belfry_instance* self, belfry_str path, belfry_why* why) noexcept {
     return guarded(why, [&] { self->store.writer().backup_to(text(path)); });
 }
@@ -141,7 +151,7 @@ belfry_code purge_app(belfry_instance* self, belfry_str app, uint32_t limit, int
 belfry_storage table_of(const Config& config) noexcept {
     belfry_storage table = sized<belfry_storage>();
     table.flags = BELFRY_STORAGE_COUNTS | BELFRY_STORAGE_SPLIT | BELFRY_STORAGE_ATOMIC_USER_TOPICS |
-                  BELFRY_STORAGE_EXPIRE | BELFRY_STORAGE_BACKUP | BELFRY_STORAGE_PURGE_APP;
+                  BELFRY_STORAGE_EXPIRE | BELFRY_STORAGE_DUMP | BELFRY_STORAGE_BACKUP | BELFRY_STORAGE_PURGE_APP;
     table.concurrency = config.readers + kWaitingWriters;
     table.register_devices = register_devices;
     table.update_devices = update_devices;
@@ -159,6 +169,8 @@ belfry_storage table_of(const Config& config) noexcept {
     table.count = count;
     table.split = split;
     table.expire = expire;
+    table.dump = dump;
+    table.load = load;
     table.backup = backup;
     table.purge_app = purge_app;
     return table;

@@ -26,6 +26,8 @@ namespace belfry::storage {
 // Says whether a call may go on; asked every few hundred rows.
 using InTime = std::function<bool()>;
 
+class DumpPage;
+struct DumpPlace;
 class Selection;
 
 class Reader {
@@ -50,6 +52,9 @@ public:
     void list_user_topics(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
                           belfry_emit emit, void* ctx, belfry_page_end* end);
     void count(std::string_view app, const belfry_selection& which, const InTime& in_time, int64_t* n);
+
+    // dump.cpp
+    void dump(std::string_view app, const belfry_paging& paging, belfry_emit emit, void* ctx, belfry_page_end* end);
 
     void kv_get(std::string_view key, belfry_emit emit, void* ctx);
     // Devices of the app after *after that were neither registered nor updated since `before`: at most `limit`, found
@@ -105,6 +110,13 @@ private:
     void walk_users(std::string_view app, const belfry_selection& which, const std::string& from,
                     const VisitUser& visit);
 
+    std::string bound_user_name(std::string_view app, int64_t number);
+
+    // Each answers where the page ended; nothing if its part is through.
+    std::optional<DumpPlace> dump_state(const DumpPlace& from, DumpPage& page);
+    std::optional<DumpPlace> dump_devices(std::string_view app, int64_t after, DumpPage& page);
+    std::optional<DumpPlace> dump_bindings(std::string_view app, int64_t last, DumpPage& page);
+
     struct Range {  // of keys: inside a topic, or of a whole app
         bool by_topic;
         int64_t number;
@@ -117,7 +129,7 @@ private:
     std::unique_ptr<sqlite::Database> database_;
     Words words_;
     RowBatch batch_;
-    sqlite::Statement app_, topic_, topic_name_, kv_, inactive_;
+    sqlite::Statement app_, topic_, topic_name_, kv_, kv_keys_, inactive_;
     sqlite::Statement narrow_by_key_, wide_by_key_, key_by_identity_;
     sqlite::Statement scan_topic_, scan_narrow_, scan_wide_;
     sqlite::Statement app_keys_, user_keys_, topic_keys_;  // key, traits after a key

@@ -20,6 +20,7 @@
 
 #include "sqlite/database.h"
 #include "storage_sqlite/device_table.h"
+#include "storage_sqlite/record.h"
 #include "storage_sqlite/topic_table.h"
 #include "storage_sqlite/words.h"
 
@@ -60,6 +61,8 @@ public:
     // True: something is left.
     bool purge_app(std::string_view app, uint32_t limit);
     void backup_to(const std::string& path);
+    // dump.cpp: records of a dump, each as it was dumped; loading one twice is as good as once.
+    void load(std::string_view app, belfry_list records);
 
     // For tests that look at the file below.
     sqlite::Database& database() const noexcept { return *database_; }
@@ -74,6 +77,9 @@ private:
     void create(int64_t app, Device& device, uint32_t prefix);
     bool evict(int64_t app, int64_t key);
     void fill(int64_t app, const belfry_registration& row, int64_t now, Device& device);
+
+    void load_device(int64_t app, const DeviceRecord& record);
+    void load_binding(int64_t app, const BindingRecord& record);
 
     using Edit = std::function<belfry_code(int64_t app, const Device& before)>;  // changes after_ or removes
     void edit_devices(std::string_view app, const belfry_selection& which, belfry_emit emit, void* ctx,

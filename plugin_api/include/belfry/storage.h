@@ -246,7 +246,9 @@ typedef struct belfry_storage {
     /* EXPIRE: removes devices neither registered nor updated since; at most `limit`. *more = 1: call again. */
     belfry_code (*expire)(belfry_instance*, belfry_str app, int64_t before_unix_ms, uint32_t limit, uint32_t* removed,
                           int32_t* more, belfry_why*);
-    /* DUMP: every row of every table as opaque records after a cursor / back again; for belfry migrate. */
+    /* DUMP: everything of the app as records (emits belfry_str) after a cursor: devices with their keys, times and
+     * topics, users' topics; with the app "" the cluster's state. load takes them back, into any app and any storage
+     * that declares DUMP; a record loaded twice is as good as once. BAD_REQUEST names the record that is none. */
     belfry_code (*dump)(belfry_instance*, belfry_str app, const belfry_paging*, belfry_emit, void* ctx,
                         belfry_page_end*, belfry_why*);
     belfry_code (*load)(belfry_instance*, belfry_str app, belfry_list records, belfry_why*);

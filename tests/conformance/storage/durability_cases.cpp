@@ -186,6 +186,100 @@ void backs_up_under_writes(Context& context) {
     copy.register_all(some_phones(100, "after"));
 }
 
+using Records = std::vector<std::string>;
+
+Records dumped(World& world, std::string_view app, uint32_t limit) {
+    Records records;
+    belfry_paging paging = sized<belfry_paging>();
+    paging.limit = limit;
+    std::string cursor;
+    for (bool more = true; more;) {
+        paging.cursor = str(std::string_view(cursor));
+        belfry_page_end end = sized<belfry_page_end>();
+        belfry_why why{};
+        size_t rows = 0;
+        const belfry_code code = collect<belfry_str>(
+            [&](belfry_emit emit, void* ctx) {
+                return world.table.dump(world.instance.get(), str(app), &paging, emit, ctx, &end, &why);
+            },
+            [&](const belfry_str& record) {
+                records.push_back(text(record));
+                ++rows;
+            });
+        require(code == BELFRY_OK, "dump answered " + said(code, why));
+        require(rows <= limit, "no more records than the limit");
+        more = end.more != 0;
+        require(!more || end.cursor != cursor, "the cursor of a dump moves");
+        cursor = static_cast<const char*>(end.cursor);
+    }
+    return records;
+}
+
+belfry_code load(World& world, std::string_view app, const Records& records, belfry_why* why) {
+    const Strings rows(records);
+    return world.table.load(world.instance.get(), str(app), rows.list(), why);
+}
+
+void set_state(World& world, const std::string& key, int64_t version) {
+    belfry_kv kv = sized<belfry_kv>();
+    kv.key = str(std::string_view(key));
+    kv.value = str(std::string_view(key));
+    kv.version = version;
+    belfry_why why{};
+    require_equal(world.table.kv_cas(world.instance.get(), &kv, &why), BELFRY_OK, "code of kv_cas");
+}
+
+void fill_for_a_dump(World& world) {
+    for (int i = 0; i < 20; ++i) set_state(world, "key" + std::to_string(i), 0);
+    set_state(world, "key7", 1);
+    world.bind(BELFRY_TOPICS_ADD, "u3", {"bound", "topic3"});
+    world.bind(BELFRY_TOPICS_ADD, "u4", {"bound"});
+    world.bind(BELFRY_TOPICS_ADD, "", {"everybody"});
+    std::vector<Phone> phones;
+    for (int64_t i = 0; i < 1200; ++i) {
+        phones.push_back(numbered(i, 0));
+        phones.back().meta = "{\"i\":\"" + std::to_string(i) + "\"}";
+        phones.back().data = std::string("\0d", 2);
+        phones.back().variant = static_cast<uint32_t>(i) * 1000003U;
+        phones.back().timezone = "Europe/Paris";
+    }
+    const std::vector<int64_t> keys = world.register_all(phones);
+    world.host.advance_ms(1000);
+    world.update({.keys = {keys[5]}}, {.flags = BELFRY_PATCH_LOCALE, .locale = "fr"});
+    world.remove({.keys = {keys[6]}});
+}
+
+void dumps_and_loads(Context& context) {
+    World world(context);
+    world.need(BELFRY_STORAGE_DUMP, "DUMP");
+    const Restored elsewhere = place_to_restore(context);
+    fill_for_a_dump(world);
+    const Records records = dumped(world, world.app, 1000);
+    require(dumped(world, world.app, 7) == records && dumped(world, world.app, 601) == records,
+            "the same records whatever the page size");
+    const Records state = dumped(world, "", 3);
+    require_equal(state.size(), 20U, "records of the cluster's state");
+    World copy(context, elsewhere.config);
+    belfry_why why{};
+    // A second time, and over devices that are in the way.
+    copy.register_all({numbered(3, 1), numbered(9000, 1)});
+    for (int i = 0; i < 2; ++i) {
+        require(load(copy, copy.app, records, &why) == BELFRY_OK, std::string("loaded: ") + why.text);
+        require(load(copy, "", state, &why) == BELFRY_OK, std::string("loaded: ") + why.text);
+    }
+    copy.remove({.keys = keys_of(copy.fetch_identities({identity_hash("fcm", "t9000")}))});
+    require(dumped(copy, copy.app, 500) == records && dumped(copy, "", 500) == state, "a dump of the copy is the same");
+    require(copy.device_topics() == world.device_topics(), "topics with their origins");
+    require(copy.user_topics() == world.user_topics(), "users' topics");
+    require_consistent(copy);
+    const Row row = world.list().at(17);
+    require_equal(copy.invalidate(fact_of(row.key, row.token)).code, BELFRY_OK, "code: token hashes came along");
+    for (const belfry_registered& fresh : copy.try_register(copy.app, some_phones(50, "fresh")))
+        require(!world.exists(fresh.key), "new devices get keys of their own");
+    require_equal(load(copy, copy.app, {records[0], "no record"}, &why), BELFRY_BAD_REQUEST, "code for a bad record");
+    require(why.text[0] != '\0', "and a reason");
+}
+
 void a_second_instance(Context& context) {
     World world(context);
     const std::vector<int64_t> keys = world.register_all(some_phones(100, "t", {"x"}));
@@ -261,6 +355,9 @@ constexpr std::array kCases{
     Case{"S31b", "a backup made during writes is consistent and holds everything answered before it", 120,
          backs_up_under_writes},
     Case{"S40", "a full disk is STORE_FULL with a reason, loses nothing and passes", 120, full_disk},
+    Case{"S41",
+         "a dump, in pages of any size, loaded into another storage makes the same devices, keys, topics and state",
+         120, dumps_and_loads},
     Case{"S43", "a second host starts on a store for many and is refused, with a reason, on a store for one", 60,
          a_second_instance},
 };
