@@ -5,6 +5,13 @@
 
 namespace belfry::config {
 
+Node::Node() = default;
+Node::~Node() = default;
+Node::Node(const Node&) = default;
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(const Node&) = default;
+Node& Node::operator=(Node&&) noexcept = default;
+
 const Node* Node::find(std::string_view key) const noexcept {
     const auto it = std::find_if(table.begin(), table.end(), [&](const auto& entry) { return entry.first == key; });
     return it == table.end() ? nullptr : &it->second;

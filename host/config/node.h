@@ -15,6 +15,15 @@ namespace belfry::config {
 
 struct Node {
     enum class Kind : uint8_t { Text, Integer, Number, Boolean, List, Table };
+
+    // Not implicit: clang would ask for them while `table`'s element is not complete.
+    Node();
+    ~Node();
+    Node(const Node&);
+    Node(Node&&) noexcept;
+    Node& operator=(const Node&);
+    Node& operator=(Node&&) noexcept;
+
     Kind kind = Kind::Table;
     std::string text;
     int64_t integer = 0;

@@ -56,13 +56,13 @@ void Page::run() {
 }
 
 void Page::on_exception(http::Portion& portion, http::Exchange& exchange) noexcept {
-    Block& block = *static_cast<Block::Tied&>(portion).block;
+    Block& block = *static_cast<BlockPortion&>(portion).block;
     block.raised[exchange.index / 64].fetch_or(uint64_t{1} << (exchange.index % 64), std::memory_order_release);
     post(kException);
 }
 
 void Page::on_complete(http::Portion& portion) noexcept {
-    static_cast<Block::Tied&>(portion).block->complete.store(true, std::memory_order_release);
+    static_cast<BlockPortion&>(portion).block->complete.store(true, std::memory_order_release);
     post(kComplete);
 }
 

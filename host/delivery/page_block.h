@@ -45,12 +45,15 @@ struct Sent {
     bool judged = false;
 };
 
+class Block;
+
+// A portion that knows its block.
+struct BlockPortion : http::Portion {
+    Block* block = nullptr;
+};
+
 class Block {
 public:
-    struct Tied : http::Portion {
-        Block* block = nullptr;
-    };
-
     Block() = default;
     ~Block() { clear(); }
     Block(const Block&) = delete;
@@ -70,7 +73,7 @@ public:
     void clear() noexcept;
 
     Page* page = nullptr;
-    std::optional<Tied> portion;                            // engaged once submitted
+    std::optional<BlockPortion> portion;                    // engaged once submitted
     std::atomic<uint64_t> raised[kBlockEntries / 64] = {};  // exchanges that finished with an exception, by bit
     std::atomic<bool> complete{false};
     bool harvested = false;  // complete and every entry judged

@@ -417,7 +417,7 @@ void Page::submit_all() {
 
 void Page::submit(Block& block) {
     Gate& gate = *groups_[block.group].gate;
-    Block::Tied& portion = block.portion.emplace();
+    BlockPortion& portion = block.portion.emplace();
     portion.block = &block;
     portion.exchanges = block.exchanges();
     portion.owner = this;
