@@ -3,13 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 
+#include "base/small_file.h"
 #include "config/config.h"
 #include "config/node.h"
 #include "config/settings.h"
@@ -37,16 +34,10 @@ std::string found_file(const LoadArgs& args) {
 }
 
 Result<Node> read_file(const std::string& file) {
-    errno = 0;
-    std::ifstream in(file, std::ios::binary);
-    std::string text((std::istreambuf_iterator<char>(in)), {});
-    if (!in.is_open() || in.bad()) {
-        return error(ErrorCode::Misconfigured, file + ": cannot be read (" + std::strerror(errno ? errno : EIO) +
-                                                   "); check the path given by --config or BELFRY_CONFIG");
-    }
-    if (text.size() > kConfigBytesMax)
-        return error(ErrorCode::Misconfigured, file + ": longer than 4 MiB, this is no configuration");
-    return read_toml(text, file);
+    const Result<std::string> text = read_small_file(file, kConfigBytesMax);
+    if (text) return read_toml(*text, file);
+    return error(ErrorCode::Misconfigured, file + ": cannot be read (" + text.error().message +
+                                               "); check the path given by --config or BELFRY_CONFIG");
 }
 
 std::string lower(std::string_view text) {

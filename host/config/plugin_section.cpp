@@ -1,34 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Secrets, and the sections that belong to plugins: TOML becomes JSON in which every secret is only a reference.
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/small_file.h"
 #include "config/settings.h"
 
 namespace belfry::config {
 namespace {
-
-constexpr size_t kSecretFileBytesMax = 1 << 20;
-
-Result<std::string> read_secret_file(const std::string& path) {
-    errno = 0;
-    std::ifstream in(path, std::ios::binary);
-    std::string text((std::istreambuf_iterator<char>(in)), {});
-    if (!in.is_open() || in.bad()) {
-        return error(ErrorCode::Misconfigured, std::strerror(errno ? errno : EIO));
-    }
-    if (text.size() > kSecretFileBytesMax)
-        return error(ErrorCode::Misconfigured, "longer than 1 MiB, this is no secret");
-    // The line end that editors add is not part of a text; binary files (PKCS#12) are left alone.
-    if (text.find('\0') == std::string::npos) {
-        while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-    }
-    return text;
-}
 
 Secret from_file(const Node& path, const std::string& key, Reading& reading) {
     const std::string full = reading.complete(path.text, path);
