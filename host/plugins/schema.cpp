@@ -4,19 +4,20 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <stdexcept>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validator.hpp>
 
 #include "base/json.h"
+#include "base/small_file.h"
+#include "plugins/schema_refs.h"
 
 namespace belfry::plugins {
 
@@ -25,22 +26,10 @@ namespace {
 using Json = nlohmann::json;
 using Pointer = Json::json_pointer;
 
-constexpr int kSchemaDepthMax = 32;  // also ends schemas that refer to themselves
-constexpr size_t kSecretBytesMax = 1 << 20;
+constexpr int kSchemaDepthMax = 32;          // also ends schemas that refer to themselves
+constexpr size_t kSchemaStepsMax = 100'000;  // pairs of a schema and a value that one section makes
+constexpr size_t kPatternTextMax = 4096;     // std::regex takes stack for every byte it matches
 constexpr size_t kChoicesShown = 8;
-
-// The schema that a local "$ref" means.
-const Json& resolved(const Json& root, const Json& schema) {
-    const Json* at = &schema;
-    for (int hop = 0; hop < kSchemaDepthMax && at->is_object() && at->contains("$ref"); ++hop) {
-        const Json& ref = (*at)["$ref"];
-        if (!ref.is_string() || ref.get_ref<const std::string&>().rfind("#/", 0) != 0) break;
-        const Pointer pointer(ref.get_ref<const std::string&>().substr(1));
-        if (!root.contains(pointer)) break;
-        at = &root[pointer];
-    }
-    return *at;
-}
 
 // Calls visit(schema, value, pointer) for every pair of a value and a schema that speaks of it, whatever the branch.
 class Walk {
@@ -50,6 +39,7 @@ public:
 
     void run(const Json& unresolved, Json& value, const Pointer& at, int depth = 0) {
         if (depth > kSchemaDepthMax) return;
+        if (++steps_ > kSchemaStepsMax) throw std::runtime_error("the schema has too many branches for this section");
         const Json& schema = resolved(root_, unresolved);
         if (!schema.is_object()) return;
         visit_(schema, value, at);
@@ -88,6 +78,7 @@ private:
 
     const Json& root_;
     const Visit visit_;
+    size_t steps_ = 0;
 };
 
 bool has_format(const Json& schema, const char* format) {
@@ -107,19 +98,10 @@ std::string absolute(const std::string& path, const std::string& folder) {
 }
 
 Result<std::string> secret_file(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::string text((std::istreambuf_iterator<char>(in)), {});
-    if (!in.is_open() || in.bad())
-        return error(ErrorCode::Misconfigured,
-                     "cannot read the secret's file " + path + "; check path and permissions");
-    if (text.size() > kSecretBytesMax)
-        return error(ErrorCode::Misconfigured,
-                     "the secret's file " + path + " is longer than 1 MiB; name the right file");
-    // The line end that editors add is not part of a text; binary files (PKCS#12) are left alone.
-    if (text.find('\0') == std::string::npos) {
-        while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-    }
-    return text;
+    Result<std::string> text = read_secret_file(path);
+    if (text) return text;
+    return error(ErrorCode::Misconfigured, "cannot read the secret's file " + path + " (" + text.error().message +
+                                               "); check path and permissions");
 }
 
 void wipe_texts(Json& value) {
@@ -144,6 +126,10 @@ public:
         Walk(schema_, [&](const Json& schema, Json& value, const Pointer& at) {
             if (has_format(schema, "secret")) secret(value, at);
             if (has_format(schema, "path") && value.is_string()) value = absolute(value.get<std::string>(), folder_);
+            if (schema.contains("pattern") && value.is_string() &&
+                value.get_ref<const std::string&>().size() > kPatternTextMax)
+                complain(at, error(ErrorCode::Misconfigured,
+                                   "is too long: where the schema has a pattern, 4096 bytes are the most"));
         }).run(schema_, plain_, Pointer());
         if (finding_) return *finding_;
         reveal_others(plain_, Pointer());
@@ -313,9 +299,10 @@ private:
     std::map<std::string, std::vector<Json>> schemas_;  // by pointer
 };
 
-// The least value that a schema asks for.
-Json least(const Json& root, const Json& unresolved, int depth = 0) {
+// The least value that a schema asks for; `steps` bounds its size.
+Json least(const Json& root, const Json& unresolved, size_t& steps, int depth = 0) {
     const Json& schema = resolved(root, unresolved);
+    if (++steps > kSchemaStepsMax) throw std::runtime_error("the schema asks for too much");
     if (!schema.is_object() || depth > kSchemaDepthMax) return Json();
     for (const char* stated : {"const", "default"}) {
         if (schema.contains(stated)) return schema[stated];
@@ -337,7 +324,7 @@ Json least(const Json& root, const Json& unresolved, int depth = 0) {
                              ? schema["minItems"].get<size_t>()
                              : 0;
         for (size_t i = 0; i < n && i < kChoicesShown && schema.contains("items"); ++i)
-            list.push_back(least(root, schema["items"], depth + 1));
+            list.push_back(least(root, schema["items"], steps, depth + 1));
         return list;
     }
     if (type == "object") {
@@ -347,7 +334,7 @@ Json least(const Json& root, const Json& unresolved, int depth = 0) {
             if (!name.is_string()) continue;
             const std::string& key = name.get_ref<const std::string&>();
             object[key] = schema.contains("properties") && schema["properties"].contains(key)
-                              ? least(root, schema["properties"][key], depth + 1)
+                              ? least(root, schema["properties"][key], steps, depth + 1)
                               : Json("probe");
         }
         return object;
@@ -377,6 +364,7 @@ Result<std::unique_ptr<const Schema>> Schema::parse(std::string_view text) {
     try {
         impl->json = Json::parse(text);
         Json& root = impl->json;
+        require_end(root);
         // A section is closed: a misspelt key must not be overlooked. Schemas that say otherwise, or are put together
         // of parts, are taken at their word.
         const bool composed =
@@ -422,7 +410,8 @@ Result<CheckedSection> Schema::check(std::string_view section, const SecretStore
 
 std::string Schema::smallest() const {
     try {
-        const Json section = least(impl_->json, impl_->json);
+        size_t steps = 0;
+        const Json section = least(impl_->json, impl_->json, steps);
         const Result<CheckedSection> checked = check(section.dump(), SecretStore(), "/nonexistent");
         return checked ? checked->config : std::string();
     } catch (const std::exception&) {

@@ -101,9 +101,9 @@ TEST(Schema, ReadsSecretsFromFilesAndTheEnvironment) {
     EXPECT_EQ(read(R"({"credentials": {"env": "BELFRY_SCHEMA_TEST"}})"), "environmental");
     EXPECT_EQ(read(R"({"credentials": {"env": "BELFRY_NOT_SET"}})"),
               "/credentials: the environment variable BELFRY_NOT_SET is not set; set it or name another one");
-    EXPECT_EQ(
-        read(R"({"credentials": {"file": "no.txt"}})"),
-        "/credentials: cannot read the secret's file " + (folder / "no.txt").string() + "; check path and permissions");
+    EXPECT_EQ(read(R"({"credentials": {"file": "no.txt"}})"),
+              "/credentials: cannot read the secret's file " + (folder / "no.txt").string() +
+                  " (No such file or directory); check path and permissions");
     ::unsetenv("BELFRY_SCHEMA_TEST");
     std::filesystem::remove_all(folder);
 }
@@ -157,6 +157,41 @@ TEST(Nearest, FindsTypingErrorsOnly) {
     EXPECT_EQ(nearest("timout", {"time", "timeout", "token"}), "timeout");
     EXPECT_EQ(nearest("dns", {"dsn", "address"}), "dsn");
     EXPECT_EQ(nearest("colour", {"timeout", "token"}), "");
+}
+
+// What a hostile manifest may hold: each would otherwise take all stack or all time.
+TEST(Schema, OneThatNeverEndsIsRefused) {
+    for (const char* text :
+         {R"({"$ref": "#"})",
+          R"({"allOf": [{"$ref": "#/definitions/a"}], "definitions": {"a": {"not": {"$ref": "#"}}}})",
+          R"({"properties": {"x": {"anyOf": [{"$ref": "#/properties/x"}]}}})"}) {
+        const auto parsed = Schema::parse(text);
+        ASSERT_FALSE(parsed) << text;
+        EXPECT_EQ(parsed.error().message, "cannot be used: a part of it refers to itself without an end");
+    }
+}
+
+TEST(Schema, OneThatDescribesATreeIsNotRefused) {
+    const auto tree = schema(R"({"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}, "required": []})");
+    EXPECT_TRUE(tree->check(R"({"left": {"left": {}}, "right": {}})", SecretStore(), "/"));
+}
+
+TEST(Schema, ReferencesStayInsideTheDocument) {
+    EXPECT_EQ(Schema::parse(R"({"$ref": "other.json#/x"})").error().message,
+              "cannot be used: \"$ref\": \"other.json#/x\" does not begin with #/");
+    EXPECT_EQ(Schema::parse(R"({"properties": {"a": {"$ref": "#/definitions/b"}}})").error().message,
+              "cannot be used: \"$ref\": \"#/definitions/b\" leads nowhere");
+}
+
+TEST(Schema, WhatGrowsWithoutBoundIsGivenUp) {
+    const auto doubling = schema(R"({"required": ["a", "b"], "properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}})");
+    EXPECT_EQ(doubling->smallest(), "");
+}
+
+TEST(Schema, LongTextsMeetNoPattern) {
+    const std::string text(5000, 'a');
+    EXPECT_EQ(finding(R"({"credentials": "abc", "project_id": ")" + text + "\"}"),
+              "/project_id: is too long: where the schema has a pattern, 4096 bytes are the most");
 }
 
 }  // namespace
