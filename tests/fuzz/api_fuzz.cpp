@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole requests: the first line is the target, the rest the body. Whatever comes in, the answer is one of the API's
 // own, its JSON is valid, and only a request that says whom it addresses reaches delivery.
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "api/api_fakes.h"
 #include "base/json.h"
+#include "fuzz/fuzz.h"
 
 namespace {
 
-void require(bool holds) {
-    if (!holds) std::abort();
-}
+using belfry::fuzz::require;
 
 void check_push(const belfry::delivery::PushRequest& push) {
     const auto& recipient = push.recipient;
@@ -32,7 +30,7 @@ void check_push(const belfry::delivery::PushRequest& push) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static belfry::api::ApiBench bench;
-    const std::string_view input(reinterpret_cast<const char*>(data), size);
+    const std::string_view input = belfry::fuzz::text_of(data, size);
     const size_t line = std::min(input.find('\n'), input.size());
     belfry::api::FakeRequest request("POST", std::string(input.substr(0, line)),
                                      std::string(input.substr(std::min(line + 1, input.size()))));

@@ -5,21 +5,18 @@
 // Whatever comes: one verdict per item, a device is given up only where the body has FCM's own error detail, and a
 // credential is always fit for a header.
 #include <algorithm>
-#include <cstdlib>
 
 #include "../../plugins/fcm/oauth.h"
 #include "../../plugins/fcm/verdicts.h"
 #include "base/json.h"
 #include "fakes/service_host.h"
+#include "fuzz/fuzz.h"
 
 namespace {
 
 using belfry::collect;
 using belfry::fakes::TestHost;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
+using belfry::fuzz::require;
 
 struct World {
     TestHost host;

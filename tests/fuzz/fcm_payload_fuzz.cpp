@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // notification.fcm as callers send it. Whatever is let through becomes a valid JSON body with our target and no other.
-#include <cstdlib>
 
 #include "../../plugins/fcm/plan.h"
 #include "base/json.h"
 #include "fakes/service_host.h"
+#include "fuzz/fuzz.h"
 
 namespace {
 
+using belfry::fuzz::require;
 namespace json = belfry::json;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 std::string execute(const belfry_plan& plan, const belfry_content& content, std::string_view token) {
     std::string body;
@@ -33,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static const belfry::Services services(host.abi());
     auto content = belfry::sized<belfry_content>();
     content.kind = BELFRY_CONTENT_TOKENS;
-    content.payload = belfry::str(std::string_view(reinterpret_cast<const char*>(data), size));
+    content.payload = belfry::str(belfry::fuzz::text_of(data, size));
     belfry_span members{};
     try {
         members = fcm::check_content(services, content);

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // base/json against nlohmann: both agree on what is valid, and readers find in the text what the tree holds. Text that
 // is not valid must still be read within its bounds (AddressSanitizer watches).
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/json.h"
+#include "fuzz/fuzz.h"
 
 namespace {
 
+using belfry::fuzz::require;
 namespace json = belfry::json;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 // Every string of the value survives unescape and escape; returns how many values there are.
 size_t walk(const json::Value& value, size_t depth, bool valid) {
@@ -42,7 +39,7 @@ size_t values_of(const nlohmann::json& tree) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const std::string_view text = belfry::fuzz::text_of(data, size);
     const json::Check result = json::check(text);
     require(result.at <= size);
     const size_t n = walk(json::root(text), 0, static_cast<bool>(result));

@@ -3,19 +3,17 @@
 // Neither may be read beyond its end, and a refusal is one line.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "fuzz/fuzz.h"
 #include "plugins/elf_file.h"
 #include "plugins/manifest.h"
 
 namespace {
 
-void require(bool holds) {
-    if (!holds) std::abort();
-}
+using belfry::fuzz::require;
 
 void require_one_line(const belfry::Error& error) {
     const std::string line = error.to_string();
@@ -32,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
         require_one_line(facts.error());
     }
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const std::string_view text = belfry::fuzz::text_of(data, size);
     const auto manifest = belfry::plugins::parse_manifest(text, file);
     if (manifest) {
         require(!manifest->components.empty() && manifest->find(manifest->components.front().name) != nullptr);
