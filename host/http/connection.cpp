@@ -80,6 +80,7 @@ void Connection::read() {
         if (n > 0) {
             received_at_ = loop_.now();
             if (const Status fed = session_->consume({input.data(), static_cast<size_t>(n)}); !fed) {
+                say_last();
                 close(fed.error().message);
                 return;
             }
@@ -164,12 +165,17 @@ void Connection::flush() {
         close(retire_reason_.empty() ? "the peer ended the session" : retire_reason_);
     } else if (retiring_ && in_flight_ == 0) {
         session_->go_away();
-        output.clear();
-        size_t written = 0;
-        const Status produced = session_->produce(output, kOutput);
-        if (produced && !write_out(output.view(), written)) return;
+        say_last();
         close("");
     }
+}
+
+// What the session still has to say, if the socket takes it at once.
+void Connection::say_last() {
+    Output& output = loop_.output();
+    output.clear();
+    size_t written = 0;
+    if (backlog_.empty() && session_->produce(output, kOutput)) static_cast<void>(write_out(output.view(), written));
 }
 
 uint32_t Connection::limit() const noexcept {

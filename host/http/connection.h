@@ -84,6 +84,7 @@ private:
     // Open.
     bool write_out(std::string_view bytes, size_t& written);
     bool write_backlog();
+    void say_last();
     void after_input();
     void expire_streams(int64_t now);
     void arm_next();

@@ -122,12 +122,9 @@ void Connection::opened() {
         fail_setup(pool_.endpoint().origin.authority + " does not speak HTTP/2 (ALPN did not choose h2)");
         return;
     }
-    Result<std::unique_ptr<H2Session>> made = H2Session::create(*this, loop_.recycler().as_nghttp2());
-    if (!made) {
-        fail_setup(made.error().message);
-        return;
-    }
-    session_ = std::move(*made);
+    nghttp2_mem* memory = loop_.recycler().as_nghttp2();
+    session_ =
+        loop_.options().nghttp2_frames ? make_nghttp2_session(*this, memory) : make_direct_session(*this, memory);
     state_ = State::Open;
     addresses_.clear();
     opened_at_ = received_at_ = idle_since_ = pinged_at_ = loop_.now();

@@ -26,6 +26,7 @@ struct EngineOptions {
     unsigned loops = 1;
     uint32_t handshakes_max = 16;          // concurrently, per loop
     uint32_t connect_timeout_ms = 10'000;  // name, TCP and TLS together
+    bool nghttp2_frames = false;           // sessions by nghttp2 instead of DirectSession
 };
 
 struct EndpointConfig {

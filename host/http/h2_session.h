@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One HTTP/2 client session as bytes in and bytes out: requests and answers on one side, frames on the other.
 //
-// This is the seam behind which nghttp2 stays: Connection knows streams by their slot only, and gives heads and bodies
-// when asked. Nothing is submitted from inside a listener call; the caller produces after it has consumed. Threads:
-// [loop].  Owner: Connection.  Not here: sockets, TLS, deadlines, retries.
+// Two kinds stand behind this seam: DirectSession writes its own frames and is what connections use; Nghttp2Session is
+// the reference it is compared with, and the way back should a peer not get along with it. Connection knows streams by
+// their slot only, and gives heads and bodies when asked. Nothing is submitted from inside a listener call; the caller
+// produces after it has consumed. Threads: [loop].  Owner: Connection.  Not here: sockets, TLS, deadlines, retries.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -34,6 +34,9 @@ struct RequestHead {
     std::string_view method, authority, path;
     std::span<const HeadField> fields;
     uint64_t body_bytes = 0;
+    // The first `shared_n` fields, method and authority are the same for all heads with this number. 0: not known.
+    uint64_t shared = 0;
+    size_t shared_n = 0;
 };
 
 // How a stream ended.
@@ -64,40 +67,34 @@ public:
     static constexpr uint32_t kAssumedStreams =
         100;  // until the peer's SETTINGS came, as browsers and Google's SDKs do
 
-    // Queues the client's preface and SETTINGS. `memory` and `listener` outlive the session.
-    static Result<std::unique_ptr<H2Session>> create(SessionListener& listener, nghttp2_mem* memory);
-    ~H2Session() = default;
+    virtual ~H2Session() = default;
     H2Session(const H2Session&) = delete;
     H2Session& operator=(const H2Session&) = delete;
 
-    // Opens a stream. Its id, or 0 if the session takes no more (ids used up, peer going away).
-    int32_t open(uint32_t slot, const RequestHead& head);
-    void cancel(int32_t stream) noexcept;  // RST_STREAM(CANCEL); on_end follows
-    void ping() noexcept;
-    void go_away() noexcept;
+    // Opens a stream. Its id, or 0 if the session takes no more (ids used up, peer going away). May ask for the body.
+    virtual int32_t open(uint32_t slot, const RequestHead& head) = 0;
+    virtual void cancel(int32_t stream) noexcept = 0;  // RST_STREAM(CANCEL); on_end follows while producing
+    virtual void ping() noexcept = 0;
+    virtual void go_away() noexcept = 0;
     // Appends frames to `out` until nothing is ready or `out` holds `enough` bytes; heads are always written out
     // completely.
-    Status produce(Output& out, size_t enough);
-    Status consume(std::string_view bytes);
-    bool has_output() const noexcept { return nghttp2_session_want_write(session_.get()) != 0; }
-    bool ended() const noexcept { return !has_output() && nghttp2_session_want_read(session_.get()) == 0; }
+    virtual Status produce(Output& out, size_t enough) = 0;
+    // After an error only produce() may be called, once: what is left to tell the peer.
+    virtual Status consume(std::string_view bytes) = 0;
+    virtual bool has_output() const noexcept = 0;
+    virtual bool ended() const noexcept = 0;
 
-private:
-    struct Body {
-        uint64_t sent = 0, size = 0;
-        bool answered = false;  // the peer's side has ended in order
-    };
-    struct Callbacks;
-    explicit H2Session(SessionListener& listener) : listener_(listener) {}
-    void answer_complete(int32_t stream);
-
-    SessionListener& listener_;
-    std::unique_ptr<nghttp2_session, FreeWith<nghttp2_session_del>> session_;
-    std::array<nghttp2_nv, RequestHead::kFieldsMax + 4> fields_;  // scratch of open
-    std::vector<Body> bodies_;                                    // by slot
-    std::vector<int32_t> half_open_;  // answered before the request's body was sent: to be reset
-    Output* out_ = nullptr;           // while producing: where frames go,
-    size_t enough_ = 0;               // and how many bytes are enough for now
+protected:
+    H2Session() = default;
 };
+
+// What both kinds of session say in their first SETTINGS.
+inline constexpr uint32_t kStreamWindow = 1 << 20;        // bytes an answer may send ahead; small ones never wait
+inline constexpr uint32_t kConnectionWindow = 16u << 20;  // the same for all streams of a connection together
+inline constexpr uint32_t kAnswerHeadMax = 32 * 1024;     // SETTINGS_MAX_HEADER_LIST_SIZE
+
+// Both queue the client's preface and SETTINGS at once. `memory` and `listener` outlive the session.
+std::unique_ptr<H2Session> make_direct_session(SessionListener& listener, nghttp2_mem* memory);
+std::unique_ptr<H2Session> make_nghttp2_session(SessionListener& listener, nghttp2_mem* memory);
 
 }  // namespace belfry::http

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// A session by nghttp2.
+//
 // A stream's user data is its slot + 1; 0 means that nobody waits for the stream any more.
 //
 // HEADERS refer to the caller's memory (NO_COPY), so produce() never leaves one queued. DATA frames are written by
@@ -9,16 +11,13 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <vector>
 
 #include "base/assert.h"
 
 namespace belfry::http {
 
 namespace {
-
-constexpr uint32_t kStreamWindow = 1 << 20;      // bytes an answer may send ahead; small answers never wait
-constexpr int32_t kConnectionWindow = 16 << 20;  // the same for all streams of a connection together
-constexpr uint32_t kAnswerHeadMax = 32 * 1024;   // SETTINGS_MAX_HEADER_LIST_SIZE
 
 using Option = std::unique_ptr<nghttp2_option, FreeWith<nghttp2_option_del>>;
 using CallbackTable = std::unique_ptr<nghttp2_session_callbacks, FreeWith<nghttp2_session_callbacks_del>>;
@@ -55,11 +54,40 @@ bool slot_of(nghttp2_session* session, int32_t stream, uint32_t& slot) {
     return data != 0;
 }
 
-}  // namespace
+class Nghttp2Session final : public H2Session {
+public:
+    Nghttp2Session(SessionListener& listener, nghttp2_mem* memory);
+
+    int32_t open(uint32_t slot, const RequestHead& head) override;
+    void cancel(int32_t stream) noexcept override;
+    void ping() noexcept override;
+    void go_away() noexcept override;
+    Status produce(Output& out, size_t enough) override;
+    Status consume(std::string_view bytes) override;
+    bool has_output() const noexcept override { return nghttp2_session_want_write(session_.get()) != 0; }
+    bool ended() const noexcept override { return !has_output() && nghttp2_session_want_read(session_.get()) == 0; }
+
+private:
+    struct Body {
+        uint64_t sent = 0, size = 0;
+        bool answered = false;  // the peer's side has ended in order
+    };
+    struct Callbacks;
+    void answer_complete(int32_t stream);
+
+    SessionListener& listener_;
+    std::unique_ptr<nghttp2_session, FreeWith<nghttp2_session_del>> session_;
+    std::array<nghttp2_nv, RequestHead::kFieldsMax + 4> fields_;  // scratch of open
+    std::vector<Body> bodies_;                                    // by slot
+    std::vector<int32_t> half_open_;  // answered before the request's body was sent: to be reset
+    Output* out_ = nullptr;           // while producing: where frames go,
+    size_t enough_ = 0;               // and how many bytes are enough for now
+    bool failed_ = false;
+};
 
 // What nghttp2 calls. Nothing here throws or submits.
-struct H2Session::Callbacks {
-    static H2Session& self(void* user) { return *static_cast<H2Session*>(user); }
+struct Nghttp2Session::Callbacks {
+    static Nghttp2Session& self(void* user) { return *static_cast<Nghttp2Session*>(user); }
 
     static int header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_n,
                       const uint8_t* value, size_t value_n, uint8_t, void* user) noexcept {
@@ -84,7 +112,7 @@ struct H2Session::Callbacks {
     }
 
     static int frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) noexcept {
-        H2Session& me = self(user);
+        Nghttp2Session& me = self(user);
         switch (frame->hd.type) {
             case NGHTTP2_SETTINGS:
                 if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
@@ -112,7 +140,7 @@ struct H2Session::Callbacks {
     static int close(nghttp2_session* session, int32_t stream, uint32_t code, void* user) noexcept {
         uint32_t slot = 0;
         if (!slot_of(session, stream, slot)) return 0;
-        H2Session& me = self(user);
+        Nghttp2Session& me = self(user);
         const StreamEnd end = me.bodies_[slot].answered        ? StreamEnd::Complete
                               : code == NGHTTP2_REFUSED_STREAM ? StreamEnd::Refused
                                                                : StreamEnd::Reset;
@@ -132,7 +160,7 @@ struct H2Session::Callbacks {
     static int send_data(nghttp2_session* session, nghttp2_frame*, const uint8_t* head, size_t n,
                          nghttp2_data_source* source, void* user) noexcept {
         constexpr size_t kFrameHead = 9;  // RFC 9113 4.1; frames are not padded
-        H2Session& me = self(user);
+        Nghttp2Session& me = self(user);
         Output& out = *me.out_;
         if (out.size() >= me.enough_ && nghttp2_session_get_outbound_queue_size(session) == 0)
             return NGHTTP2_ERR_WOULDBLOCK;
@@ -160,8 +188,7 @@ struct H2Session::Callbacks {
     }
 };
 
-Result<std::unique_ptr<H2Session>> H2Session::create(SessionListener& listener, nghttp2_mem* memory) {
-    std::unique_ptr<H2Session> made(new H2Session(listener));
+Nghttp2Session::Nghttp2Session(SessionListener& listener, nghttp2_mem* memory) : listener_(listener) {
     nghttp2_option* raw_option = nullptr;
     BELFRY_ASSERT(nghttp2_option_new(&raw_option) == 0);
     const Option option(raw_option);
@@ -169,20 +196,18 @@ Result<std::unique_ptr<H2Session>> H2Session::create(SessionListener& listener, 
     nghttp2_option_set_no_closed_streams(option.get(), 1);
     const CallbackTable callbacks = Callbacks::table();
     nghttp2_session* raw = nullptr;
-    int code = nghttp2_session_client_new3(&raw, callbacks.get(), made.get(), option.get(), memory);
-    if (code != 0) return session_error(code);
-    made->session_.reset(raw);
+    // All that can fail here is memory.
+    BELFRY_ASSERT(nghttp2_session_client_new3(&raw, callbacks.get(), this, option.get(), memory) == 0);
+    session_.reset(raw);
     const std::array<nghttp2_settings_entry, 4> settings{{{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
                                                           {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
                                                           {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
                                                           {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kAnswerHeadMax}}};
-    code = nghttp2_submit_settings(raw, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-    if (code == 0) code = nghttp2_session_set_local_window_size(raw, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
-    if (code != 0) return session_error(code);
-    return made;
+    BELFRY_ASSERT(nghttp2_submit_settings(raw, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);
+    BELFRY_ASSERT(nghttp2_session_set_local_window_size(raw, NGHTTP2_FLAG_NONE, 0, int32_t{kConnectionWindow}) == 0);
 }
 
-int32_t H2Session::open(uint32_t slot, const RequestHead& head) {
+int32_t Nghttp2Session::open(uint32_t slot, const RequestHead& head) {
     size_t n = 0;
     fields_[n++] = field(":method", head.method, 0);
     fields_[n++] = field(":scheme", "https", 0);
@@ -199,26 +224,27 @@ int32_t H2Session::open(uint32_t slot, const RequestHead& head) {
     return stream > 0 ? stream : 0;
 }
 
-void H2Session::answer_complete(int32_t stream) {
+void Nghttp2Session::answer_complete(int32_t stream) {
     uint32_t slot = 0;
     if (!slot_of(session_.get(), stream, slot)) return;
     bodies_[slot].answered = true;
     if (nghttp2_session_get_stream_local_close(session_.get(), stream) == 0) half_open_.push_back(stream);
 }
 
-void H2Session::cancel(int32_t stream) noexcept {
+void Nghttp2Session::cancel(int32_t stream) noexcept {
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
 }
 
-void H2Session::ping() noexcept {
+void Nghttp2Session::ping() noexcept {
     nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
 }
 
-void H2Session::go_away() noexcept {
+void Nghttp2Session::go_away() noexcept {
     nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
 }
 
-Status H2Session::produce(Output& out, size_t enough) {
+Status Nghttp2Session::produce(Output& out, size_t enough) {
+    if (failed_) return {};
     out_ = &out;
     enough_ = enough;
     while (out.size() < enough || nghttp2_session_get_outbound_queue_size(session_.get()) > 0) {
@@ -231,12 +257,21 @@ Status H2Session::produce(Output& out, size_t enough) {
     return {};
 }
 
-Status H2Session::consume(std::string_view bytes) {
+Status Nghttp2Session::consume(std::string_view bytes) {
     const ssize_t n = nghttp2_session_mem_recv(session_.get(), bytes_of(bytes), bytes.size());
-    if (n < 0) return session_error(static_cast<int>(n));
+    if (n < 0) {
+        failed_ = true;
+        return session_error(static_cast<int>(n));
+    }
     for (const int32_t stream : half_open_) cancel(stream);
     half_open_.clear();
     return {};
+}
+
+}  // namespace
+
+std::unique_ptr<H2Session> make_nghttp2_session(SessionListener& listener, nghttp2_mem* memory) {
+    return std::make_unique<Nghttp2Session>(listener, memory);
 }
 
 }  // namespace belfry::http

@@ -17,12 +17,13 @@ public:
     bool empty() const noexcept { return size_ == 0; }
     const char* data() const noexcept { return bytes_.get(); }
     std::string_view view() const noexcept { return {bytes_.get(), size_}; }
+    char* at(size_t place) noexcept { return bytes_.get() + place; }
     void clear() noexcept { size_ = 0; }
     void cut(size_t size) noexcept { size_ = size; }
 
     // Room for n more bytes, which the caller writes at once.
     char* extend(size_t n) {
-        if (size_ + n > capacity_) grow(size_ + n);
+        if (n > capacity_ - size_) grow(size_ + n);
         char* at = bytes_.get() + size_;
         size_ += n;
         return at;

@@ -55,6 +55,8 @@ HeadFault RequestHeads::build(const Exchange& exchange, std::string_view authori
     const bool encoded = exchange.encoded != nullptr;
     if (&plan != plan_ || encoded != encoded_) begin_plan(plan, encoded, now_mono_ns);
     if (plan_fault_ != HeadFault::None) return plan_fault_;
+    head.shared = plans_begun_;
+    head.shared_n = constant_n_;
     fields_n_ = constant_n_;
     bytes_ = constant_bytes_;
     head.method = plan.method;
@@ -76,6 +78,7 @@ HeadFault RequestHeads::build(const Exchange& exchange, std::string_view authori
 
 // What all requests of a plan share stands at the beginning of the fields and is checked once.
 void RequestHeads::begin_plan(const Plan& plan, bool encoded, int64_t now_mono_ns) {
+    ++plans_begun_;
     plan_ = &plan;
     encoded_ = encoded;
     constant_only_ = true;

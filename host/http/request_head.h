@@ -43,6 +43,7 @@ private:
     const Plan* plan_ = nullptr;
     bool encoded_ = false, constant_only_ = false;
     HeadFault plan_fault_ = HeadFault::None;
+    uint64_t plans_begun_ = 0;
     size_t constant_n_ = 0, constant_bytes_ = 0;  // fields that are the same for all, at the beginning of fields_
     std::shared_ptr<const Credential> credential_;
     std::vector<std::shared_ptr<const Credential>> held_;  // those that heads of this turn refer to
