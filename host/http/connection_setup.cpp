@@ -86,7 +86,7 @@ void Connection::start_handshake() {
         return;
     }
     Endpoint& endpoint = pool_.endpoint();
-    Result<Ssl> made = make_tls_session(*endpoint.tls, endpoint.origin, fd_.get());
+    Result<Ssl> made = make_tls_session(*endpoint.tls, endpoint.origin, fd_.get(), pool_.tls_memory());
     if (!made) {
         fail_setup(made.error().message);
         return;
@@ -111,6 +111,7 @@ void Connection::continue_handshake() {
         watch(failure == SSL_ERROR_WANT_WRITE);
         return;
     }
+    pool_.tls_memory().reset();  // should the peer not get along with its own ticket
     fail_setup(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno));
 }
 

@@ -122,4 +122,22 @@ TEST_F(TlsTrust, SaysWhichNameIsUnknown) {
     EXPECT_NE(why.find("no-such-name.invalid"), std::string::npos) << why;
 }
 
+TEST_F(TlsTrust, ALaterConnectionResumesAnEarlierOnesSession) {
+    ServerScript script;
+    script.reply = [](const fakes::SeenRequest&) { return answer(200); };
+    H2Server server(ca_, script);
+    const EndpointId endpoint = add(config_for(server));
+    const Plan plan = plan_for(endpoint);
+    for (int round = 0; round < 3; ++round) {
+        Batch batch(plan, 1);
+        submit(batch);
+        ASSERT_TRUE(batch.wait());
+        EXPECT_EQ(batch.count(Transport::Answered, 200), 1u);
+        engine_->retire(endpoint);
+        EXPECT_TRUE(eventually([&] { return server.open_connections() == 0; }));
+    }
+    EXPECT_EQ(server.handshakes(), 3);
+    EXPECT_EQ(server.resumed(), 2);
+}
+
 }  // namespace belfry::http

@@ -17,6 +17,7 @@
 #include "http/endpoint.h"
 #include "http/plan.h"
 #include "http/timers.h"
+#include "http/tls.h"
 
 namespace belfry::http {
 
@@ -53,6 +54,7 @@ public:
 
     Endpoint& endpoint() noexcept { return endpoint_; }
     PoolTally& tally() noexcept { return tally_; }
+    TlsMemory& tls_memory() noexcept { return tls_memory_; }
 
     void enqueue(Active& active, uint32_t from, uint32_t to);
     // Forgets waiting exchanges of a portion; the loop finishes them.
@@ -93,6 +95,7 @@ private:
 
     Loop& loop_;
     Endpoint& endpoint_;
+    TlsMemory tls_memory_;
     std::vector<std::unique_ptr<Connection>> connections_;
     Queue high_, normal_;
     std::vector<Delayed> delayed_;

@@ -35,6 +35,12 @@ bool set_sni(SSL& ssl, const std::string& host) {
            1;
 }
 
+// Called on the session's loop when the peer hands out a ticket. 1: the reference is ours now.
+int keep_ticket(SSL* ssl, SSL_SESSION* ticket) {
+    static_cast<TlsMemory*>(SSL_get_ex_data(ssl, 0))->reset(ticket);
+    return 1;
+}
+
 int no_password(char*, int, int, void*) {
     return -1;
 }
@@ -81,7 +87,8 @@ Result<SslCtx> make_tls_context(const EndpointConfig& config) {
     SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context.get(), keep_ticket);
     if (SSL_CTX_set_alpn_protos(context.get(), kAlpn, sizeof kAlpn) != 0) {
         return error(ErrorCode::Internal, "ALPN cannot be set: " + last_openssl_error());
     }
@@ -95,10 +102,10 @@ Result<SslCtx> make_tls_context(const EndpointConfig& config) {
     return context;
 }
 
-Result<Ssl> make_tls_session(SSL_CTX& context, const Origin& origin, int fd) {
+Result<Ssl> make_tls_session(SSL_CTX& context, const Origin& origin, int fd, TlsMemory& memory) {
     ERR_clear_error();
     Ssl ssl(SSL_new(&context));
-    if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) {
+    if (!ssl || SSL_set_fd(ssl.get(), fd) != 1 || SSL_set_ex_data(ssl.get(), 0, &memory) != 1) {
         return error(ErrorCode::Internal, "no TLS session: " + last_openssl_error());
     }
     X509_VERIFY_PARAM* param = SSL_get0_param(ssl.get());
@@ -107,6 +114,7 @@ Result<Ssl> make_tls_session(SSL_CTX& context, const Origin& origin, int fd) {
                            ? X509_VERIFY_PARAM_set1_ip_asc(param, origin.host.c_str()) == 1
                            : SSL_set1_host(ssl.get(), origin.host.c_str()) == 1 && set_sni(*ssl, origin.host);
     if (!named) return error(ErrorCode::Internal, "TLS host name cannot be set: " + last_openssl_error());
+    if (memory && SSL_SESSION_is_resumable(memory.get()) == 1) SSL_set_session(ssl.get(), memory.get());
     SSL_set_connect_state(ssl.get());
     return ssl;
 }

@@ -18,10 +18,14 @@ namespace belfry::http {
 using SslCtx = std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>>;
 using Ssl = std::unique_ptr<SSL, FreeWith<SSL_free>>;
 
+// The newest session that a peer gave a ticket for: a later handshake with it needs no certificates and no signature.
+using TlsMemory = std::unique_ptr<SSL_SESSION, FreeWith<SSL_SESSION_free>>;
+
 // Reads the trust and client certificate settings of an endpoint. InvalidArgument names the file or setting.
 Result<SslCtx> make_tls_context(const EndpointConfig&);
-// A client session over a connected socket, ready for SSL_connect.
-Result<Ssl> make_tls_session(SSL_CTX&, const Origin&, int fd);
+// A client session over a connected socket, ready for SSL_connect. It offers what `memory` holds and leaves new tickets
+// there; `memory` outlives it and belongs to this origin and context alone.
+Result<Ssl> make_tls_session(SSL_CTX&, const Origin&, int fd, TlsMemory& memory);
 // What went wrong in the last operation on `ssl`, in words an operator can act on: verification first. Clears OpenSSL's
 // error queue.
 std::string explain_tls_failure(const SSL* ssl, const Origin&, int ssl_error, int saved_errno);

@@ -246,6 +246,7 @@ struct H2Server::Impl {
             {
                 const std::lock_guard lock(mutex);
                 ++handshakes;
+                if (SSL_session_reused(peer.ssl.get()) == 1) ++resumed;
             }
             if (script.close_after_handshake) {
                 leave(peer);
@@ -384,7 +385,7 @@ struct H2Server::Impl {
     std::mutex mutex;  // of everything below
     std::vector<std::function<void()>> commands;
     std::vector<SeenRequest> journal;
-    int accepted = 0, handshakes = 0, open = 0, pings = 0;
+    int accepted = 0, handshakes = 0, resumed = 0, open = 0, pings = 0;
     uint32_t most_streams = 0;
 };
 
@@ -450,6 +451,11 @@ int H2Server::accepted() const {
 int H2Server::handshakes() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->handshakes;
+}
+
+int H2Server::resumed() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->resumed;
 }
 
 int H2Server::open_connections() const {

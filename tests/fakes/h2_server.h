@@ -82,6 +82,7 @@ public:
     size_t seen() const;     // complete requests
     int accepted() const;    // connections
     int handshakes() const;  // completed
+    int resumed() const;     // of them, with a ticket of an earlier one
     int open_connections() const;
     uint32_t most_streams() const;  // that were ever open at once on one connection
     int pings() const;
