@@ -141,7 +141,8 @@ private:
         head.path = kBytes.substr(0, 1 + input.byte() % kBytes.size());
         head.fields = kFields;
         head.body_bytes = input.number() * 3ull;
-        streams_[slot] = {session_->open(slot, head), 0, head.body_bytes};
+        streams_[slot] = {-1, 0, head.body_bytes};  // the body may be asked for at once
+        streams_[slot].id = session_->open(slot, head);
         opened_ = true;
     }
 
