@@ -118,7 +118,7 @@ private:
     }
     uint32_t some_stream(Input& input) const {
         const uint8_t choice = input.byte();
-        if ((choice & 0x80) != 0) return choice & 0x7f;  // any, open or not
+        if ((choice & 0x80) != 0) return static_cast<uint32_t>(choice & 0x7f);  // any, open or not
         if (streams_.empty()) return 1;
         return static_cast<uint32_t>(streams_[choice % streams_.size()].id);
     }
@@ -126,7 +126,7 @@ private:
     void open(Input& input) {
         uint32_t busy = 0, slot = UINT32_MAX;
         for (uint32_t i = 0; i < streams_.size(); ++i) {
-            busy += streams_[i].id != 0 ? 1 : 0;
+            if (streams_[i].id != 0) ++busy;
             if (streams_[i].id == 0) slot = i;
         }
         if (going_ || busy >= std::min(limit_, kStreamsMax)) return;
