@@ -13,6 +13,28 @@ std::string reference(std::string_view name) {
     return "#/components/schemas/" + std::string(name);
 }
 
+std::string response(std::string_view name) {
+    return "#/components/responses/" + std::string(name);
+}
+
+// Every status but 400, 401 and 413 is an error of transport error mode only.
+struct Refusal {
+    std::string_view status, name, help;
+    bool text = false, json = false, retry_after = false;
+};
+constexpr Refusal kRefusals[] = {
+    {"400", "BadRequest", "The body is no JSON object (text), or, in transport error mode, error 107 or 108.", true,
+     true},
+    {"401", "Unauthorized", "No valid API key; the body is empty."},
+    {"404", "NotFound", "In transport error mode: error 104.", false, true},
+    {"409", "Conflict", "In transport error mode: error 113.", false, true},
+    {"413", "TooLarge", "The body is longer than http.max_body_bytes.", true},
+    {"429", "TooManyRequests", "In transport error mode: error 111.", false, true, true},
+    {"500", "Internal", "In transport error mode: error 100, a fault of the server; see its log.", false, true},
+    {"503", "Unavailable", "In transport error mode: error 100, trouble that passes.", false, true},
+    {"507", "StoreFull", "In transport error mode: error 100, a disk or quota is full.", false, true},
+};
+
 class Document {
 public:
     std::string write(std::string_view version) {
@@ -34,48 +56,78 @@ private:
         out_.key("operationId").text(method.name).key("summary").text(method.help);
         if (method.superset) out_.key("x-belfry-superset").boolean(true);
         if (!method.request) out_.key("x-belfry-available").boolean(false);
-        out_.key("requestBody").open('{').key("required").boolean(true);
-        open_content(method.streams == Streams::Request);
+        out_.key("requestBody").open('{').key("required").boolean(true).key("content").open('{');
+        open_schema(method.streams == Streams::Request ? "application/x-ndjson" : "application/json");
         if (method.request) {
             out_.key("$ref").text(reference(method.request->name));
         } else {
             out_.key("type").text("object");
         }
-        close_content();
         out_.close('}');
+        if (method.request && method.streams == Streams::Nothing) out_.key("example").raw(method.example());
+        out_.close('}').close('}').close('}');
         out_.key("responses").open('{');
-        open_response("200", "The result, or an error in the envelope.");
-        open_content(false);
-        write_answer(method);
-        close_content();
-        out_.close('}');
-        open_response("401", "No valid API key; the body is empty.");
-        out_.close('}');
-        open_response("default", "In transport error mode: a bare error.");
-        open_content(false);
-        out_.key("$ref").text(reference("Error"));
-        close_content();
-        out_.close('}');
+        write_success(method);
+        for (const Refusal& refusal : kRefusals)
+            out_.key(refusal.status).open('{').key("$ref").text(response(refusal.name)).close('}');
         out_.close('}').close('}').close('}');
     }
 
-    void open_response(const char* status, const char* what) {
-        out_.key(status).open('{').key("description").text(what);
+    void write_success(const Method& method) {
+        out_.key("200").open('{').key("description").text("The result, or an error in the envelope.");
+        out_.key("content").open('{');
+        if (method.streams == Streams::Answer) {
+            open_schema("application/x-ndjson");
+            out_.key("$ref").text(reference(method.answer->name));
+            close_schema();
+        }
+        open_schema("application/json");
+        write_answer(method);
+        close_schema();
+        out_.close('}').close('}');
     }
-    void open_content(bool lines) {
-        out_.key("content").open('{').key(lines ? "application/x-ndjson" : "application/json").open('{');
-        out_.key("schema").open('{');
+
+    void open_schema(std::string_view media_type) { out_.key(media_type).open('{').key("schema").open('{'); }
+    void close_schema() { out_.close('}').close('}'); }
+
+    // What every method may answer besides 200.
+    void write_refusals() {
+        out_.key("responses").open('{');
+        for (const Refusal& refusal : kRefusals) {
+            out_.key(refusal.name).open('{').key("description").text(refusal.help);
+            if (refusal.retry_after) {
+                out_.key("headers").open('{').key("Retry-After").open('{').key("description").text("Seconds.");
+                out_.key("schema").open('{').key("type").text("integer").close('}').close('}').close('}');
+            }
+            if (refusal.text || refusal.json) out_.key("content").open('{');
+            if (refusal.text) {
+                open_schema("text/plain");
+                out_.key("type").text("string");
+                close_schema();
+            }
+            if (refusal.json) {
+                open_schema("application/json");
+                out_.key("$ref").text(reference("Error"));
+                close_schema();
+            }
+            if (refusal.text || refusal.json) out_.close('}');
+            out_.close('}');
+        }
+        out_.close('}');
     }
-    void close_content() { out_.close('}').close('}').close('}'); }
 
     void write_answer(const Method& method) {
         if (method.id == MethodId::Batch) {
-            out_.key("$ref").text(reference(method.answer->name));
+            out_.key("oneOf").open('[').open('{').key("$ref").text(reference(method.answer->name)).close('}');
+            out_.open('{').key("type").text("object").key("required").open('[').text("error").close(']');
+            out_.key("properties").open('{').key("error").open('{').key("$ref").text(reference("Error"));
+            out_.close('}').close('}').close('}').close(']');
             return;
         }
         out_.key("type").text("object").key("properties").open('{');
         out_.key("error").open('{').key("$ref").text(reference("Error")).close('}');
-        if (method.answer) out_.key("result").open('{').key("$ref").text(reference(method.answer->name)).close('}');
+        if (method.answer && method.streams != Streams::Answer)
+            out_.key("result").open('{').key("$ref").text(reference(method.answer->name)).close('}');
         out_.close('}');
     }
 
@@ -83,6 +135,7 @@ private:
         out_.key("components").open('{');
         out_.key("securitySchemes").open('{').key("ApiKeyAuth").open('{');
         out_.key("type").text("apiKey").key("in").text("header").key("name").text("X-API-Key").close('}').close('}');
+        write_refusals();
         out_.key("schemas").open('{');
         out_.key("Error")
             .open('{')
@@ -95,11 +148,11 @@ private:
             .close(']');
         out_.key("properties").open('{').key("code").open('{').key("type").text("integer").close('}');
         out_.key("message").open('{').key("type").text("string").close('}').close('}').close('}');
-        for (const Method& method : methods()) {
-            write_object(method.request);
-            write_object(method.answer);
-        }
+        in_request_ = true;
+        for (const Method& method : methods()) write_object(method.request);
         for (const char* wire : {"fcm", "hms", "apns", "webpush"}) write_object(published_payload(wire));
+        in_request_ = false;
+        for (const Method& method : methods()) write_object(method.answer);
         out_.close('}').close('}');
     }
 
@@ -137,6 +190,8 @@ private:
             out_.key("allOf").open('[').open('{').key("$ref").text(reference(field.object->name)).close('}').close(']');
         } else {
             write_type(field);
+            // In requests null means absent.
+            if (in_request_ && !field.required && field.type != Type::Json) out_.key("nullable").boolean(true);
         }
         std::string help(field.help);
         if (field.not_built) help += " Known, not available in this version: error 108.";
@@ -177,6 +232,7 @@ private:
                     .key("type")
                     .text("string")
                     .close('}');
+                if (bounds.max > 0) out_.key("maxProperties").integer(bounds.max);
                 break;
             case Type::ObjectList:
                 out_.key("type")
@@ -189,6 +245,7 @@ private:
                 break;
             case Type::JsonList:
                 out_.key("type").text("array").key("items").open('{').close('}');
+                if (bounds.max > 0) out_.key("maxItems").integer(bounds.max);
                 break;
             case Type::JsonObject:
                 out_.key("type").text("object");
@@ -213,6 +270,7 @@ private:
 
     JsonWriter out_;
     std::set<std::string_view> written_;
+    bool in_request_ = false;
 };
 
 }  // namespace

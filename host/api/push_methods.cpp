@@ -151,7 +151,7 @@ Answer Service::cancel_push(const App& app, const Checked& params, std::string_v
 
 Answer Service::push_status(const App& app, const Checked& params, std::string_view) {
     const Result<delivery::PushStatus> status = delivery_.status(app.name, params.text("uid"));
-    if (!status) return fault_of(status.error());
+    if (!status) return status.error().code == ErrorCode::NotFound ? no_such_push() : fault_of(status.error());
     JsonWriter out;
     write_status(app, *status, out);
     return out.take();

@@ -159,6 +159,11 @@ private:
                   "without its last chunk. A line:\n\n"
                 : "Answers:\n\n";
         write_fields(*method.answer, out_);
+        write_example(method);
+    }
+    void write_example(const Method& method) {
+        out_ += "Example:\n```json\n" + std::string(method.example()) + "\n```\n```json\n" +
+                std::string(method.example_answer()) + "\n```\n\n";
     }
     void write_members(const ObjectType* type) {
         if (!type) return;

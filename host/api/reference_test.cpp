@@ -12,7 +12,7 @@ namespace {
 TEST(ApiReference, EqualsTheCommittedPage) {
     std::ifstream in(BELFRY_SOURCE_DIR "/docs/api.md", std::ios::binary);
     const std::string page((std::istreambuf_iterator<char>(in)), {});
-    EXPECT_EQ(page, reference()) << "run: belfry api reference > docs/api.md";
+    EXPECT_TRUE(page == reference()) << "run: belfry api reference > docs/api.md";
 }
 
 }  // namespace

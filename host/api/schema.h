@@ -108,6 +108,10 @@ struct Method {
     const ObjectType* answer = nullptr;
     bool superset = false;
     Streams streams = Streams::Nothing;  // then `request` or `answer` is one line
+
+    // Parameters that work and the result they give, for the documentation; tests send them. Empty: not available.
+    std::string_view example() const noexcept;
+    std::string_view example_answer() const noexcept;
 };
 
 std::span<const Method> methods() noexcept;

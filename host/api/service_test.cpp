@@ -201,7 +201,7 @@ TEST(ApiMethods, RefuseInTheOrderOfTheRequest) {
         // pushes
         {"cancel_push", "{}", "107 uid: is required"},
         {"cancel_push", R"({"uid":"nope"})", "104 uid: no push of this app has it"},
-        {"push_status", R"({"uid":"nope"})", "104 uid: no such push"},
+        {"push_status", R"({"uid":"nope"})", "104 uid: no push of this app has it"},
         {"push_pause", "{}", "107 uid: is required"},
         {"push_pause", R"({"uid":"nope"})", "104 uid: no push of this app has it"},
         {"push_pause", R"({"uid":"done"})", "113 uid: the push is final; there is nothing to pause"},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ostream>
 
+#include "api/error_catalogue.h"
 #include "api/reference.h"
 #include "cli/command.h"
 
@@ -12,10 +13,16 @@ int show_reference(const Call& call) {
     return kDone;
 }
 
+int show_errors(const Call& call) {
+    call.world.out << api::error_reference();
+    return kDone;
+}
+
 }  // namespace
 
-Command api_command() {
-    return {"api reference", "", "print the documented reference of the HTTP API", {}, 0, 0, show_reference};
+std::vector<Command> api_commands() {
+    return {{"api reference", "", "print the documented reference of the HTTP API", {}, 0, 0, show_reference},
+            {"api errors", "", "print what the HTTP API's errors mean", {}, 0, 0, show_errors}};
 }
 
 }  // namespace belfry::cli

@@ -17,10 +17,9 @@ std::vector<Command> all_commands() {
     std::vector<Command> all;
     all.push_back(serve_command());
     all.push_back(send_command());
-    for (auto part : {device_commands(), push_commands(), config_commands()}) {
+    for (auto part : {device_commands(), push_commands(), config_commands(), api_commands()}) {
         std::move(part.begin(), part.end(), std::back_inserter(all));
     }
-    all.push_back(api_command());
     all.push_back(plugin_command());
     all.push_back(version_command());
     return all;

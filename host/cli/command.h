@@ -64,7 +64,7 @@ Command send_command();
 std::vector<Command> device_commands();
 std::vector<Command> push_commands();
 std::vector<Command> config_commands();
-Command api_command();
+std::vector<Command> api_commands();
 Command plugin_command();
 Command version_command();
 
