@@ -59,6 +59,7 @@ public:
     bool open() const noexcept { return state_ == State::Open; }
     bool retiring() const noexcept { return retiring_; }
     bool settings_seen() const noexcept { return settings_seen_; }
+    bool answered() const noexcept { return answers_ > 0; }
 
     bool flush_listed = false, read_listed = false;  // the loop's: listed for this turn
 

@@ -36,7 +36,8 @@ struct EndpointConfig {
     std::string client_cert_pem, client_key_pem;
     bool untrusted = false;
     bool http1_ok = false;
-    bool wait_settings = false;    // one stream at most until the peer's SETTINGS came
+    bool wait_settings = false;    // one stream at most until the peer's SETTINGS came; no second connection before
+                                   // the first has answered
     uint32_t connections_max = 8;  // per loop
     uint32_t idle_s = 300;         // an idle connection is closed after so long
     uint32_t age_max_s = 0;        // an older connection is replaced; 0: never

@@ -156,6 +156,30 @@ TEST_F(AnEngine, FollowsALimitThatShrinksToNothingAndGrowsAgain) {
     EXPECT_EQ(server.accepted(), 1);
 }
 
+TEST_F(AnEngine, OpensNoFurtherConnectionBeforeAPeerThatWaitsForACredentialHasAnswered) {
+    constexpr int kFirstAnswerMs = 150;
+    ServerScript script;
+    script.streams_max = 1;
+    script.reply = [](const SeenRequest& request) {
+        return answer(200, "", request.connection == 0 && request.stream == 1 ? kFirstAnswerMs : 20);
+    };
+    H2Server server(ca_, script);
+    EndpointConfig config = config_for(server);
+    config.wait_settings = true;
+    const Plan plan = plan_for(add(config));
+    Batch batch(plan, 20);
+    batch.portion.unsent_until_mono_ns = in(30s);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::Answered, 200), 20u);
+    const std::vector<SeenRequest> journal = server.journal();
+    EXPECT_GT(server.accepted(), 1) << "a limit that stays at one is a shortage";
+    for (const SeenRequest& request : journal) {
+        if (request.connection == 0) continue;
+        EXPECT_GE(request.at_ns - journal.front().at_ns, (kFirstAnswerMs - 10) * 1'000'000LL);
+    }
+}
+
 TEST_F(AnEngine, LosesNothingWhenTheLimitShrinksInTheMiddleOfABurst) {
     ServerScript script;
     script.reply = [](const SeenRequest&) { return answer(200, "", 10); };

@@ -171,7 +171,8 @@ bool Pool::wants_connection() const {
     bool unsettled = false;
     for (const auto& connection : connections_) {
         if (connection->retiring()) continue;
-        unsettled |= !connection->settings_seen();
+        // Such peers allow one stream until they have seen a credential they accept: that is no shortage.
+        unsettled |= !connection->settings_seen() || !connection->answered();
         limit += connection->limit();
         used += connection->in_flight();
     }
