@@ -2,6 +2,7 @@
 // belfry.crypto/1 over crypto/.
 #include <cstring>
 
+#include "crypto/client_identity.h"
 #include "crypto/hash.h"
 #include "crypto/jwt.h"
 #include "crypto/p256_key.h"
@@ -82,9 +83,24 @@ belfry_code p256_key(const belfry_host*, belfry_str key, belfry_emit emit, void*
     });
 }
 
+belfry_code client_identity(const belfry_host*, belfry_str bytes, belfry_str password, belfry_emit emit, void* ctx,
+                            belfry_why* why) noexcept {
+    return guarded(why, [&]() -> belfry_code {
+        const auto identity = crypto::read_client_identity(view(bytes), view(password));
+        if (!identity) return refuse(why, identity.error());
+        auto row = sized<belfry_client_identity>();
+        row.key_pem = str(std::string_view(identity->key_pem));
+        row.certificates_pem = str(std::string_view(identity->certificates_pem));
+        row.subject_uid = str(std::string_view(identity->subject_uid));
+        row.not_after_unix_ms = identity->not_after_unix_ms;
+        emit(ctx, one_row(row));
+        return BELFRY_OK;
+    });
+}
+
 }  // namespace
 
 constinit const belfry_crypto kCryptoTable = {
-    sizeof(belfry_crypto), 0, &jwt_sign, &hmac_sha256, &sha256, &random, &webpush_seal, &p256_key};
+    sizeof(belfry_crypto), 0, &jwt_sign, &hmac_sha256, &sha256, &random, &webpush_seal, &p256_key, &client_identity};
 
 }  // namespace belfry::services

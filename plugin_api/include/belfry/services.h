@@ -93,6 +93,13 @@ typedef struct belfry_p256_key {
     belfry_str public_point; /* 65 bytes, uncompressed */
     belfry_str scalar;       /* the private number, 32 bytes */
 } belfry_p256_key;
+/* A certificate with its private key, as TLS takes them. */
+typedef struct belfry_client_identity {
+    uint32_t size, reserved;
+    belfry_str key_pem, certificates_pem; /* certificates: the key's own first, then its chain */
+    belfry_str subject_uid;               /* attribute UID of the subject, empty if there is none */
+    int64_t not_after_unix_ms;
+} belfry_client_identity;
 
 typedef struct belfry_crypto {
     uint32_t size, reserved;
@@ -111,6 +118,10 @@ typedef struct belfry_crypto {
     /* [pure] A key pair on P-256: a new one if `key` is empty, else the one of a PEM text or of a bare private number
      * of at most 32 bytes. Emits one belfry_p256_key. BAD_REQUEST: `key` is neither. */
     belfry_code (*p256_key)(const belfry_host*, belfry_str key, belfry_emit, void* ctx, belfry_why*);
+    /* [pure] Reads PKCS#12 (bytes or base64; also with the old ciphers of Keychain) or PEM text, decrypting by
+     * `password`, and emits one belfry_client_identity. BAD_REQUEST: unreadable, wrong password, or no key. */
+    belfry_code (*client_identity)(const belfry_host*, belfry_str bytes, belfry_str password, belfry_emit, void* ctx,
+                                   belfry_why*);
 } belfry_crypto;
 
 /* ---- belfry.json/1: spans of JSON text, never a tree ---- */

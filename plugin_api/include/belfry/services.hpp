@@ -50,6 +50,10 @@ struct HttpAnswer {
     std::vector<std::pair<std::string, std::string>> headers;
     int64_t date_unix_ms = 0;
 };
+struct ClientIdentity {
+    std::string key_pem, certificates_pem, subject_uid;
+    int64_t not_after_unix_ms = 0;
+};
 struct StateValue {
     int64_t version = 0;  // 0: does not exist
     std::string value;
@@ -146,6 +150,25 @@ public:
     }
     // A new key pair if `key` is empty; else the one of a PEM text or a bare private number.
     P256Key p256_key(std::string_view key = {}) const;
+
+    // A certificate with its key out of PKCS#12 or PEM.
+    ClientIdentity client_identity(std::string_view bytes, std::string_view password) const {
+        const belfry_crypto& crypto = have(crypto_, BELFRY_CRYPTO_ID);
+        if (!BELFRY_HAS(&crypto, client_identity))
+            throw Refused(BELFRY_UNSUPPORTED, {}, "this host reads no client certificates");
+        ClientIdentity identity;
+        call_or_throw([&](belfry_why* why) {
+            return collect<belfry_client_identity>(
+                [&](belfry_emit emit, void* ctx) {
+                    return crypto.client_identity(host_, str(bytes), str(password), emit, ctx, why);
+                },
+                [&](const belfry_client_identity& row) {
+                    identity = {text(row.key_pem), text(row.certificates_pem), text(row.subject_uid),
+                                row.not_after_unix_ms};
+                });
+        });
+        return identity;
+    }
 
     // ---- json: spans of a text, never a tree ----
     void json_check(std::string_view text) const {

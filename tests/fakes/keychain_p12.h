@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A push certificate as Keychain exports it: PKCS#12 with RC2-40 for the certificate, 3DES for the key, password
+// "secret", subject UID com.example.app. Made by: openssl pkcs12 -export -legacy.
+#pragma once
+
+#include <string_view>
+
+namespace belfry::fakes {
+
+inline constexpr std::string_view kKeychainP12 = R"(MIIELwIBAzCCA/UGCSqGSIb3DQEHAaCCA+YEggPiMIID3jCCArcGCSqGSIb3DQEH
+BqCCAqgwggKkAgEAMIICnQYJKoZIhvcNAQcBMBwGCiqGSIb3DQEMAQYwDgQIY4Tl
+MJGq0lYCAggAgIICcL/6Opk3Du2oCkCAKwrTwprRUq6vAtKgfqBFImIY6D38AIqd
+U8fJvCfTqqj0aLuUjX8lRYx8hpplju/PibGYvdVQ1Y/iryGvQ7zOQ19JMO3zPDgm
+0C0CCtW3H4L0RrjURmCniOSNrbe4MqSmMrQuBPEO6e7ZthD+Cu2cBlhchuRxrsm1
+/X1PNMMecgxhHlOyArcSqhjj9Qke+upT5dpyLPkqXWZlWqvx/syywt5sbty7tsVi
+kMm5UdZb5i44iq2zPhUxxUgCIzY1TV8XgRoAJzpFtztm5hvY1urOlwEPIWeTx2ZJ
+SAn+Whiu/YgUk6C52Ly3dfEIguGYmP6288iHOyC45xz+2ZKzAJJ336B4Xma4WpaD
+cOVviwLePb0nr8yYdhET3vfv4J1h+uwaICcJk0IrZ8B9W+ZF7GcFf86la7DXHNvI
+VR6h7riMOtjw1ms7u/mrRz66MuUW1VAYAW1LD1MBe0c98THBl1p/2Bt4TXLhC5oA
+dFkWBnbMx/3Q39PJge6ZalSZOPzTLW/32RxXspJY5buAfpB3lvY2XfK4Fk3KSyVT
+9beB23j4j4edGaii9dDa8D6QEgqPbflD/HB0h45bfvxDWBEmSinoRvPa35PnIYG6
+lZSEyzs0zIZr0P7AzZ6/pvVPrX3mOqSJAESzElShfBuAilTtLkRaWc+evIBilHMx
+8KF9kNVppwQDoCpH9jh5gHiLSqzKPpKW+zHqN2nk02f+AkIabDQKKmCzO0hWtwrh
+o+vvHeiUj0DKjK9iJltTlzwVM4GqRJA03QU50aOQLHDYOeAz1yFrfeFjSxKRqh2L
+rUxdTM5GItMpHIz1ITCCAR8GCSqGSIb3DQEHAaCCARAEggEMMIIBCDCCAQQGCyqG
+SIb3DQEMCgECoIG0MIGxMBwGCiqGSIb3DQEMAQMwDgQIlC1cqcgDeT0CAggABIGQ
+k5NM9TvVUvR4DPhGKxy9tmGIa92uVmiHKMY84bqH2RyebTEG4REVMfiOhwMa+BAp
+hIjF2Zz5c8n9xCI9C2GGRe8Fegtl4QiV5fowfctyJZ8I1SxsG9YTedm55FbPpmQ6
+PcuLDh1olPGo/we3okbzcXaoz25Wm3sKLuOb5TrfGDf+AAow3ANMiRIrSysGJf9m
+MT4wFwYJKoZIhvcNAQkUMQoeCABwAHUAcwBoMCMGCSqGSIb3DQEJFTEWBBT26vOv
+q70QNnmUnTkgu9oPoQSywjAxMCEwCQYFKw4DAhoFAAQUmspsG5WyymOJXghKG7Eb
+vvniszMECDbPsuvm9VzKAgIIAA==
+)";
+
+}  // namespace belfry::fakes
