@@ -221,7 +221,8 @@ TEST(FcmCreate, NeedsCredentials) {
     TestHost host;
     belfry_instance* instance = nullptr;
     belfry_why why{};
-    EXPECT_EQ(fcm_plugin(host.abi()).create(host.abi(), str("fcm"), str("{}"), &instance, &why), BELFRY_CONFIG);
+    EXPECT_EQ(plugin_of(BELFRY_FCM_SO, host.abi()).create(host.abi(), str("fcm"), str("{}"), &instance, &why),
+              BELFRY_CONFIG);
     EXPECT_STREQ(why.where, "credentials");
     EXPECT_EQ(instance, nullptr);
 }
@@ -230,7 +231,8 @@ TEST(FcmCreate, NeedsAWholeHost) {
     const TestHost host({"fcm", "fcm", "", 0, {}, true});
     belfry_instance* instance = nullptr;
     belfry_why why{};
-    EXPECT_EQ(fcm_plugin(host.abi()).create(host.abi(), str("fcm"), str("{}"), &instance, &why), BELFRY_UNSUPPORTED);
+    EXPECT_EQ(plugin_of(BELFRY_FCM_SO, host.abi()).create(host.abi(), str("fcm"), str("{}"), &instance, &why),
+              BELFRY_UNSUPPORTED);
     EXPECT_STRNE(why.text, "");
 }
 

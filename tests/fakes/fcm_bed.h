@@ -1,29 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real fcm.so under the host's real services: driven call by call, plans executed as the engine would.
-// Threads: used by one at a time.
+// The real fcm.so under the host's real services. Threads: used by one at a time.
 #pragma once
 
-#include <belfry/provider.h>
-#include <dlfcn.h>
-#include <gtest/gtest.h>
-
-#include <belfry/abi.hpp>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/json.h"
+#include "fakes/provider_instance.h"
 #include "fakes/rsa_key.h"
 #include "fakes/service_host.h"
 
 namespace belfry::fakes {
-
-inline const belfry_plugin& fcm_plugin(const belfry_host* host) {
-    static void* library = ::dlopen(BELFRY_FCM_SO, RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) throw std::runtime_error(::dlerror());
-    using Main = const belfry_plugin* (*)(const belfry_host*);
-    return *reinterpret_cast<Main>(::dlsym(library, BELFRY_ENTRY_SYMBOL))(host);
-}
 
 inline std::string fcm_key_file(const std::string& more = R"("token_uri":"https://token.test:8/token")") {
     return R"({"type":"service_account","project_id":"demo","private_key_id":"kid-1",)"
@@ -31,190 +17,10 @@ inline std::string fcm_key_file(const std::string& more = R"("token_uri":"https:
            json::escape(kTestRsaKey) + "\"" + (more.empty() ? "" : ",") + more + "}";
 }
 
-// Names the cases of a table after their member `name`.
-template <class Case>
-std::string case_name(const testing::TestParamInfo<Case>& at) {
-    return at.param.name;
-}
-
-// One owned copy of a verdict.
-struct Verdict {
-    uint32_t item = 0;
-    int32_t outcome = 0, scope = 0;
-    uint32_t flags = 0;
-    int64_t retry_after_ms = 0;
-    std::string message_id, reason;
-};
-
-struct Answer {
-    int32_t status = 200;
-    std::string body;
-    std::string retry_after;
-    uint32_t resent = 0;
-    int64_t date_unix_ms = 0;
-};
-
-// A plan as the engine would execute it.
-struct Request {
-    int32_t endpoint = -1, credential = -1;
-    std::string method, path, body;
-    std::vector<std::string> headers, keep;  // headers as "name: value"
-};
-
-struct Trouble {
-    belfry_code code = BELFRY_OK;
-    std::string where, text;
-    uint32_t retry_after_ms = 0;
-};
-
-// One instance of the plugin on any host.
-class FcmInstance {
+class FcmInstance : public ProviderInstance {
 public:
-    // Creates and starts it; trouble says whether that worked.
-    FcmInstance(const belfry_host* host, const std::string& config) : plugin_(fcm_plugin(host)) {
-        belfry_why why{};
-        trouble.code = plugin_.create(host, str("fcm"), str(std::string_view(config)), &instance_, &why);
-        if (trouble.code == BELFRY_OK) trouble.code = plugin_.start(instance_, 0, &why);
-        trouble.where = why.where;
-        trouble.text = why.text;
-        if (instance_ == nullptr) return;
-        provider_ = static_cast<const belfry_provider*>(plugin_.get_interface(instance_, str(BELFRY_PROVIDER_ID)));
-    }
-    ~FcmInstance() {
-        if (prepared_ != nullptr) provider_->release(instance_, prepared_);
-        if (instance_ != nullptr) plugin_.destroy(instance_);
-    }
-    FcmInstance(const FcmInstance&) = delete;
-    FcmInstance& operator=(const FcmInstance&) = delete;
-
-    const belfry_plugin& main() const { return plugin_; }
-    const belfry_provider& provider() const { return *provider_; }
-    belfry_instance* instance() const { return instance_; }
-
-    // Prepares a push and gives the request for `token`; nothing if it is refused (see trouble) or no plan was emitted.
-    std::optional<Request> prepare(std::string_view payload, std::string_view token = "ok-1",
-                                   int32_t kind = BELFRY_CONTENT_TOKENS, std::string_view target = "",
-                                   uint32_t flags = 0) {
-        if (prepared_ != nullptr) provider_->release(instance_, prepared_);
-        prepared_ = nullptr;
-        auto content = sized<belfry_content>();
-        content.kind = kind;
-        content.flags = flags;
-        content.payload = str(payload);
-        content.target = str(target);
-        std::optional<Request> request;
-        belfry_why why{};
-        trouble = {};
-        trouble.code = collect<belfry_plan>(
-            [&](auto emit, void* ctx) { return provider_->prepare(instance_, &content, emit, ctx, &prepared_, &why); },
-            [&](const belfry_plan& plan) { request = execute(plan, content, token); });
-        trouble.where = why.where;
-        trouble.text = why.text;
-        return request;
-    }
-    bool has_prepared() const { return prepared_ != nullptr; }
-
-    std::vector<Verdict> decode(const std::vector<Answer>& answers) {
-        std::vector<belfry_answer> rows;
-        std::vector<belfry_header> headers(answers.size());
-        for (size_t i = 0; i < answers.size(); ++i) {
-            auto row = sized<belfry_answer>();
-            row.first_item = static_cast<uint32_t>(i);
-            row.items = 1;
-            row.status = answers[i].status;
-            row.body = str(std::string_view(answers[i].body));
-            row.resent = answers[i].resent;
-            row.date_unix_ms = answers[i].date_unix_ms;
-            row.prepared = prepared_;
-            headers[i] = {str("retry-after"), str(std::string_view(answers[i].retry_after))};
-            if (!answers[i].retry_after.empty()) row.headers = one_row(headers[i]);
-            rows.push_back(row);
-        }
-        std::vector<Verdict> verdicts;
-        collect<belfry_verdict>(
-            [&](auto emit, void* ctx) {
-                provider_->decode(instance_, list_of(rows), emit, ctx);
-                return belfry_code{BELFRY_OK};
-            },
-            [&](const belfry_verdict& v) {
-                verdicts.push_back(
-                    {v.item, v.outcome, v.scope, v.flags, v.retry_after_ms, text(v.message_id), text(v.reason)});
-            });
-        return verdicts;
-    }
-    Verdict decode(const Answer& answer) {
-        const auto verdicts = decode(std::vector<Answer>{answer});
-        EXPECT_EQ(verdicts.size(), 1U);
-        return verdicts.empty() ? Verdict{} : verdicts[0];
-    }
-
-    struct Credential {
-        std::string value;
-        int64_t valid_ms = 0, refresh_after_ms = 0, not_again_before_ms = 0;
-    };
-    // Asks for an access token; nothing if there is none (see trouble).
-    std::optional<Credential> authorize(int64_t deadline_mono_ns = 1'000) {
-        std::optional<Credential> credential;
-        belfry_why why{};
-        trouble = {};
-        trouble.code = collect<belfry_credential>(
-            [&](auto emit, void* ctx) { return provider_->authorize(instance_, 0, deadline_mono_ns, emit, ctx, &why); },
-            [&](const belfry_credential& row) {
-                credential = Credential{text(row.value), row.valid_ms, row.refresh_after_ms, row.not_again_before_ms};
-            });
-        trouble.where = why.where;
-        trouble.text = why.text;
-        trouble.retry_after_ms = why.retry_after_ms;
-        return credential;
-    }
-
-    Trouble trouble;
-
-private:
-    static std::string run(belfry_list pieces, const belfry_plan& plan, const belfry_content& content,
-                           std::string_view token) {
-        std::string out;
-        for (const belfry_piece& piece : Rows<belfry_piece>(pieces)) {
-            switch (piece.kind) {
-                case BELFRY_PIECE_TEXT:
-                    out += view(plan.text).substr(piece.from, piece.to - piece.from);
-                    break;
-                case BELFRY_PIECE_PAYLOAD:
-                    out += view(content.payload).substr(piece.from, piece.to - piece.from);
-                    break;
-                case BELFRY_PIECE_TOKEN_JSON:
-                    out += json::escape(token);
-                    break;
-                case BELFRY_PIECE_TARGET_JSON:
-                    out += json::escape(view(content.target));
-                    break;
-                default:
-                    ADD_FAILURE() << "piece kind " << piece.kind;
-                    break;
-            }
-        }
-        return out;
-    }
-    static Request execute(const belfry_plan& plan, const belfry_content& content, std::string_view token) {
-        Request request{plan.endpoint,
-                        plan.credential,
-                        text(plan.method),
-                        run(plan.path, plan, content, token),
-                        run(plan.body, plan, content, token),
-                        {},
-                        {}};
-        for (const belfry_field& field : Rows<belfry_field>(plan.headers)) {
-            request.headers.push_back(text(field.name) + ": " + run(field.value, plan, content, token));
-        }
-        for (const belfry_str& name : Rows<belfry_str>(plan.keep)) request.keep.push_back(text(name));
-        EXPECT_EQ(plan.items_max, 1U);
-        return request;
-    }
-
-    const belfry_plugin& plugin_;
-    belfry_instance* instance_ = nullptr;
-    const belfry_provider* provider_ = nullptr;
-    belfry_prepared* prepared_ = nullptr;
+    FcmInstance(const belfry_host* host, const std::string& config)
+        : ProviderInstance(BELFRY_FCM_SO, "fcm", host, config) {}
 };
 
 // An instance on a host whose HTTP answers are scripted.

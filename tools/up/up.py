@@ -9,26 +9,27 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from world import Server, Simulator, Trouble  # noqa: E402
+from world import Server, Simulator, Trouble, apns_section  # noqa: E402
 
 EXAMPLE = {
     "recipient": {"filter": {"topics": ["test"]}},
-    "notification": {"fcm": {"message": {"notification": {"title": "Hello", "body": "How are you?"}}}},
+    "notification": {"fcm": {"message": {"notification": {"title": "Hello", "body": "How are you?"}}},
+                     "apns": {"payload": {"aps": {"alert": {"title": "Hello", "body": "How are you?"}}}}},
 }
-PHONES = {"fcm": "ok-first-phone"}
+PHONES = {"fcm": ("ok-first-phone", "android"), "apns": ("00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0", "ios")}
 
 
 def first_push(server, simulator):
     """Registers the phones, sends the example and returns what each phone received."""
-    for provider, token in PHONES.items():
-        device = server.result("device_register", {"provider": provider, "token": token, "platform": "android", "topics": ["test"]})
+    for provider, (token, platform) in PHONES.items():
+        device = server.result("device_register", {"provider": provider, "token": token, "platform": platform, "topics": ["test"]})
         print(f"registered  {provider} device {device['id']} for topic \"test\"")
     uid = server.result("send_push_notification", EXAMPLE)["uid"]
     print(f"sent        push {uid}")
     status = server.wait_done(uid)
     print(f"settled     planned {status['planned']}, outcomes {status['outcomes']}")
     received = {}
-    for provider, token in PHONES.items():
+    for provider, (token, _) in PHONES.items():
         messages = simulator.control("GET", f"/phones/{token}").get("messages", [])
         received[provider] = [m for m in messages if m.get("notification", {}).get("title") == "Hello"]
         shown = received[provider][-1]["notification"] if received[provider] else "nothing"
@@ -51,7 +52,7 @@ def main():
         simulator = Simulator(options.build, (folder / "simulator").resolve())
         processes.append(simulator)
         listen = options.listen or ("127.0.0.1:0" if options.once else "127.0.0.1:8000")
-        server = Server(options.build, (folder / "server").resolve(), simulator, listen=listen)
+        server = Server(options.build, (folder / "server").resolve(), simulator, listen=listen, extra=apns_section(simulator))
         processes.append(server)
         received = first_push(server, simulator)
         if not all(received.values()):

@@ -105,6 +105,23 @@ class Simulator:
         self.process.stop()
 
 
+def apns_section(simulator, environment="production", extra="", **keys):
+    """[providers.apns] pointed at the simulator; `keys` replace those of a team's key."""
+    apns = simulator.facts["apns"]
+    keys = keys or {"key": f'{{ file = "{apns["key_file"]}" }}', "key_id": f'"{apns["key_id"]}"', "team_id": f'"{apns["team_id"]}"'}
+    lines = "".join(f"{name} = {value}\n" for name, value in keys.items())
+    return f"""
+[providers.apns]
+{lines}topic = "{apns['topic']}"
+environment = "{environment}"
+endpoint = "{apns['url']}"
+sandbox_endpoint = "{apns['sandbox_url']}"
+broadcast_endpoint = "{apns['sandbox_url' if environment == 'sandbox' else 'url']}"
+ca_file = "{simulator.facts['ca_file']}"
+{extra}
+"""
+
+
 class Server:
     """One belfry process in embedded mode, pointed at a simulator."""
 
@@ -166,10 +183,10 @@ keys = [ {{ name = "demo", key = {{ file = "api-key" }} }} ]
             raise Trouble(f"{api_method}: {envelope['error']}")
         return envelope["result"]
 
-    def register_many(self, tokens, topic, clients=12, batch=250):
+    def register_many(self, tokens, topic, clients=12, batch=250, provider="fcm", platform="android"):
         """Registers devices of one topic by several clients at once, so that the server's group commit has something to group."""
         def one_batch(some):
-            commands = [{"device_register": {"provider": "fcm", "platform": "android", "topics": [topic], "token": token}} for token in some]
+            commands = [{"device_register": {"provider": provider, "platform": platform, "topics": [topic], "token": token}} for token in some]
             for reply in self.result_of_batch(commands):
                 if "device_register" not in reply:
                     raise Trouble(f"registration failed: {reply}")

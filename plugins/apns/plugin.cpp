@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry: one component "apns", a provider for Apple's HTTP/2 provider API. Credentials, requests and verdicts are
+// in their own files.
+#include <belfry/provider.hpp>
+
+#include "config.h"
+#include "request.h"
+#include "verdicts.h"
+
+namespace apns {
+
+class Apns final : public belfry::Provider<Apns> {
+public:
+    Apns(belfry::Services services, std::string_view config)
+        : services_(services), config_(read_config(services, config)) {}
+
+    void start(int64_t) override {
+        account_ = read_account(services_, config_);
+        if (config_.production) production_ = connect(config_.endpoint);
+        if (config_.sandbox) sandbox_ = connect(config_.sandbox_endpoint);
+        broadcast_ = connect(config_.broadcast_endpoint);
+        if (!config_.by_certificate()) return;
+        const int32_t expiry =
+            services_.gauge("certificate_not_after_seconds", "When the push certificate expires, Unix seconds");
+        services_.record(expiry, static_cast<double>(account_.certificate.not_after_unix_ms) / 1000);
+    }
+
+    void validate(const belfry_token& asked, const belfry::Emit<belfry_token>& emit) override {
+        const std::string normal = normal_token(belfry::view(asked.token));
+        belfry_token token = asked;
+        token.size = sizeof token;
+        token.variant = config_.production ? kProduction : kSandbox;
+        token.token = token.identity = belfry::str(std::string_view(normal));
+        token.data = {};
+        emit(token);
+    }
+
+    std::unique_ptr<belfry::PreparedBase> prepare(const belfry_content& content,
+                                                  const belfry::Emit<belfry_plan>& emit) override {
+        std::unique_ptr<Push> push = check_content(services_, content, topic());
+        if ((content.flags & BELFRY_CONTENT_CHECK_ONLY) != 0) return nullptr;
+        const auto plan = [&](uint32_t variant, int32_t endpoint) {
+            emit_plan(*push, content, variant, endpoint, config_.by_certificate() ? -1 : 0, emit);
+        };
+        if (push->to_channel) {
+            plan(config_.production ? kProduction : kSandbox, broadcast_);
+            return push;
+        }
+        if (config_.production) plan(kProduction, production_);
+        if (config_.sandbox) plan(kSandbox, sandbox_);
+        if (config_.both()) {
+            plan(kProduction | kOnceMore, production_);
+            plan(kSandbox | kOnceMore, sandbox_);
+        }
+        return push;
+    }
+
+    belfry_credential authorize(uint32_t, int64_t, std::string& value) override {
+        if (config_.by_certificate()) throw belfry::Refused(BELFRY_UNSUPPORTED, "", "the certificate speaks for us");
+        return make_provider_token(services_, config_, account_, value);
+    }
+
+    void decode(belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts) override {
+        apns::decode(services_, config_, answers, verdicts);
+    }
+
+private:
+    // Before start the certificate's topic is not known yet.
+    const std::string& topic() const { return account_.topic.empty() ? config_.topic : account_.topic; }
+
+    // Connections belong to one key or certificate: APNs binds them to the first one it sees.
+    int32_t connect(const std::string& url) const {
+        constexpr uint32_t kIdleS = 3600;  // Apple: keep connections, do not open and close them
+        auto endpoint = belfry::sized<belfry_endpoint>();
+        endpoint.flags = BELFRY_ENDPOINT_WAIT_SETTINGS;
+        endpoint.url = belfry::str(std::string_view(url));
+        endpoint.partition = belfry::str(std::string_view(account_.partition));
+        endpoint.client_cert_pem = belfry::str(std::string_view(account_.certificate.certificates_pem));
+        endpoint.client_key_pem = belfry::str(std::string_view(account_.certificate.key_pem));
+        endpoint.idle_s = kIdleS;
+        return services_.endpoint(endpoint);
+    }
+
+    const belfry::Services services_;
+    const Config config_;
+    Account account_;
+    int32_t production_ = -1, sandbox_ = -1, broadcast_ = -1;
+};
+
+}  // namespace apns
+
+BELFRY_PLUGIN("apns", "0.1.0", belfry::component<apns::Apns>("apns"));

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every answer that APNs is known to give: one verdict for each.
+#include "fakes/apns_bed.h"
+
+namespace belfry::fakes {
+namespace {
+
+constexpr uint32_t kSuspect = BELFRY_VERDICT_SUSPECT, kReconnect = BELFRY_VERDICT_RETIRE_CONNECTION,
+                   kAgain = BELFRY_VERDICT_RESEND | kReconnect, kRenew = BELFRY_VERDICT_REAUTH | kAgain;
+constexpr int32_t kItem = BELFRY_SCOPE_ITEM, kPush = BELFRY_SCOPE_PUSH, kInstance = BELFRY_SCOPE_INSTANCE;
+
+Answer refusal(int status, const std::string& reason) {
+    return {status, reason.empty() ? "" : R"({"reason":")" + reason + "\"}", "", 0, 0, 0};
+}
+Answer again(Answer answer) {
+    answer.resent = 1;
+    return answer;
+}
+
+struct Case {
+    const char* name;
+    Answer answer;
+    int32_t outcome, scope;
+    uint32_t flags;
+    int64_t wait_ms;
+    const char* word;
+    friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+};
+
+const Case kCases[] = {
+    {"BadCollapseId", refusal(400, "BadCollapseId"), BELFRY_REFUSED, kPush, 0, 0, "BadCollapseId"},
+    {"BadDeviceToken", refusal(400, "BadDeviceToken"), BELFRY_DEVICE_GONE, kItem, kSuspect, 0, "BadDeviceToken"},
+    {"BadExpirationDate", refusal(400, "BadExpirationDate"), BELFRY_REFUSED, kPush, 0, 0, "BadExpirationDate"},
+    {"BadMessageId", refusal(400, "BadMessageId"), BELFRY_REFUSED, kPush, 0, 0, "BadMessageId"},
+    {"BadPriority", refusal(400, "BadPriority"), BELFRY_REFUSED, kPush, 0, 0, "BadPriority"},
+    {"BadTopic", refusal(400, "BadTopic"), BELFRY_REFUSED, kPush, 0, 0, "BadTopic"},
+    {"DeviceTokenNotForTopic", refusal(400, "DeviceTokenNotForTopic"), BELFRY_DEVICE_GONE, kItem, kSuspect, 0,
+     "DeviceTokenNotForTopic"},
+    {"DuplicateHeaders", refusal(400, "DuplicateHeaders"), BELFRY_REFUSED, kPush, 0, 0, "DuplicateHeaders"},
+    {"IdleTimeout", refusal(400, "IdleTimeout"), BELFRY_RETRY, kItem, kAgain, 1'000, "IdleTimeout"},
+    {"InvalidPushType", refusal(400, "InvalidPushType"), BELFRY_REFUSED, kPush, 0, 0, "InvalidPushType"},
+    {"MissingDeviceToken", refusal(400, "MissingDeviceToken"), BELFRY_REFUSED, kItem, 0, 0, "MissingDeviceToken"},
+    {"MissingTopic", refusal(400, "MissingTopic"), BELFRY_REFUSED, kPush, 0, 0, "MissingTopic"},
+    {"PayloadEmpty", refusal(400, "PayloadEmpty"), BELFRY_REFUSED, kPush, 0, 0, "PayloadEmpty"},
+    {"TopicDisallowed", refusal(400, "TopicDisallowed"), BELFRY_REFUSED, kPush, 0, 0, "TopicDisallowed"},
+    {"BadCertificate", refusal(403, "BadCertificate"), BELFRY_AUTH_REFUSED, kInstance, 0, 0, "BadCertificate"},
+    {"A28_BadCertificateEnvironment", refusal(403, "BadCertificateEnvironment"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
+     "BadCertificateEnvironment"},
+    {"A11_ExpiredProviderToken", refusal(403, "ExpiredProviderToken"), BELFRY_AUTH_REFUSED, kInstance, kRenew, 0,
+     "ExpiredProviderToken"},
+    {"A11_again_with_a_fresh_token", again(refusal(403, "ExpiredProviderToken")), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
+     "ExpiredProviderToken"},
+    {"Forbidden", refusal(403, "Forbidden"), BELFRY_AUTH_REFUSED, kInstance, 0, 0, "Forbidden"},
+    {"A12_InvalidProviderToken", refusal(403, "InvalidProviderToken"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
+     "InvalidProviderToken"},
+    {"A13_MissingProviderToken", refusal(403, "MissingProviderToken"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
+     "MissingProviderToken"},
+    {"A18_UnrelatedKeyIdInToken", refusal(403, "UnrelatedKeyIdInToken"), BELFRY_RETRY, kItem, kAgain, 10'000,
+     "UnrelatedKeyIdInToken"},
+    {"A19_BadEnvironmentKeyIdInToken", refusal(403, "BadEnvironmentKeyIdInToken"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
+     "BadEnvironmentKeyIdInToken"},
+    {"A19_BadEnvironmentKeyInToken", refusal(403, "BadEnvironmentKeyInToken"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
+     "BadEnvironmentKeyInToken"},
+    {"BadPath", refusal(404, "BadPath"), BELFRY_MISCONFIGURED, kInstance, 0, 0, "BadPath"},
+    {"MethodNotAllowed", refusal(405, "MethodNotAllowed"), BELFRY_MISCONFIGURED, kInstance, 0, 0, "MethodNotAllowed"},
+    {"A7_ExpiredToken", refusal(410, "ExpiredToken"), BELFRY_DEVICE_GONE, kItem, 0, 0, "ExpiredToken"},
+    {"A5_Unregistered", refusal(410, "Unregistered"), BELFRY_DEVICE_GONE, kItem, 0, 0, "Unregistered"},
+    {"A8_PayloadTooLarge", refusal(413, "PayloadTooLarge"), BELFRY_REFUSED, kPush, 0, 0, "PayloadTooLarge"},
+    {"A14_TooManyProviderTokenUpdates", refusal(429, "TooManyProviderTokenUpdates"), BELFRY_THROTTLED, kItem, kAgain,
+     60'000, "TooManyProviderTokenUpdates"},
+    {"A15_TooManyRequests", refusal(429, "TooManyRequests"), BELFRY_THROTTLED, kItem, 0, 30'000, "TooManyRequests"},
+    {"A15_with_retry_after",
+     {429, R"({"reason":"TooManyRequests"})", "7", 0, 0, 0},
+     BELFRY_THROTTLED,
+     kItem,
+     0,
+     7'000,
+     "TooManyRequests"},
+    {"A16_InternalServerError", refusal(500, "InternalServerError"), BELFRY_RETRY, kItem, 0, 60'000,
+     "InternalServerError"},
+    {"A16_ServiceUnavailable", refusal(503, "ServiceUnavailable"), BELFRY_RETRY, kItem, 0, 60'000,
+     "ServiceUnavailable"},
+    {"A17_Shutdown", refusal(503, "Shutdown"), BELFRY_RETRY, kItem, kReconnect, 5'000, "Shutdown"},
+    {"A20_SomethingNew", refusal(400, "SomethingNew"), BELFRY_REFUSED, kItem, 0, 0, "SomethingNew"},
+    {"A20_teapot_without_body", refusal(418, ""), BELFRY_REFUSED, kItem, 0, 0, "HTTP 418"},
+    {"A20_empty_500", refusal(500, ""), BELFRY_RETRY, kItem, 0, 60'000, "HTTP 500"},
+    {"bare_410_keeps_the_device", refusal(410, ""), BELFRY_REFUSED, kItem, 0, 0, "HTTP 410"},
+    {"bare_400_keeps_the_device", refusal(400, ""), BELFRY_REFUSED, kItem, 0, 0, "HTTP 400"},
+    {"reason_of_another_status_keeps_the_device", refusal(404, "BadDeviceToken"), BELFRY_MISCONFIGURED, kInstance, 0, 0,
+     "BadDeviceToken"},
+    {"html", {502, "<html>Unregistered</html>", "", 0, 0, 0}, BELFRY_RETRY, kItem, 0, 60'000, "HTTP 502"},
+    {"truncated", {410, R"({"reason":"Unregis)", "", 0, 0, 0}, BELFRY_REFUSED, kItem, 0, 0, "HTTP 410"},
+    {"reason_is_a_number", {400, R"({"reason":7})", "", 0, 0, 0}, BELFRY_REFUSED, kItem, 0, 0, "HTTP 400"},
+    {"B2_ChannelNotRegistered", refusal(400, "ChannelNotRegistered"), BELFRY_REFUSED, kPush, 0, 0,
+     "ChannelNotRegistered"},
+    {"B_ServiceUnavailable_with_a_space", refusal(503, "Service Unavailable"), BELFRY_RETRY, kItem, 0, 60'000,
+     "Service Unavailable"},
+    {"redirect", refusal(302, ""), BELFRY_MISCONFIGURED, kInstance, 0, 0, "HTTP 302"},
+    {"status_0", refusal(0, ""), BELFRY_FAULT, kItem, 0, 0, "HTTP 0"},
+};
+
+class ApnsAnswer : public testing::TestWithParam<Case> {};
+
+TEST_P(ApnsAnswer, BecomesItsVerdict) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"headers":{"apns-topic":"com.a"},"payload":{}})"));
+    const Case& c = GetParam();
+    const Verdict verdict = bed.decode(c.answer);
+    EXPECT_EQ(verdict.outcome, c.outcome);
+    EXPECT_EQ(verdict.scope, c.scope);
+    EXPECT_EQ(verdict.flags, c.flags);
+    EXPECT_EQ(verdict.retry_after_ms, c.wait_ms);
+    EXPECT_EQ(verdict.gone_unix_ms, 0);
+    EXPECT_EQ(verdict.reason.substr(0, verdict.reason.find(':')), c.word);
+    EXPECT_GT(verdict.reason.size(), std::string(c.word).size() + 10);
+}
+INSTANTIATE_TEST_SUITE_P(, ApnsAnswer, testing::ValuesIn(kCases), case_name<Case>);
+
+TEST(ApnsVerdict, A1_AcceptedIsAccepted) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    const Verdict verdict = bed.decode({200, "", "", 0, 0, 0});
+    EXPECT_EQ(verdict.outcome, BELFRY_ACCEPTED);
+    EXPECT_EQ(verdict.flags, 0U);
+}
+
+TEST(ApnsVerdict, A5_CarriesSinceWhenATokenIsDead) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    for (const char* reason : {"Unregistered", "ExpiredToken"}) {
+        const Verdict verdict =
+            bed.decode({410, R"({"reason":")" + std::string(reason) + R"(","timestamp":1700000000123})", "", 0, 0, 0});
+        EXPECT_EQ(verdict.outcome, BELFRY_DEVICE_GONE);
+        EXPECT_EQ(verdict.gone_unix_ms, 1'700'000'000'123);
+    }
+    EXPECT_EQ(bed.decode({410, R"({"reason":"Unregistered","timestamp":-5})", "", 0, 0, 0}).gone_unix_ms, 0);
+    EXPECT_EQ(bed.decode({400, R"({"reason":"BadPriority","timestamp":5})", "", 0, 0, 0}).gone_unix_ms, 0);
+}
+
+TEST(ApnsVerdict, BothEnvironmentsAreAskedBeforeATokenIsGivenUp) {
+    ApnsBed bed(kApnsKeySection + kApnsTopic + R"(,"environment":"both")");
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})")) << bed.trouble.text;
+    const auto bad = [&](uint32_t variant) {
+        Answer answer = refusal(400, "BadDeviceToken");
+        answer.variant = variant;
+        return bed.decode(answer);
+    };
+    for (const auto& [from, to] : {std::pair{0U, 3U}, std::pair{1U, 2U}}) {
+        EXPECT_EQ(bad(from).outcome, BELFRY_RETRY);
+        EXPECT_EQ(bad(from).flags, static_cast<uint32_t>(BELFRY_VERDICT_RESEND));
+        EXPECT_EQ(bad(from).variant, to);
+        EXPECT_EQ(bad(to).outcome, BELFRY_DEVICE_GONE);
+        EXPECT_EQ(bad(to).flags, kSuspect);
+        const Verdict accepted = bed.decode({200, "", "", 1, 0, to});
+        EXPECT_EQ(accepted.outcome, BELFRY_ACCEPTED);
+        EXPECT_EQ(accepted.flags, static_cast<uint32_t>(BELFRY_VERDICT_LEARN_VARIANT));
+        EXPECT_EQ(accepted.variant, to & 1U);
+    }
+    Answer expired = refusal(403, "ExpiredProviderToken");
+    expired.variant = 3;
+    EXPECT_EQ(bed.decode(expired).variant, 3U) << "sent again where it was";
+}
+
+TEST(ApnsVerdict, AWrongConfiguredTopicStopsTheProviderNotThePushes) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    for (const char* reason : {"TopicDisallowed", "BadTopic", "MissingTopic"}) {
+        const Verdict verdict = bed.decode(refusal(400, reason));
+        EXPECT_EQ(verdict.outcome, BELFRY_MISCONFIGURED) << reason;
+        EXPECT_EQ(verdict.scope, kInstance) << reason;
+    }
+    ASSERT_TRUE(bed.prepare(R"({"headers":{"apns-push-type":"voip"},"payload":{}})"));
+    EXPECT_EQ(bed.decode(refusal(400, "TopicDisallowed")).outcome, BELFRY_REFUSED) << "the key may not do voip";
+}
+
+TEST(ApnsVerdict, WhatIsRenderedPerDeviceIsRefusedPerDevice) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})", "00", BELFRY_CONTENT_TOKENS, "", BELFRY_CONTENT_HAS_HOLES));
+    EXPECT_EQ(bed.decode(refusal(413, "PayloadTooLarge")).scope, kItem);
+}
+
+TEST(ApnsVerdict, TheWaitAfterServerErrorsIsConfigured) {
+    ApnsBed bed(kApnsKeySection + kApnsTopic + R"(,"server_error_retry_s":900)");
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    EXPECT_EQ(bed.decode(refusal(503, "ServiceUnavailable")).retry_after_ms, 900'000);
+}
+
+TEST(ApnsVerdict, OnePerItemInAnyMixture) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    std::vector<Answer> answers;
+    for (int i = 0; i < 300; ++i) answers.push_back(i % 7 == 0 ? refusal(410, "Unregistered") : Answer{});
+    const auto verdicts = bed.decode(answers);
+    ASSERT_EQ(verdicts.size(), answers.size());
+    for (uint32_t i = 0; i < verdicts.size(); ++i) {
+        EXPECT_EQ(verdicts[i].item, i);
+        EXPECT_EQ(verdicts[i].outcome, i % 7 == 0 ? BELFRY_DEVICE_GONE : BELFRY_ACCEPTED);
+    }
+}
+
+}  // namespace
+}  // namespace belfry::fakes
