@@ -98,6 +98,7 @@ public:
     uint32_t credit(http::EndpointId) const override { return 4'000; }
     void retire(http::EndpointId) override {}
     std::string last_connect_error(http::EndpointId) const override { return {}; }
+    Result<http::EndpointId> origin(http::EndpointId like, std::string_view) override { return like; }
     uint32_t connections(http::EndpointId) const override { return 1; }
     void stop(int64_t) override {
         {

@@ -100,10 +100,6 @@ Status Acceptor::check_payloads(const PushRequest& request, int32_t kind, std::s
         if (gate == nullptr) return not_an_instance(name, "notification." + name);
         const std::shared_ptr<Generation> generation = gate->generation();
         if (generation == nullptr) return error(ErrorCode::Unavailable, "provider \"" + name + "\" is not started");
-        if (generation->provider->sends()) {
-            return error(ErrorCode::Unsupported, "providers that send by themselves are not supported",
-                         "notification." + name);
-        }
         belfry_content content = sized<belfry_content>();
         content.flags = BELFRY_CONTENT_CHECK_ONLY;
         if (request.dry_run == DryRun::Provider) content.flags |= BELFRY_CONTENT_DRY_RUN;

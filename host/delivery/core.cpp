@@ -30,6 +30,9 @@ public:
     std::string last_connect_error(http::EndpointId endpoint) const override {
         return engine_.last_connect_error(endpoint);
     }
+    Result<http::EndpointId> origin(http::EndpointId like, std::string_view url) override {
+        return engine_.add_origin(like, url);
+    }
     uint32_t connections(http::EndpointId endpoint) const override { return engine_.connections(endpoint); }
     void stop(int64_t deadline_mono_ns) override { engine_.stop(deadline_mono_ns); }
 
@@ -147,6 +150,7 @@ std::shared_ptr<Generation> CoreImpl::make_generation(const std::string& name, p
     generation->provider = &provider;
     generation->instance = std::move(owner);
     generation->authorizer = std::make_unique<Authorizer>(provider, name, clock_, log_, [this] { wakeup_.ring(); });
+    if (provider.sends()) generation->sends = std::make_unique<SendPool>(provider, clock_);
     generation->authorizer->slot(0);  // so that trouble with it is known before the first push
     return generation;
 }

@@ -89,6 +89,8 @@ uint32_t Gate::free_streams() const {
 
 // Deliveries that may be under way at once: enough to keep every stream busy, at most a second of the rate.
 uint32_t Gate::window() const {
+    if (const std::shared_ptr<Generation> current = generation(); current != nullptr && current->sends != nullptr)
+        return current->sends->threads() * kItemsPerSend * 2;
     const uint64_t streams = std::max(free_streams(), streams_.load(std::memory_order_relaxed));
     streams_.store(static_cast<uint32_t>(streams), std::memory_order_relaxed);
     uint64_t most = streams * 3 + kWindowSlack;

@@ -27,6 +27,7 @@
 #include "base/metrics.h"
 #include "delivery/authorizer.h"
 #include "delivery/provider_status.h"
+#include "delivery/send_pool.h"
 #include "delivery/sender.h"
 #include "http/pacer.h"
 #include "plugins/provider.h"
@@ -42,8 +43,9 @@ constexpr uint32_t kPausedPlatformsMax = 16;
 struct Generation {
     uint64_t number = 0;
     plugins::Provider* provider = nullptr;
-    std::shared_ptr<void> instance;          // what owns *provider
-    std::unique_ptr<Authorizer> authorizer;  // destroyed first
+    std::shared_ptr<void> instance;  // what owns *provider
+    std::unique_ptr<Authorizer> authorizer;
+    std::unique_ptr<SendPool> sends;  // null: the engine sends for it
 };
 
 class Gate {

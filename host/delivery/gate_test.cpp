@@ -17,6 +17,7 @@ public:
     uint32_t credit(http::EndpointId) const override { return streams; }
     void retire(http::EndpointId) override { ++retired; }
     std::string last_connect_error(http::EndpointId) const override { return connect_error; }
+    Result<http::EndpointId> origin(http::EndpointId like, std::string_view) override { return like; }
     uint32_t connections(http::EndpointId) const override { return 3; }
     void stop(int64_t) override {}
     uint32_t streams = 100;

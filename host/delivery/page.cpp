@@ -128,6 +128,10 @@ bool Page::may_settle() {
     const int64_t waited = world_.clock.mono_ns() - sent_mono_ns_;
     const int64_t after = world_.options.straggler_after_ms * kNsPerMs;
     const bool few = left * 100 <= submitted_ * world_.options.straggler_percent;
+    // Outboxes are few: what waits for late answers must not hold them all.
+    for (const Block* block : blocks_) {
+        if (block->outboxes_n > 0 && world_.blocks.free_outboxes() < kOutboxesMax / 4) return false;
+    }
     // A page of few deliveries never gets to its share; it must not hold its slot for a provider that does not answer.
     if (waited < (few ? after : kPatience * after) || !world_.host.may_trail()) return false;
     return leave_stragglers();
@@ -223,7 +227,7 @@ void Page::recall_stopped() {
     for (Section& section : sections_) any = any || world_.stopped.state(section.seed) != 0;
     if (!any) return;
     for (Block* block : blocks_) {
-        if (block->portion && !block->complete.load(std::memory_order_acquire)) world_.sender.recall(*block->portion);
+        if (block->portion && !block->complete.load(std::memory_order_acquire)) recall(*block);
     }
 }
 

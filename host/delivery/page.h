@@ -156,6 +156,11 @@ private:
         Generation* generation = nullptr;
         Block* block = nullptr;
     };
+    // Whom an entry is for, as its provider knows it.
+    struct Addressee {
+        std::string_view token, data;
+        uint32_t variant = 0, platform = 0;
+    };
     // An entry that came back unsent without an attempt; for a slice the cursor may go back before it.
     struct Returned {
         uint16_t group = 0;
@@ -206,31 +211,43 @@ private:
     // False: no room, and the caller may stop here (the row was not taken).
     bool take_row(uint16_t section, int64_t ref, const belfry_device& row, bool may_stop);
     void settle_row(Group& group, uint16_t number, int64_t ref);
-    bool send_row(Group& group, uint16_t number, int64_t ref, std::string_view token, uint32_t variant,
-                  uint32_t platform);
+    bool send_row(Group& group, uint16_t number, int64_t ref, const Addressee& to);
     uint16_t group_for(uint16_t section, std::string_view provider);
     void open_group(Group& group);
     void prepare(Group& group, const std::string& payload);
-    Block* block_for(Group& group, uint16_t number, size_t token_bytes);
-    void add_exchange(Block& block, uint32_t entry, uint32_t resent);
+    Block* block_for(Group& group, uint16_t number, size_t token_bytes, bool encoded);
+    void write_entry(Block& block, const CompiledPlan& plan);
+    std::array<uint8_t, 16> delivery_id_of(const Section& section, const Entry& entry, std::string_view token) const;
     bool only_deferred() const;
     bool crowded_out() const;
     void discard_read();
     void submit_all();
     void submit(Block& block);
+    void recall(Block& block);
+
+    // page_encode.cpp: requests that no plan writes
+    belfry_item item_of(const Block& block, uint32_t at) const;
+    void encode(Block& block);
+    uint32_t encode_some(Block& block, uint32_t first);
+    void take_request(Block& block, Outbox& outbox, const char* buffer, const belfry_request& row);
+    Result<http::EndpointId> origin_of(http::EndpointId like, std::string_view url);
+    void write_job(Block& block);
+    void take_verdicts(Block& block, std::span<const uint8_t> exchanges);
 
     // page_harvest.cpp: answers become actions
     void harvest(bool everything);
     void harvest_block(Block& block, uint64_t low, uint64_t high);
     void decode(Block& block, std::span<const uint8_t> exchanges);
     void judge(Block& block, uint32_t entry, const http::Exchange& exchange, const Judged& judged);
+    void act_on(Block& block, uint32_t entry, const http::Exchange& exchange, const belfry_verdict& verdict,
+                std::string_view reason);
     void judge_unanswered(Block& block, uint32_t entry, const http::Exchange& exchange);
     void perform(Block& block, uint32_t entry, const http::Exchange& exchange, const Action& action,
                  std::string_view reason);
     void widen(Group& group, const Entry& entry, const http::Exchange& exchange, const Action& action,
                std::string_view reason);
-    void bury_device(Group& group, uint16_t number, const Entry& entry, const http::Exchange& exchange,
-                     const Action& action);
+    void bury_device(uint16_t number, const Entry& entry, std::string_view token, const Action& action);
+    bool of_an_unreachable_origin(const Group& group, const Entry& entry, const http::Exchange& exchange) const;
     void resend(Block& block, uint32_t entry, const Action& action);
     void close(Block& block, uint32_t entry);
     // The cursor of a slice may not go back before `ref` any more.
@@ -293,6 +310,14 @@ private:
     Ledger ledgers_[2];
     Ledger* settling_ = &ledgers_[0];
     std::vector<Judged> judged_;
+    struct Origin {
+        http::EndpointId like = -1, endpoint = -1;
+        std::string url;
+    };
+    Origin last_origin_;
+    std::vector<belfry_item> items_;
+    std::vector<belfry_request> request_rows_;
+    std::vector<belfry_str> answered_tokens_;
     std::string reasons_;
     Block* resends_ = nullptr;
 

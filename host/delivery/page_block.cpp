@@ -5,13 +5,15 @@
 
 namespace belfry::delivery {
 
-Entry& Block::add(std::string_view token) noexcept {
+Entry& Block::add(std::string_view token, std::string_view data) noexcept {
     char* const at = text + text_n;
     std::memcpy(at, token.data(), token.size());
-    text_n += static_cast<uint32_t>(token.size());
+    if (!data.empty()) std::memcpy(at + token.size(), data.data(), data.size());
+    text_n += static_cast<uint32_t>(token.size() + data.size());
     tokens[entries_n] = {at, token.size()};
     Entry& entry = entries[entries_n++];
     entry = Entry{};
+    entry.data_n = static_cast<uint16_t>(data.size());
     ++open_n;
     return entry;
 }
@@ -30,7 +32,8 @@ void Block::clear() noexcept {
     for (std::atomic<uint64_t>& bits : raised) bits.store(0, std::memory_order_relaxed);
     complete.store(false, std::memory_order_relaxed);
     harvested = false;
-    entries_n = exchanges_n = open_n = text_n = 0;
+    entries_n = exchanges_n = open_n = text_n = unwritten_n = 0;
+    job.reset();
     group = 0;
     page = nullptr;
 }
@@ -55,7 +58,34 @@ size_t BlockPool::free() const {
 void BlockPool::give_back(Block* block) {
     block->clear();
     const std::lock_guard lock(mutex_);
+    for (; block->outboxes_n > 0; --block->outboxes_n) {
+        Outbox* const outbox = block->outboxes[block->outboxes_n - 1];
+        outbox->requests.clear();
+        outbox->used = 0;
+        free_outboxes_.push_back(outbox);
+    }
     free_.push_back(block);
+}
+
+Outbox* BlockPool::outbox_for(Block& block) {
+    if (block.outboxes_n > 0 && block.outboxes[block.outboxes_n - 1]->has_room())
+        return block.outboxes[block.outboxes_n - 1];
+    if (block.outboxes_n == kBlockOutboxes) return nullptr;
+    const std::lock_guard lock(mutex_);
+    if (free_outboxes_.empty()) {
+        if (all_outboxes_.size() >= kOutboxesMax) return nullptr;
+        all_outboxes_.emplace_back(new Outbox);  // its bytes need no zeroes
+        all_outboxes_.back()->requests.reserve(kBlockEntries);
+        free_outboxes_.push_back(all_outboxes_.back().get());
+    }
+    block.outboxes[block.outboxes_n++] = free_outboxes_.back();
+    free_outboxes_.pop_back();
+    return block.outboxes[block.outboxes_n - 1];
+}
+
+size_t BlockPool::free_outboxes() const {
+    const std::lock_guard lock(mutex_);
+    return kOutboxesMax - all_outboxes_.size() + free_outboxes_.size();
 }
 
 }  // namespace belfry::delivery

@@ -19,6 +19,8 @@
 #include <string_view>
 #include <vector>
 
+#include "delivery/outbox.h"
+#include "delivery/send_pool.h"
 #include "http/plan.h"
 
 namespace belfry::delivery {
@@ -35,8 +37,10 @@ struct Entry {
     uint32_t variant = 0;
     uint32_t platform = 0;  // hash of its name, for scopes narrower than the instance
     uint16_t group = 0;
+    uint16_t data_n = 0;  // bytes of the provider's data, behind the token
     uint8_t resent = 0;
-    bool open = true;  // has no verdict yet
+    bool open = true;        // has no verdict yet
+    bool unwritten = false;  // its request is still to be written by encode
 };
 
 // A request of the block and the entries it carries: [first, first + n).
@@ -59,12 +63,15 @@ public:
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
 
-    // Room for one more entry with a token of `token_bytes`.
+    // Room for one more entry with a token and data of `token_bytes` together.
     bool has_room(size_t token_bytes) const noexcept {
         return entries_n < kBlockEntries && sizeof text - text_n >= token_bytes;
     }
-    Entry& add(std::string_view token) noexcept;
+    Entry& add(std::string_view token, std::string_view data) noexcept;
     std::string_view token(uint32_t entry) const noexcept { return tokens[entry]; }
+    std::string_view data(uint32_t entry) const noexcept {
+        return {tokens[entry].data() + tokens[entry].size(), entries[entry].data_n};
+    }
     // The next exchange of the portion, to be filled by the caller.
     http::Exchange& add_exchange(uint32_t first, uint32_t n) noexcept;
     std::span<http::Exchange> exchanges() noexcept {
@@ -80,6 +87,10 @@ public:
     uint32_t entries_n = 0, exchanges_n = 0, open_n = 0;
     uint16_t group = 0;  // of its first entry; all entries share its gate
     uint32_t text_n = 0;
+    uint32_t unwritten_n = 0;  // entries whose requests encode is to write
+    std::array<Outbox*, kBlockOutboxes> outboxes{};
+    uint32_t outboxes_n = 0;
+    std::unique_ptr<SendJob> job;  // of providers that send by themselves
 
     std::array<Entry, kBlockEntries> entries;
     std::array<Sent, kBlockEntries> sent;
@@ -88,7 +99,7 @@ public:
 
 private:
     static constexpr size_t kFixedBytes =
-        kBlockEntries * (sizeof(Entry) + sizeof(Sent) + sizeof(std::string_view) + sizeof(http::Exchange)) + 256;
+        kBlockEntries * (sizeof(Entry) + sizeof(Sent) + sizeof(std::string_view) + sizeof(http::Exchange)) + 320;
 
 public:
     char text[kBlockBytes - kFixedBytes];
@@ -103,12 +114,17 @@ public:
     Block* take();
     void give_back(Block* block);
     size_t free() const;
+    // An outbox of the block with room for an encode call; null: none can be had now.
+    Outbox* outbox_for(Block& block);
+    size_t free_outboxes() const;
 
 private:
     const size_t blocks_max_;
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Block>> all_;
     std::vector<Block*> free_;
+    std::vector<std::unique_ptr<Outbox>> all_outboxes_;
+    std::vector<Outbox*> free_outboxes_;
 };
 
 }  // namespace belfry::delivery

@@ -78,7 +78,7 @@ bool Page::take_row(uint16_t section_at, int64_t ref, const belfry_device& row, 
     Group& group = groups_[number];
     if (group.way == Way::Send) {
         const auto platform = static_cast<uint32_t>(hash_text(view(row.platform)));
-        if (!send_row(group, number, ref, view(row.token), row.variant, platform)) {
+        if (!send_row(group, number, ref, {view(row.token), view(row.data), row.variant, platform})) {
             if (may_stop) return false;
             owe(number, 0, section.attempt, world_.clock.unix_ms(), ref);
             ++deferred_;
@@ -105,44 +105,48 @@ void Page::settle_row(Group& group, uint16_t number, int64_t ref) {
 }
 
 // False: no room left in the page.
-bool Page::send_row(Group& group, uint16_t number, int64_t ref, std::string_view token, uint32_t variant,
-                    uint32_t platform) {
-    if (const int64_t until = group.gate->platform_paused_until(platform, read_unix_ms_); until != 0) {
+bool Page::send_row(Group& group, uint16_t number, int64_t ref, const Addressee& to) {
+    if (const int64_t until = group.gate->platform_paused_until(to.platform, read_unix_ms_); until != 0) {
         owe(number, 0, sections_[group.section].attempt, policy::round_due_ms(until, read_unix_ms_), ref);
         ++deferred_;
         return true;
     }
-    if (token.size() > kTokenBytesMax) {
+    if (to.token.size() > kTokenBytesMax || to.data.size() > plugins::kProviderDataMax) {
         ledger().count(number, BELFRY_FINAL_REFUSED);
         add_sample(number, BELFRY_FINAL_REFUSED, ref, 0, "the stored token is longer than 8 KiB");
         keep(ref);
         return true;
     }
-    Block* block = block_for(group, number, token.size());
+    const CompiledPlan& plan = group.prepared->plan(to.variant);
+    Block* block = block_for(group, number, to.token.size() + to.data.size(), plan.encoded);
     if (block == nullptr) {
         full_ = true;
         return false;
     }
-    Entry& entry = block->add(token);
+    Entry& entry = block->add(to.token, to.data);
     entry.ref = ref;
-    entry.variant = variant;
-    entry.platform = platform;
+    entry.variant = to.variant;
+    entry.platform = to.platform;
     entry.group = number;
-    add_exchange(*block, block->entries_n - 1, 0);
+    write_entry(*block, plan);
     ++submitted_;
     return true;
 }
 
-Block* Page::block_for(Group& group, uint16_t number, size_t token_bytes) {
+Block* Page::block_for(Group& group, uint16_t number, size_t token_bytes, bool encoded) {
     Generation* const generation = &group.prepared->generation();
     Filling* filling = nullptr;
     for (Filling& other : filling_) {
         if (other.gate == group.gate && other.generation == generation) filling = &other;
     }
-    if (filling != nullptr && filling->block->has_room(token_bytes)) return filling->block;
+    if (filling != nullptr && filling->block->has_room(token_bytes)) {
+        return encoded && world_.blocks.outbox_for(*filling->block) == nullptr ? nullptr : filling->block;
+    }
     if (blocks_.size() >= kPageBlocks) return nullptr;
     Block* block = world_.blocks.take();
-    if (block == nullptr || !block->has_room(token_bytes)) {
+    const bool fits =
+        block != nullptr && block->has_room(token_bytes) && (!encoded || world_.blocks.outbox_for(*block) != nullptr);
+    if (!fits) {
         if (block != nullptr) world_.blocks.give_back(block);
         return nullptr;
     }
@@ -157,22 +161,28 @@ Block* Page::block_for(Group& group, uint16_t number, size_t token_bytes) {
     return block;
 }
 
-void Page::add_exchange(Block& block, uint32_t at, uint32_t resent) {
+std::array<uint8_t, 16> Page::delivery_id_of(const Section& section, const Entry& entry, std::string_view token) const {
+    return delivery_id(section.seed, picks(section) ? hash_text(token) : static_cast<uint64_t>(entry.ref));
+}
+
+// The request of the block's last entry: executed from its plan, or written by encode before the block is submitted.
+void Page::write_entry(Block& block, const CompiledPlan& plan) {
+    const uint32_t at = block.entries_n - 1;
     Entry& entry = block.entries[at];
-    entry.resent = static_cast<uint8_t>(resent);
+    if (plan.encoded) {
+        entry.unwritten = true;
+        ++block.unwritten_n;
+        return;
+    }
     const Group& group = groups_[entry.group];
     const Section& section = sections_[group.section];
-    const CompiledPlan& plan = group.prepared->plan(entry.variant);
     http::Exchange& exchange = block.add_exchange(at, 1);
     exchange.plan = &plan.plan;
     exchange.endpoint = plan.plan.endpoint;
     exchange.token = block.token(at);
     exchange.payload = group.prepared->payload();
     exchange.expires_unix_ms = section.expires_unix_ms;
-    if (plan.wants_delivery_id) {
-        const uint64_t device = picks(section) ? hash_text(exchange.token) : static_cast<uint64_t>(entry.ref);
-        exchange.delivery_id = delivery_id(section.seed, device);
-    }
+    if (plan.wants_delivery_id) exchange.delivery_id = delivery_id_of(section, entry, exchange.token);
 }
 
 // ---- reading by kind of item ----
@@ -315,7 +325,8 @@ void Page::read_picks(uint16_t section_at, const std::vector<uint32_t>& chosen) 
             add_sample(number, BELFRY_FINAL_REFUSED, -1, 0, entry->data);
         } else if (group.way != Way::Send) {
             settle_row(group, number, pick);
-        } else if (!send_row(group, number, pick, native ? std::string_view() : entry->token, entry->variant, 0)) {
+        } else if (!send_row(group, number, pick,
+                             Addressee{native ? std::string_view() : entry->token, entry->data, entry->variant, 0})) {
             owe(number, 0, section.attempt, world_.clock.unix_ms(), pick);
             ++deferred_;
         }
@@ -416,6 +427,11 @@ void Page::submit_all() {
 }
 
 void Page::submit(Block& block) {
+    if (block.unwritten_n > 0) encode(block);
+    if (block.exchanges_n == 0) {  // encode refused all of them
+        block.harvested = true;
+        return;
+    }
     Gate& gate = *groups_[block.group].gate;
     BlockPortion& portion = block.portion.emplace();
     portion.block = &block;
@@ -427,7 +443,21 @@ void Page::submit(Block& block) {
     portion.unsent_until_mono_ns = now + world_.options.unsent_ms * kNsPerMs;
     portion.answer_timeout_ns = world_.options.answer_ms * kNsPerMs;
     gate.took(block.exchanges_n);
-    world_.sender.submit(portion);
+    Generation& generation = groups_[block.group].prepared->generation();
+    if (generation.sends == nullptr) {
+        world_.sender.submit(portion);
+        return;
+    }
+    write_job(block);
+    generation.sends->submit(*block.job);
+}
+
+void Page::recall(Block& block) {
+    if (block.job == nullptr) {
+        world_.sender.recall(*block.portion);
+    } else {
+        groups_[block.group].prepared->generation().sends->recall(*block.job);
+    }
 }
 
 }  // namespace belfry::delivery

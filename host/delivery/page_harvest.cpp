@@ -65,7 +65,9 @@ void Page::harvest_block(Block& block, uint64_t low, uint64_t high) {
             }
         }
     }
-    if (n > 0) decode(block, std::span(answered.data(), n));
+    if (n == 0) return;
+    const std::span<const uint8_t> exchanges(answered.data(), n);
+    block.job == nullptr ? decode(block, exchanges) : take_verdicts(block, exchanges);
 }
 
 void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
@@ -76,6 +78,8 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
         if (const auto& detail = block.exchanges()[at].detail) headers_n += detail->headers.size();
     }
     headers.reserve(headers_n);  // the rows below point into it
+    answered_tokens_.clear();
+    answered_tokens_.reserve(block.entries_n);
     Generation* generation = nullptr;
     for (const uint8_t at : exchanges) {
         const http::Exchange& exchange = block.exchanges()[at];
@@ -92,6 +96,13 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
         answer.resent = entry.resent;
         answer.prepared = group.prepared->handle().get();
         answer.body = str(exchange.body());
+        if (exchange.encoded != nullptr) {
+            answer.origin = str(static_cast<const OutboxRequest*>(exchange.encoded)->origin);
+            const size_t from = answered_tokens_.size();
+            for (uint32_t item = sent.first; item < sent.first + uint32_t{sent.n}; ++item)
+                answered_tokens_.push_back(str(block.token(item)));
+            answer.tokens = {answered_tokens_.data() + from, sent.n, sizeof(belfry_str)};
+        }
         if (!exchange.detail) continue;
         const size_t from = headers.size();
         for (const auto& [name, value] : exchange.detail->headers) {
@@ -141,9 +152,17 @@ void Page::judge(Block& block, uint32_t at, const http::Exchange& exchange, cons
     verdict.variant = judged.variant;
     verdict.retry_after_ms = judged.retry_after_ms;
     verdict.gone_unix_ms = judged.gone_unix_ms;
+    act_on(block, at, exchange, verdict, std::string_view(reasons_).substr(judged.reason_at, judged.reason_n));
+}
+
+void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, const belfry_verdict& verdict,
+                  std::string_view reason) {
+    const Entry& entry = block.entries[at];
+    Group& group = groups_[entry.group];
     const Action action = action_for(verdict, attempt_state(group, entry, exchange), world_.options.attempts);
-    if ((judged.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0) group.gate->retire_connections(exchange.endpoint);
-    perform(block, at, exchange, action, std::string_view(reasons_).substr(judged.reason_at, judged.reason_n));
+    const bool retire = (verdict.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0;
+    if (retire && exchange.endpoint >= 0) group.gate->retire_connections(exchange.endpoint);
+    perform(block, at, exchange, action, reason);
 }
 
 void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exchange) {
@@ -151,6 +170,7 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
     Group& group = groups_[entry.group];
     const Section& section = sections_[group.section];
     const bool unsent = exchange.transport == http::Transport::NeverSent;
+    bool held_up = unsent && !world_.host.stopping() && world_.stopped.state(section.seed) == 0;
     Action action =
         action_without_answer(exchange.transport, attempt_state(group, entry, exchange), world_.options.attempts);
     std::string_view reason = "no answer in time; it may have arrived";
@@ -159,6 +179,12 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
         action.outcome = BELFRY_FINAL_REFUSED;
         action.sample = true;
         reason = "no valid HTTP request can be made of this token or payload";
+    } else if (held_up && of_an_unreachable_origin(group, entry, exchange)) {
+        // Nobody pauses for one origin among many: its deliveries must end some day.
+        action = action_without_answer(http::Transport::Unknown, attempt_state(group, entry, exchange),
+                                       world_.options.attempts);
+        reason = "the push service of this subscription cannot be reached";
+        held_up = false;
     } else if (unsent && group.prepared->refused()) {
         action = Action{};
         action.outcome = BELFRY_FINAL_REFUSED;
@@ -169,9 +195,7 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
     } else if (unsent && world_.host.stopping() && action.fate == Fate::Owed) {
         action.due_unix_ms = world_.clock.unix_ms();
     }
-    const bool held_up =
-        unsent && action.fate == Fate::Owed && !world_.host.stopping() && world_.stopped.state(section.seed) == 0;
-    if (held_up) ++group.returned;
+    if (held_up && action.fate == Fate::Owed) ++group.returned;
     perform(block, at, exchange, action, reason);
 }
 
@@ -190,6 +214,13 @@ AttemptState Page::attempt_state(const Group& group, const Entry& entry, const h
     return state;
 }
 
+// Written for an origin of its own that cannot be connected to.
+bool Page::of_an_unreachable_origin(const Group& group, const Entry& entry, const http::Exchange& exchange) const {
+    if (exchange.encoded == nullptr || world_.host.stopping()) return false;
+    return exchange.endpoint != group.prepared->plan(entry.variant).plan.endpoint &&
+           !world_.sender.last_connect_error(exchange.endpoint).empty();
+}
+
 void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, const Action& action,
                    std::string_view reason) {
     Entry& entry = block.entries[at];
@@ -200,12 +231,12 @@ void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, co
     if (action.fate != Fate::Resend && answered) ++(action.suspect ? group.suspects : group.others);
     if (action.sample) add_sample(number, action.outcome, entry.ref, answered ? exchange.status : 0, reason);
     widen(group, entry, exchange, action, reason);
-    if (action.delete_device) bury_device(group, number, entry, exchange, action);
+    if (action.delete_device) bury_device(number, entry, block.token(at), action);
     if (action.learn_variant && !picks(sections_[group.section])) {
         belfry_fact fact = sized<belfry_fact>();
         fact.key = entry.ref;
         fact.variant = action.variant;
-        const audience::Hash16 hash = audience::token_hash(exchange.token);
+        const audience::Hash16 hash = audience::token_hash(block.token(at));
         std::copy(hash.begin(), hash.end(), fact.token_hash);
         ledger().learnt.push_back({fact, number});
     }
@@ -255,14 +286,14 @@ void Page::widen(Group& group, const Entry& entry, const http::Exchange& exchang
         group.prepared->refuse(reason);
         for (Block* block : blocks_) {
             if (block->portion && item_.row.kind != BELFRY_WORK_BUNDLE && groups_[block->group].gate == group.gate) {
-                world_.sender.recall(*block->portion);
+                recall(*block);
             }
         }
     }
 }
 
-void Page::bury_device(Group& group, uint16_t number, const Entry& entry, const http::Exchange& exchange,
-                       const Action& action) {
+void Page::bury_device(uint16_t number, const Entry& entry, std::string_view token, const Action& action) {
+    const Group& group = groups_[number];
     const Section& section = sections_[group.section];
     DeadToken dead;
     dead.fact = sized<belfry_fact>();
@@ -271,7 +302,7 @@ void Page::bury_device(Group& group, uint16_t number, const Entry& entry, const 
     dead.fact.key = entry.ref;
     // Whoever registered after the evidence, or after the page read its row, has a token of today.
     dead.fact.unless_registered_after_ms = action.gone_unix_ms > 0 ? action.gone_unix_ms : read_unix_ms_;
-    const audience::Hash16 hash = audience::token_hash(exchange.token);
+    const audience::Hash16 hash = audience::token_hash(token);
     std::copy(hash.begin(), hash.end(), dead.fact.token_hash);
     if (picks(section)) {
         if (section.push->body.audience != Audience::Tokens) return;
@@ -289,8 +320,8 @@ void Page::bury_device(Group& group, uint16_t number, const Entry& entry, const 
 void Page::resend(Block& block, uint32_t at, const Action& action) {
     const Entry& from = block.entries[at];
     Group& group = groups_[from.group];
-    const std::string_view token = block.token(at);
-    const bool fits = resends_ != nullptr && resends_->has_room(token.size()) &&
+    const std::string_view token = block.token(at), data = block.data(at);
+    const bool fits = resends_ != nullptr && resends_->has_room(token.size() + data.size()) &&
                       &groups_[resends_->group].prepared->generation() == &group.prepared->generation();
     if (resends_ != nullptr && !fits) submit(*std::exchange(resends_, nullptr));
     if (resends_ == nullptr) {
@@ -303,13 +334,14 @@ void Page::resend(Block& block, uint32_t at, const Action& action) {
         resends_->group = from.group;
         blocks_.push_back(resends_);
     }
-    Entry& entry = resends_->add(token);
+    Entry& entry = resends_->add(token, data);
     entry.ref = from.ref;
     entry.variant = action.variant;
     entry.platform = from.platform;
     entry.group = from.group;
+    entry.resent = static_cast<uint8_t>(from.resent + 1u);
     ++submitted_;
-    add_exchange(*resends_, resends_->entries_n - 1, from.resent + 1u);
+    write_entry(*resends_, group.prepared->plan(action.variant));
 }
 
 void Page::close(Block& block, uint32_t at) {

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int64_t kNotPreparedMs = 5'000;  // a provider that cannot prepare now is asked again after this
 constexpr int64_t kNoGateMs = 60'000;      // a provider whose number cannot be had now
-constexpr std::string_view kEncodes = "providers that write their requests themselves are not supported";
 
 int32_t stopped_outcome(int32_t state) noexcept {
     return state == BELFRY_PUSH_EXPIRED ? BELFRY_FINAL_EXPIRED : BELFRY_FINAL_CANCELLED;
@@ -156,12 +155,6 @@ void Page::prepare(Group& group, const std::string& payload) {
         group.outcome = refused                          ? BELFRY_FINAL_REFUSED
                         : code == ErrorCode::Unsupported ? BELFRY_FINAL_UNSUPPORTED
                                                          : BELFRY_FINAL_INTERNAL;
-        return;
-    }
-    if ((*prepared)->plan(0).encoded) {
-        group.way = Way::Final;
-        group.outcome = BELFRY_FINAL_UNSUPPORTED;
-        group.reason = kEncodes;
         return;
     }
     if ((*prepared)->refused()) {

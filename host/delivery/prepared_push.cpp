@@ -76,7 +76,9 @@ Result<std::shared_ptr<PreparedPush>> PreparedPush::make(std::shared_ptr<const S
         row, [&](const belfry_plan& plan) { made->add(plan, gate, content.target); });
     if (!handle) return handle.error();
     made->handle_ = std::move(*handle);
-    if (made->plans_.empty() && !made->generation_->provider->sends()) {
+    if (made->plans_.empty() && made->generation_->provider->sends())  // a plan for nobody: no endpoint, no credential
+        made->plans_.push_back(std::make_unique<CompiledPlan>());
+    if (made->plans_.empty()) {
         return error(ErrorCode::Internal, "the plugin of \"" + gate.name() + "\" prepared a push without a plan");
     }
     return made;

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "base/result.h"
 #include "http/plan.h"
 
 namespace belfry::http {
@@ -25,6 +27,7 @@ public:
     virtual uint32_t credit(http::EndpointId) const = 0;
     virtual void retire(http::EndpointId) = 0;
     virtual std::string last_connect_error(http::EndpointId) const = 0;
+    virtual Result<http::EndpointId> origin(http::EndpointId like, std::string_view url) = 0;
     virtual uint32_t connections(http::EndpointId) const = 0;
     virtual void stop(int64_t deadline_mono_ns) = 0;
 };

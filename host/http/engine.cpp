@@ -113,6 +113,14 @@ Result<EndpointId> Engine::add_endpoint(const EndpointConfig& wanted) {
     return id;
 }
 
+Result<EndpointId> Engine::add_origin(EndpointId like, std::string_view url) {
+    EndpointConfig config;
+    config.untrusted = true;
+    if (const Endpoint* endpoint = impl_->table.find(like)) config = endpoint->config;
+    config.url = url;
+    return add_endpoint(config);
+}
+
 void Engine::submit(Portion& portion) {
     for (Exchange& exchange : portion.exchanges) {
         if (exchange.endpoint < 0 && exchange.plan != nullptr) exchange.endpoint = exchange.plan->endpoint;

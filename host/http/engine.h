@@ -67,6 +67,9 @@ public:
 
     // Declares an endpoint; an equal one gives the same id. InvalidArgument: URL or certificate files unusable.
     Result<EndpointId> add_endpoint(const EndpointConfig&);
+    // An endpoint for another origin with the settings of `like`; an unknown `like` means an untrusted one with default
+    // settings. Busy: too many endpoints.
+    Result<EndpointId> add_origin(EndpointId like, std::string_view url);
     // Posts a portion to a loop. Its owner hears on_complete exactly once, whatever happens; after stop, from within
     // this call.
     void submit(Portion&);

@@ -40,14 +40,23 @@ struct ScriptedReply {
     bool hold = false;  // until released
 };
 
+// How the provider's requests come about: by plans, by encode, or not at all because it sends by itself.
+enum class ScriptedKind { Plans, Encodes, Sends };
+
 class ScriptedProvider {
 public:
+    explicit ScriptedProvider(ScriptedKind kind = ScriptedKind::Plans) : table_(make_table(kind)) {}
     const belfry_provider* table() const { return &table_; }
     belfry_instance* instance() { return reinterpret_cast<belfry_instance*>(this); }
 
     bool uses_credential = false;                                   // plans name slot 0
     std::function<belfry_code(int call, belfry_why*)> authorizing;  // null: always works
     int64_t credential_valid_ms = 3'600'000;
+    uint32_t items_per_request = 1, items_per_encode = UINT32_MAX;
+    std::function<ScriptedReply(const belfry_item&)> sending;  // null: accepts
+    std::atomic<belfry_code> send_code{BELFRY_OK};             // after `sending` had its say about `send_until` items
+    std::atomic<uint32_t> send_until{UINT32_MAX};
+    std::atomic<int> encodes{0}, sends{0}, sending_now{0}, most_sending{0};
     std::atomic<int> authorized{0}, prepared{0}, released{0}, decodes{0};
 
 private:
@@ -78,13 +87,13 @@ private:
             plan.variant = variant;
             plan.endpoint = 7;
             plan.credential = me.uses_credential ? 0 : -1;
-            plan.items_max = 1;
+            plan.items_max = me.items_per_request;
             plan.answer_max = 4096;
             plan.method = str(std::string_view("POST"));
             plan.text = str(std::string_view(text));
             plan.path = belfry_list{&path, 1, sizeof path};
-            plan.body = belfry_list{body, 3, sizeof body[0]};
-            emit(ctx, one_row(plan));
+            if (me.table_.encode == nullptr) plan.body = belfry_list{body, 3, sizeof body[0]};
+            if (me.table_.send == nullptr) emit(ctx, one_row(plan));
         }
         *out = reinterpret_cast<belfry_prepared*>(new int(1));
         return BELFRY_OK;
@@ -113,7 +122,6 @@ private:
         ++self(i).decodes;
         for (const belfry_answer& answer : Rows<belfry_answer>(answers)) {
             belfry_verdict row = sized<belfry_verdict>();
-            row.item = answer.first_item;
             long long retry = 0;
             char reason[64] = "";
             const std::string body = text(answer.body);
@@ -124,19 +132,106 @@ private:
             }
             row.retry_after_ms = retry;
             row.reason = str(std::string_view(reason));
-            emit(ctx, one_row(row));
+            const Rows<belfry_str> tokens(answer.tokens);
+            for (uint32_t n = 0; n < answer.items; ++n) {
+                belfry_verdict one = row;
+                one.item = answer.first_item + n;
+                if (n < tokens.size() && view(tokens[n]).substr(0, 4) == "dead") one.outcome = BELFRY_DEVICE_GONE;
+                emit(ctx, one_row(one));
+            }
         }
     }
-    static belfry_provider make_table() {
+    // A request is "/e/<first token>" with a line per item: token, data, attempt, delivery id in hex. What stands
+    // behind an @ in a token is its origin; tokens that begin with "refuse" are refused, "break" breaks the contract.
+    static uint32_t encode(belfry_instance* i, const belfry_prepared*, belfry_list list, belfry_outbox* outbox,
+                           belfry_emit emit, void* ctx) {
+        ScriptedProvider& me = self(i);
+        ++me.encodes;
+        const Rows<belfry_item> items(list);
+        const uint32_t n = std::min(list.n, me.items_per_encode);
+        auto* requests = static_cast<belfry_request*>(outbox->requests);
+        const auto put = [&](const std::string& bytes) {
+            std::memcpy(outbox->buf + outbox->buf_n, bytes.data(), bytes.size());
+            const belfry_span span{outbox->buf_n, static_cast<uint32_t>(bytes.size())};
+            outbox->buf_n += span.n;
+            return span;
+        };
+        for (uint32_t at = 0; at < n;) {
+            const std::string token = text(items[at].token);
+            if (token.substr(0, 5) == "break") return n;
+            if (token.substr(0, 6) == "refuse") {
+                belfry_verdict row = sized<belfry_verdict>();
+                row.item = items[at++].index;
+                row.outcome = BELFRY_REFUSED;
+                row.scope = BELFRY_SCOPE_ITEM;
+                row.reason = str(std::string_view("REFUSED_BY_ENCODE"));
+                emit(ctx, one_row(row));
+                continue;
+            }
+            belfry_request request = sized<belfry_request>();
+            request.first_item = items[at].index;
+            request.variant = items[at].variant;
+            if (const size_t origin = token.find('@'); origin != std::string::npos)
+                request.origin = put(token.substr(origin + 1));
+            request.path = put("/e/" + token);
+            request.headers = put("x-kind: encoded\n");
+            std::string body;
+            do {
+                body += text(items[at].token) + " " + text(items[at].data) + " " + std::to_string(items[at].attempt);
+                char hex[3];
+                body += " ";
+                for (const uint8_t byte : items[at].delivery_id) {
+                    std::snprintf(hex, sizeof hex, "%02x", byte);
+                    body += hex;
+                }
+                body += "\n";
+                ++request.items;
+                ++at;
+            } while (at < n && request.items < me.items_per_request && view(items[at].token).substr(0, 6) != "refuse");
+            request.body = put(body);
+            requests[outbox->n++] = request;
+        }
+        return n;
+    }
+    static belfry_code send(belfry_instance* i, const belfry_prepared*, belfry_list list, int64_t, belfry_emit emit,
+                            void* ctx) {
+        ScriptedProvider& me = self(i);
+        ++me.sends;
+        const int now = ++me.sending_now;
+        int most = me.most_sending;
+        while (now > most && !me.most_sending.compare_exchange_weak(most, now)) {
+        }
+        uint32_t done = 0;
+        for (const belfry_item& item : Rows<belfry_item>(list)) {
+            if (done++ >= me.send_until) break;
+            const ScriptedReply reply = me.sending ? me.sending(item) : ScriptedReply{};
+            belfry_verdict row = sized<belfry_verdict>();
+            row.item = item.index;
+            row.outcome = reply.outcome;
+            row.scope = reply.scope;
+            row.flags = reply.flags;
+            row.retry_after_ms = reply.retry_after_ms;
+            row.reason = str(std::string_view(reply.reason));
+            emit(ctx, one_row(row));
+        }
+        --me.sending_now;
+        return me.send_code;
+    }
+    static belfry_provider make_table(ScriptedKind kind) {
         belfry_provider table = sized<belfry_provider>();
         table.validate = &ScriptedProvider::validate;
         table.prepare = &ScriptedProvider::prepare;
         table.release = &ScriptedProvider::release;
         table.authorize = &ScriptedProvider::authorize;
-        table.decode = &ScriptedProvider::decode;
+        if (kind != ScriptedKind::Sends) table.decode = &ScriptedProvider::decode;
+        if (kind == ScriptedKind::Encodes) table.encode = &ScriptedProvider::encode;
+        if (kind == ScriptedKind::Sends) {
+            table.send = &ScriptedProvider::send;
+            table.concurrency = 2;
+        }
         return table;
     }
-    const belfry_provider table_ = make_table();
+    const belfry_provider table_;
 };
 
 // What went out, and what came back for it.
@@ -179,6 +274,10 @@ public:
     void retire(http::EndpointId) override { ++retired_; }
     std::string last_connect_error(http::EndpointId) const override {
         return connects_ ? std::string() : std::string("connection refused");
+    }
+    Result<http::EndpointId> origin(http::EndpointId, std::string_view url) override {
+        if (url.find("nowhere") != std::string_view::npos) return error(ErrorCode::InvalidArgument, "no such origin");
+        return http::EndpointId{static_cast<http::EndpointId>(100 + url.size())};
     }
     uint32_t connections(http::EndpointId) const override { return connects_ ? 1 : 0; }
     void stop(int64_t) override {

@@ -119,6 +119,7 @@ typedef struct belfry_answer {
     belfry_str body, origin;
     belfry_list headers;  /* belfry_header[]: those named by plan.keep */
     int64_t date_unix_ms; /* the answer's Date header, 0 if none */
+    belfry_list tokens;   /* belfry_str[]: of the items, in order; only for requests that encode wrote */
 } belfry_answer;
 
 /* Frozen leaf. */

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Providers that write their requests themselves (encode), and those that are not HTTP (send).
+#include <mutex>
+#include <set>
+
+#include "delivery/core_rig.h"
+
+namespace belfry::delivery {
+namespace {
+
+using fakes::ScriptedKind;
+using fakes::ScriptedProvider;
+
+// What went over the wire, by the sender's script.
+class Wire {
+public:
+    ScriptedReply operator()(const http::Exchange& exchange) {
+        const std::lock_guard lock(mutex_);
+        if (exchange.encoded == nullptr) return without_answer(http::Transport::Unsendable);
+        bodies.emplace_back(exchange.encoded->body);
+        endpoints.push_back(exchange.endpoint);
+        headers = exchange.encoded->headers;
+        path = exchange.encoded->path;
+        return {};
+    }
+    std::vector<std::string> lines() {
+        const std::lock_guard lock(mutex_);
+        std::vector<std::string> all;
+        for (const std::string& body : bodies) {
+            for (size_t at = 0; at < body.size();) {
+                const size_t end = body.find('\n', at);
+                all.push_back(body.substr(at, end - at));
+                at = end + 1;
+            }
+        }
+        return all;
+    }
+    std::vector<std::string> bodies;
+    std::vector<http::EndpointId> endpoints;
+    std::string headers, path;
+
+private:
+    std::mutex mutex_;
+};
+
+class Encoded : public testing::Test {
+protected:
+    ScriptedProvider& provider() { return *rig.providers[0]; }
+    void SetUp() override { rig.providers[0] = std::make_unique<ScriptedProvider>(ScriptedKind::Encodes); }
+    Wire wire;
+    Rig rig{[this](const http::Exchange& exchange) { return wire(exchange); }};
+};
+
+TEST_F(Encoded, ABroadcastReachesEveryDeviceOnceWithItsData) {
+    rig.add_devices(2'500,
+                    [](uint32_t i, MemoryStorage::Device& device) { device.data = "keys-" + std::to_string(i); });
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 2'500);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED], 2'500);
+    const std::vector<std::string> lines = wire.lines();
+    ASSERT_EQ(lines.size(), 2'500u);
+    std::set<std::string> distinct, ids;
+    for (const std::string& line : lines) {
+        const size_t number = line.find('-') + 1;
+        const std::string n = line.substr(number, line.find(' ') - number);
+        EXPECT_EQ(line.rfind("token-" + n + " keys-" + n + " 1 ", 0), 0u) << line;
+        distinct.insert(line.substr(0, line.find(' ')));
+        ids.insert(line.substr(line.rfind(' ')));
+    }
+    EXPECT_EQ(distinct.size(), 2'500u);
+    EXPECT_EQ(ids.size(), 2'500u);
+    EXPECT_EQ(wire.headers, "x-kind: encoded\n");
+    EXPECT_EQ(wire.path.rfind("/e/token-", 0), 0u);
+}
+
+TEST_F(Encoded, APrefixIsEnoughAndTheRestIsAskedForAgain) {
+    provider().items_per_encode = 7;
+    rig.add_devices(300);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 300);
+    EXPECT_EQ(wire.lines().size(), 300u);
+    EXPECT_GE(provider().encodes, 300 / 7);
+}
+
+TEST_F(Encoded, OneRequestForManyDevicesIsJudgedPerDevice) {
+    provider().items_per_request = 50;
+    rig.add_devices(400, [](uint32_t i, MemoryStorage::Device& device) {
+        if (i % 40 == 0) device.token = "dead-" + std::to_string(i);
+    });
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 400);
+    MemoryQueue::Sums sums = rig.queue.sums("u");
+    EXPECT_EQ(sums.outcomes[BELFRY_FINAL_GONE], 10);
+    EXPECT_EQ(sums.outcomes[BELFRY_FINAL_ACCEPTED], 390);
+    EXPECT_LT(wire.bodies.size(), 40u);
+    ASSERT_TRUE(Rig::eventually([&] { return rig.storage.size() == 390; }));
+    for (uint32_t i = 0; i < 400; ++i) EXPECT_EQ(rig.storage.has(MemoryStorage::key_of(i)), i % 40 != 0) << i;
+}
+
+TEST_F(Encoded, WhatEncodeRefusesIsFinalAndItsNeighboursAreSent) {
+    provider().items_per_request = 4;
+    rig.start();
+    rig.send(Rig::to_tokens("u", {"a", "refuse-1", "b", "c", "refuse-2"}));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 5);
+    MemoryQueue::Sums sums = rig.queue.sums("u");
+    EXPECT_EQ(sums.outcomes[BELFRY_FINAL_ACCEPTED], 3);
+    EXPECT_EQ(sums.outcomes[BELFRY_FINAL_REFUSED], 2);
+    ASSERT_FALSE(sums.samples.empty());
+    EXPECT_NE(sums.samples[0].find("REFUSED_BY_ENCODE"), std::string::npos);
+    rig.send(Rig::to_tokens("all-refused", {"refuse-1", "refuse-2"}));
+    ASSERT_TRUE(rig.finished("all-refused"));
+    rig.expect_sums("all-refused", 2);
+}
+
+TEST_F(Encoded, AnEncodeThatBreaksItsContractEndsAsInternal) {
+    rig.start();
+    rig.send(Rig::to_tokens("u", {"a", "break-1", "b"}));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 3);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_INTERNAL], 3);
+    EXPECT_TRUE(wire.bodies.empty());
+}
+
+TEST_F(Encoded, AnOriginOfItsOwnGetsAnEndpointOfItsOwn) {
+    rig.start();
+    rig.send(Rig::to_tokens("u", {"a@one", "b@three", "c@one", "d", "e@nowhere"}));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 5);
+    EXPECT_EQ(wire.endpoints, (std::vector<http::EndpointId>{103, 105, 103, 7}));
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_REFUSED], 1);
+}
+
+TEST_F(Encoded, RetriesAreEncodedAgainWithTheSameIdAndTheNextAttempt) {
+    std::atomic<int> left{1};
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        const ScriptedReply reply = wire(exchange);
+        return left-- > 0 ? answer(BELFRY_RETRY) : reply;
+    });
+    rig.add_devices(1);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    const std::vector<std::string> lines = wire.lines();
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_EQ(lines[0].rfind("token-0  1 ", 0), 0u) << lines[0];
+    EXPECT_EQ(lines[1].rfind("token-0  2 ", 0), 0u) << lines[1];
+    EXPECT_EQ(lines[0].substr(lines[0].rfind(' ')), lines[1].substr(lines[1].rfind(' ')));
+}
+
+TEST_F(Encoded, AnUnreachableOriginCostsAttemptsSoThatItsDeliveriesEnd) {
+    rig.sender.set_script([](const http::Exchange&) { return without_answer(http::Transport::NeverSent); });
+    rig.sender.connects_ = false;
+    rig.options.attempts.attempts_max = 2;
+    rig.start();
+    rig.send(Rig::to_tokens("u", {"a@gone"}));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 1);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_DEAD], 1);
+    EXPECT_EQ(rig.core->providers()[0].state, GateState::Open);
+}
+
+class Sends : public testing::Test {
+protected:
+    ScriptedProvider& provider() { return *rig.providers[0]; }
+    void SetUp() override { rig.providers[0] = std::make_unique<ScriptedProvider>(ScriptedKind::Sends); }
+    void count() {
+        provider().sending = [this](const belfry_item& item) {
+            const std::lock_guard lock(mutex);
+            sent.push_back(text(item.token));
+            return ScriptedReply{};
+        };
+    }
+    size_t sent_n() {
+        const std::lock_guard lock(mutex);
+        return sent.size();
+    }
+    std::mutex mutex;
+    std::vector<std::string> sent;
+    Rig rig;
+};
+
+TEST_F(Sends, ABroadcastReachesEveryDeviceOnceOnABoundedPool) {
+    count();
+    rig.add_devices(1'500);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 1'500);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED], 1'500);
+    EXPECT_EQ(std::set<std::string>(sent.begin(), sent.end()).size(), 1'500u);
+    EXPECT_EQ(sent.size(), 1'500u);
+    EXPECT_LE(provider().most_sending, 2);
+    EXPECT_TRUE(rig.sender.sent().empty());
+}
+
+TEST_F(Sends, VerdictsMeanWhatTheyMeanElsewhere) {
+    provider().sending = [](const belfry_item& item) {
+        const std::string token = text(item.token);
+        if (token == "token-1") return answer(BELFRY_DEVICE_GONE);
+        if (token == "token-2") return answer(BELFRY_REFUSED);
+        if (token == "token-3" && item.attempt == 1) return answer(BELFRY_RETRY);
+        return ScriptedReply{};
+    };
+    rig.add_devices(5);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 5);
+    MemoryQueue::Sums sums = rig.queue.sums("u");
+    EXPECT_EQ(sums.outcomes[BELFRY_FINAL_ACCEPTED], 3);
+    EXPECT_EQ(sums.outcomes[BELFRY_FINAL_GONE], 1);
+    EXPECT_EQ(sums.outcomes[BELFRY_FINAL_REFUSED], 1);
+    EXPECT_TRUE(Rig::eventually([&] { return !rig.storage.has(MemoryStorage::key_of(1)); }));
+    EXPECT_NE(sums.samples.at(0).find("REASON"), std::string::npos);
+}
+
+TEST_F(Sends, AFailedCallCountsAsAnAttemptForItemsWithoutAVerdict) {
+    provider().send_until = 2;
+    provider().send_code = BELFRY_RETRY_LATER;
+    rig.add_devices(4);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED] >= 2; }));
+    provider().send_code = BELFRY_OK;
+    provider().send_until = UINT32_MAX;
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 4);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED], 4);
+}
+
+TEST_F(Sends, WhatWaitsForThePaceComesBackWhenThePushIsCancelled) {
+    count();
+    rig.set_rate(0, 60);  // one a second
+    rig.add_devices(20);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return sent_n() > 0; }));
+    ASSERT_EQ(*rig.core->cancel("default", "u"), CancelResult::Cancelled);
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", rig.queue.sums("u").planned);
+    EXPECT_LT(sent_n(), 10u);
+}
+
+TEST_F(Sends, AStopReturnsWhatIsNotSentAndTheNextStartFinishesIt) {
+    count();
+    rig.set_rate(0, 600);
+    rig.add_devices(40);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return sent_n() > 0; }));
+    rig.core->stop();
+    const size_t before = sent_n();
+    EXPECT_LT(before, 40u);
+    rig.queue.reap();
+    rig.set_rate(0, 0);
+    rig.restart(accepted);
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 40);
+    EXPECT_EQ(sent_n(), 40u);
+}
+
+}  // namespace
+}  // namespace belfry::delivery
