@@ -28,7 +28,7 @@ std::vector<std::string> plans_of(sqlite::Database& database) {
     std::vector<std::string> queries;
     for (sqlite3_stmt* s = sqlite3_next_stmt(database.connection(), nullptr); s != nullptr;
          s = sqlite3_next_stmt(database.connection(), s)) {
-        if (sqlite3_column_count(s) > 0) queries.emplace_back(sqlite3_sql(s));
+        queries.emplace_back(sqlite3_sql(s));
     }
     std::vector<std::string> plans;
     for (const std::string& sql : queries) {
@@ -211,6 +211,53 @@ TEST_F(SqliteStore, ReadersLeaveNoSnapshotBehind) {
     };
     use();
     EXPECT_TRUE(store().writer().database().checkpoint());
+}
+
+// Bytes of pages that a connection holds.
+int64_t cache_used(const sqlite::Database& database) {
+    int now = 0;
+    int highest = 0;
+    sqlite3_db_status(database.connection(), SQLITE_DBSTATUS_CACHE_USED, &now, &highest, 0);
+    return now;
+}
+
+TEST_F(SqliteStore, CachesStayInTheirShareHoweverLargeTheFile) {
+    cache_mb_ = 2;
+    belfry_registration row = sized<belfry_registration>();
+    const std::string meta(4000, 'm');
+    row.meta = str(std::string_view(meta));
+    for (int i = 0; i < 5; ++i) add(tokens(400, "token" + std::to_string(i) + "-"), row);
+    ASSERT_GT(std::filesystem::file_size(file() + "-wal") + std::filesystem::file_size(file()), 8U << 20);
+    const auto scan_everything = [&](const Store::Lease& reader) {
+        belfry_scan scan = sized<belfry_scan>();
+        scan.by = BELFRY_BY_ALL;
+        scan.app = str(kApp);
+        scan.fields = BELFRY_FIELD_META;
+        scan.want = scan.budget_rows = 10000;
+        scan.after = -1;
+        scan.hi = BELFRY_KEY_END;
+        int64_t cursor = 0;
+        int32_t end = 0;
+        const belfry_emit ignore = [](void*, belfry_list) -> int32_t { return 0; };
+        reader->scan(
+            scan, [] { return true; }, ignore, nullptr, &cursor, &end);
+    };
+    const Store::Lease first = store().reader();
+    const Store::Lease second = store().reader();
+    scan_everything(first);
+    scan_everything(second);
+    const int64_t used =
+        cache_used(store().writer().database()) + cache_used(first->database()) + cache_used(second->database());
+    EXPECT_GT(used, 1 << 20);
+    // A tenth more for what SQLite keeps beside each page.
+    EXPECT_LT(used, (2 << 20) * 11 / 10);
+    EXPECT_EQ(first->database().value("PRAGMA mmap_size"), "0");
+    EXPECT_EQ(value("PRAGMA mmap_size"), "0");
+}
+
+TEST(SqliteStoreConfig, LeavesHalfOfTheProcessesCachesToOthers) {
+    constexpr uint32_t kAllCachesMb = 32;
+    EXPECT_LE(Config().cache_mb, kAllCachesMb / 2);
 }
 
 TEST(SqliteStoreConfig, ReadsItsFieldsAndRefusesOthersValues) {
