@@ -7,21 +7,17 @@
 
 namespace belfry::storage {
 
-char* Arena::take(size_t n, size_t alignment) {
-    used_ += n;
-    while (block_ < blocks_.size()) {
-        const size_t start = (at_ + alignment - 1) / alignment * alignment;
-        if (start + n <= blocks_[block_].size) {
-            at_ = start + n;
-            return blocks_[block_].bytes.get() + start;
-        }
-        ++block_;
-        at_ = 0;
+// Blocks are aligned for anything, so what begins one is too.
+char* Arena::take_elsewhere(size_t n) {
+    while (next_block_ < blocks_.size() && blocks_[next_block_].size < n) ++next_block_;
+    if (next_block_ == blocks_.size()) {
+        const size_t size = std::max(n, kBlockBytes);
+        blocks_.push_back({std::make_unique<char[]>(size), size});
     }
-    const size_t size = std::max(n, kBlockBytes);
-    blocks_.push_back({std::make_unique<char[]>(size), size});
-    at_ = n;
-    return blocks_.back().bytes.get();
+    open(next_block_);
+    char* place = free_;
+    free_ += n;
+    return place;
 }
 
 RowBatch::RowBatch() : rows_(kRowsPerEmit, sized<belfry_device>()) {}
@@ -35,6 +31,7 @@ void RowBatch::start(belfry_emit emit, void* ctx, uint32_t fields) {
     fields_ = fields;
     count_ = 0;
     stopped_ = false;
+    words_of_ = kNoWords;
     arena_.clear();
 }
 

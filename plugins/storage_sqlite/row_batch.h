@@ -7,6 +7,8 @@
 
 #include <belfry/storage.h>
 
+#include <array>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -33,8 +35,10 @@ public:
     }
     size_t used() const noexcept { return used_; }
     void clear() noexcept {
-        block_ = at_ = used_ = 0;
         if (blocks_.size() > kBlocksKept) blocks_.resize(kBlocksKept);
+        next_block_ = used_ = 0;
+        free_ = end_ = nullptr;
+        if (!blocks_.empty()) open(0);
     }
 
 private:
@@ -44,10 +48,26 @@ private:
         std::unique_ptr<char[]> bytes;
         size_t size;
     };
-    char* take(size_t n, size_t alignment);
+    // `alignment` is a power of two.
+    char* take(size_t n, size_t alignment) {
+        used_ += n;
+        const size_t gap = (alignment - reinterpret_cast<uintptr_t>(free_) % alignment) % alignment;
+        if (n + gap > static_cast<size_t>(end_ - free_)) return take_elsewhere(n);
+        char* place = free_ + gap;
+        free_ = place + n;
+        return place;
+    }
+    char* take_elsewhere(size_t n);
+    void open(size_t block) noexcept {
+        next_block_ = block + 1;
+        free_ = blocks_[block].bytes.get();
+        end_ = free_ + blocks_[block].size;
+    }
 
     std::vector<Block> blocks_;
-    size_t block_ = 0, at_ = 0, used_ = 0;
+    size_t next_block_ = 0, used_ = 0;
+    char* free_ = nullptr;
+    char* end_ = nullptr;
 };
 
 class RowBatch {
@@ -64,14 +84,12 @@ public:
             row.data = arena_.keep(data);
             row.variant = traits.variant();
         }
-        const auto word = [&](Word kind) {
-            const std::string_view text = words.text(kind, traits.id(kind));
-            return belfry_str{text.data(), text.size()};
-        };
-        if ((fields_ & BELFRY_FIELD_PROVIDER) != 0) row.provider = word(Word::Provider);
-        if ((fields_ & BELFRY_FIELD_PLATFORM) != 0) row.platform = word(Word::Platform);
-        if ((fields_ & BELFRY_FIELD_TIMEZONE) != 0) row.timezone = word(Word::Timezone);
-        if ((fields_ & BELFRY_FIELD_LOCALE) != 0) row.locale = word(Word::Locale);
+        // Neighbours mostly have the same words.
+        if (traits.words() != words_of_) find_words(traits, words);
+        if ((fields_ & BELFRY_FIELD_PROVIDER) != 0) row.provider = texts_[0];
+        if ((fields_ & BELFRY_FIELD_PLATFORM) != 0) row.platform = texts_[1];
+        if ((fields_ & BELFRY_FIELD_TIMEZONE) != 0) row.timezone = texts_[2];
+        if ((fields_ & BELFRY_FIELD_LOCALE) != 0) row.locale = texts_[3];
         return flush_if_full();
     }
     // Any row; `topics` are the names of its topics, sorted.
@@ -94,12 +112,25 @@ private:
     }
     bool flush_if_full() { return (count_ < kRowsPerEmit && arena_.used() < kBytesPerEmit) || flush(); }
 
+    void find_words(Traits traits, Words& words) {
+        for (size_t i = 0; i < kWordKinds; ++i) {
+            const auto kind = static_cast<Word>(i);
+            const std::string_view text = words.text(kind, traits.id(kind));
+            texts_[i] = belfry_str{text.data(), text.size()};
+        }
+        words_of_ = traits.words();
+    }
+
+    static constexpr uint64_t kNoWords = ~uint64_t{0};
+
     belfry_emit emit_ = nullptr;
     void* ctx_ = nullptr;
     uint32_t fields_ = 0;
     uint32_t count_ = 0;  // rows that wait
     uint32_t used_ = 0;   // rows that this call handed out in one batch, at most
     bool stopped_ = false;
+    uint64_t words_of_ = kNoWords;  // whose words are in texts_, by kind
+    std::array<belfry_str, kWordKinds> texts_{};
     std::vector<belfry_device> rows_;
     Arena arena_;
 };

@@ -56,6 +56,7 @@ const std::vector<int64_t>& TopicTable::bound_to(int64_t app, std::string_view u
         if (cached != bound_to_everybody_.end()) return cached->second;
     }
     bound_now_.clear();
+    if (!has_bound_users(app)) return bound_now_;
     const sqlite::ResetAtEnd reset(user_);
     if (user_.with(app, user).step()) {
         bound_.with(user_.integer(0));
@@ -65,9 +66,18 @@ const std::vector<int64_t>& TopicTable::bound_to(int64_t app, std::string_view u
     return bound_now_;
 }
 
+// Most apps bind no topics to users: their registrations need not ask for each one.
+bool TopicTable::has_bound_users(int64_t app) {
+    const auto cached = has_bound_users_.find(app);
+    if (cached != has_bound_users_.end()) return cached->second;
+    const sqlite::ResetAtEnd reset(some_user_);
+    return has_bound_users_.emplace(app, some_user_.with(app).step()).first->second;
+}
+
 void TopicTable::bind(int64_t app, std::string_view user, const std::vector<int64_t>& topics) {
     const std::vector<int64_t> before = bound_to(app, user);
     if (before == topics) return;
+    has_bound_users_.erase(app);
     if (user.empty()) bound_to_everybody_.erase(app);
     int64_t id = 0;
     if (user_.with(app, user).step()) {
@@ -90,6 +100,7 @@ void TopicTable::bind(int64_t app, std::string_view user, const std::vector<int6
 uint32_t TopicTable::purge_bound(int64_t app, uint32_t limit) {
     uint32_t removed = 0;
     bound_to_everybody_.erase(app);
+    has_bound_users_.erase(app);
     while (removed < limit && some_user_.with(app).step()) {
         const int64_t id = some_user_.integer(0);
         some_user_.reset();
@@ -120,6 +131,7 @@ void TopicTable::drop_unused() {
 void TopicTable::forget() {
     numbers_.clear();
     bound_to_everybody_.clear();
+    has_bound_users_.clear();
     left_.clear();
 }
 

@@ -41,12 +41,14 @@ public:
 
 private:
     std::string& cache_key(int64_t app, std::string_view name);
+    bool has_bound_users(int64_t app);
 
     sqlite::Database& database_;
     sqlite::Statement find_, insert_, drop_, is_subscribed_, is_bound_;
     sqlite::Statement user_, insert_user_, bound_, bind_, unbind_, some_user_, drop_user_;
     std::unordered_map<std::string, int64_t> numbers_;                      // bounded by kNumbersMax
     std::unordered_map<int64_t, std::vector<int64_t>> bound_to_everybody_;  // by app
+    std::unordered_map<int64_t, bool> has_bound_users_;                     // by app
     std::vector<int64_t> bound_now_;
     std::set<int64_t> left_;
     std::string key_;

@@ -38,6 +38,8 @@ public:
         const auto i = static_cast<size_t>(word);
         return static_cast<uint32_t>(bits_ >> kAt[i]) & ((1U << kWidth[i]) - 1);
     }
+    // The ids of all four words together: equal if all of them are.
+    uint64_t words() const noexcept { return bits_ >> 1U & ((uint64_t{1} << (kVariantAt - 1)) - 1); }
     uint32_t variant() const noexcept { return static_cast<uint32_t>(bits_ >> kVariantAt) & (kVariants - 1); }
 
 private:
