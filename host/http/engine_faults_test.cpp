@@ -34,9 +34,7 @@ TEST_F(AnEngineInTrouble, ReplaysStreamsAboveAGoawayAndAwaitsTheOthers) {
     };
     H2Server server(ca_, script);
     server_address = &server;
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 60);
     submit(batch);
     ASSERT_TRUE(batch.wait());
@@ -57,9 +55,7 @@ TEST_F(AnEngineInTrouble, UnderstandsAGoawayInTwoSteps) {
     ServerScript script;
     script.reply = [](const SeenRequest&) { return answer(200, "", 50); };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 50);
     submit(batch);
     ASSERT_TRUE(eventually([&] { return server.seen() == 50; }));
@@ -120,9 +116,7 @@ TEST_F(AnEngineInTrouble, CallsRequestsOfALostConnectionUnknownAndGoesOn) {
         return request.connection == 0 ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 200);
     submit(batch);
     ASSERT_TRUE(eventually([&] { return server.seen() == 90; }));
@@ -138,9 +132,7 @@ TEST_F(AnEngineInTrouble, LeavesAConnectionThatWentSilent) {
     script.streams_max = 10;
     script.reply = [](const SeenRequest&) { return answer(200); };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 50);
     warm_up(plan);
     server.freeze(true, 0);

@@ -110,9 +110,7 @@ TEST_F(AnEngine, LeavesTheReservedStreamsToLaneHigh) {
         return request.path.starts_with("/push/slow") ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch slow(plan, 40, "slow"), urgent(plan, 1, "urgent");
     slow.portion.answer_timeout_ns = 60 * kNsPerSecond;
     warm_up(plan);
@@ -227,9 +225,7 @@ TEST_F(AnEngine, EndsAStreamWhoseAnswerCameBeforeItsBodyWasSent) {
     script.window = 100;
     script.early_status = 413;
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    Plan plan = plan_for(add(config));
+    Plan plan = one_connection_plan(server);
     warm_up(plan);
     plan.body = {{PieceKind::Payload, 0, 100'000}};
     const std::string payload(100'000, 'p');
@@ -299,9 +295,7 @@ TEST_F(AnEngine, FinishesWhatIsNotAnsweredInTime) {
         return request.path.starts_with("/push/lost") ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch lost(plan, 30, "lost"), fine(plan, 30);
     lost.portion.answer_timeout_ns = 50 * kNsPerMs;
     warm_up(plan);
@@ -321,9 +315,7 @@ TEST_F(AnEngine, GivesBackWhatIsUnsentInTimeOrRecalled) {
     script.streams_max = 10;
     script.reply = [](const SeenRequest&) { return answer(200, "", 300); };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch sent(plan, 9), late(plan, 5), recalled(plan, 7);
     warm_up(plan);
     submit(sent);
@@ -350,9 +342,7 @@ TEST_F(AnEngine, StopsByWaitingForAnswersUntilTheDeadline) {
         return request.path == "/push/t0" ? action(Reply::Action::Silence) : answer(200, "", 50);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 100), after(plan, 3);
     warm_up(plan);
     submit(batch);
