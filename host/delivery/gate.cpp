@@ -19,24 +19,6 @@ constexpr uint64_t kWindowSlack = 2'000;  // deliveries on their way to and from
 
 }  // namespace
 
-std::string_view name_of(GateState state) {
-    switch (state) {
-        case GateState::Open:
-            return "open";
-        case GateState::NotStarted:
-            return "not_started";
-        case GateState::NoCredential:
-            return "no_credential";
-        case GateState::Throttled:
-            return "throttled";
-        case GateState::Refused:
-            return "refused";
-        case GateState::Unreachable:
-            return "unreachable";
-    }
-    return "open";
-}
-
 Gate::Gate(std::string name, uint32_t number, uint64_t per_minute, Sender& sender, const Clock& clock, Log& log,
            Metrics& metrics)
     : name_(std::move(name)),

@@ -10,7 +10,23 @@
 namespace belfry::delivery {
 
 enum class GateState : uint8_t { Open, NotStarted, NoCredential, Throttled, Refused, Unreachable };
-std::string_view name_of(GateState state);
+inline std::string_view name_of(GateState state) {
+    switch (state) {
+        case GateState::Open:
+            return "open";
+        case GateState::NotStarted:
+            return "not_started";
+        case GateState::NoCredential:
+            return "no_credential";
+        case GateState::Throttled:
+            return "throttled";
+        case GateState::Refused:
+            return "refused";
+        case GateState::Unreachable:
+            return "unreachable";
+    }
+    return "open";
+}
 
 struct ProviderStatus {
     std::string name;
