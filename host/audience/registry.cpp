@@ -45,7 +45,7 @@ Registry::Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metr
       log_(log, "audience"),
       registered_(metrics.counter("devices_registered_total", "Registrations stored")),
       groups_(metrics.counter("device_register_groups_total", "Storage commits that registered devices")),
-      removed_(metrics.counter("devices_removed_total", "Devices removed by the API")),
+      removed_(metrics.counter("devices_removed_total", "Devices removed", {{"cause", "api"}})),
       batcher_([this] { commit_groups(); }) {}
 
 Registry::~Registry() {

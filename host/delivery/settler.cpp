@@ -37,7 +37,7 @@ Settler::Settler(plugins::Queue& queue, plugins::Storage& storage, Node& node, c
       clock_(clock),
       log_(log, "delivery"),
       pages_(metrics.counter("pages_total", "Pages committed to the queue")),
-      removed_(metrics.counter("devices_removed_total", "Devices removed because their token is dead")),
+      removed_(metrics.counter("devices_removed_total", "Devices removed", {{"cause", "dead_token"}})),
       waiting_(pages_max),
       give_up_at_(std::numeric_limits<int64_t>::max()),
       thread_([this] { run(); }) {}
