@@ -62,7 +62,7 @@ Database::Database(std::string path, int flags, uint32_t busy_wait_ms, bool buff
     const int code = sqlite3_open_v2(path_.c_str(), &connection_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                                      wal_buffer_ ? wal_buffer_->vfs_name() : nullptr);
     try {
-        if (code != SQLITE_OK) fail(connection_, code, "open the database");
+        if (code != SQLITE_OK) fail(connection_, code, "open " + path_);
         sqlite3_busy_timeout(connection_, static_cast<int>(busy_wait_ms));
         sqlite3_db_config(connection_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
         sqlite3_db_config(connection_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
