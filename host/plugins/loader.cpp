@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/loader.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kSha256Digits = 64;
 constexpr std::string_view kProbeProgram = "belfry-plugin-probe";
 // Grows with every change of what the probe checks: verdicts of before are then void.
 constexpr std::string_view kProbeRevision = "1";
@@ -220,6 +223,23 @@ Result<std::shared_ptr<const LoadedPlugin>> Loader::load(const std::string& name
         "plugin loaded",
         {{"plugin", name}, {"version", (*opened)->manifest.version}, {"file", file}, {"sha256", (*opened)->sha256}});
     return opened;
+}
+
+size_t Loader::remove_stale_copies() {
+    const std::lock_guard lock(mutex_);
+    std::set<std::string, std::less<>> kept;
+    for (const auto& [key, plugin] : loaded_) kept.insert(plugin->sha256);
+    size_t removed = 0;
+    std::error_code failed;
+    for (const fs::directory_entry& entry : fs::directory_iterator(options_.data_dir + "/run/plugins", failed)) {
+        const std::string name = entry.path().filename().string();
+        const std::string sum = name.substr(0, name.find('.'));
+        const bool ours = sum.size() == kSha256Digits && sum.find_first_not_of("0123456789abcdef") == std::string::npos;
+        const bool half_written = name.size() > 5 && name.compare(name.size() - 5, 5, ".part") == 0;
+        if (!ours || (kept.contains(sum) && !half_written)) continue;
+        if (::unlink(entry.path().c_str()) == 0) ++removed;
+    }
+    return removed;
 }
 
 PluginInfo Loader::describe(const std::string& name, const std::string& file, bool probed) const {

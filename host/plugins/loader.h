@@ -70,6 +70,9 @@ public:
     // Everything in `dirs`, by name. What is not loaded is checked, with `probed` in a child process too, but never
     // loaded.
     std::vector<PluginInfo> list(bool probed);
+    // Removes the private copies that earlier processes left and this one has not loaded; how many files. Only for the
+    // one process that owns data_dir, and after everything configured was loaded.
+    size_t remove_stale_copies();
 
 private:
     struct Examined;
