@@ -43,8 +43,8 @@ Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listene
       api_(api),
       clock_(clock),
       log_(log, "api"),
-      connections_gauge_(metrics.gauge("http_connections", "Open client connections")),
-      busy_gauge_(metrics.gauge("http_requests_in_work", "Client connections that a thread serves")),
+      connections_gauge_(metrics.gauge("api_connections", "Open connections of API clients")),
+      busy_gauge_(metrics.gauge("api_requests_in_work", "Connections of API clients that a thread serves now")),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     BELFRY_ASSERT(epoll_ && wake_);

@@ -53,6 +53,11 @@ struct ApiKey {
     std::string origin;  // "belfry.toml:9"
 };
 
+struct AdminConfig {
+    std::vector<ApiKey> keys;  // empty: see admin_keys()
+    std::string backup_dir;    // empty: backups below data_dir
+};
+
 struct AppConfig {
     std::string name;
     std::vector<ApiKey> keys;
@@ -80,16 +85,19 @@ struct ComponentConfig {
 };
 
 struct Config {
-    std::string file;    // the file that was read; empty = none: embedded mode
-    std::string folder;  // where relative paths of the file, plugins' sections included, start; absolute
+    std::string file;               // the file that was read; empty = none: embedded mode
+    std::vector<std::string> sets;  // --set, for a reload
+    std::string folder;             // where relative paths of the file, plugins' sections included, start; absolute
     std::string data_dir = "./belfry-data";
     std::vector<std::string> plugin_dirs = {"/usr/lib/belfry/plugins"};
     bool dev = false;
+    std::map<std::string, std::string> plugin_pins;  // plugin -> sha256 of its file, hex
     HttpConfig http;
     LogConfig log;
     MetricsConfig metrics;
     DeliveryConfig delivery;
     DevicesConfig devices;
+    AdminConfig admin;
     std::vector<AppConfig> apps;  // always has "default", first
     ComponentConfig storage, queue;
     std::vector<ComponentConfig> providers, sinks;
@@ -124,6 +132,12 @@ inline constexpr std::string_view kDefaultApp = "default";
 bool wants_embedded_key(const Config& config);
 // Adds the key to the default app.
 Result<EmbeddedKey> add_embedded_key(Config& config);
+
+// Who may use /admin/: [admin] keys; without any the keys of the app "default" as long as it is the only app.
+std::vector<std::string> admin_keys(const Config& config);
+
+// The fixed settings that differ, secrets apart: "http.threads_max".
+std::vector<std::string> changed_settings(Config a, Config b);
 
 // The documented reference of all keys as Markdown; docs/configuration.md is this text.
 std::string reference();

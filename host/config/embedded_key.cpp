@@ -67,7 +67,8 @@ bool wants_embedded_key(const Config& config) {
 Result<EmbeddedKey> add_embedded_key(Config& config) {
     EmbeddedKey result{(std::filesystem::path(config.data_dir) / kEmbeddedKeyFile).string(), false};
     std::error_code fault;
-    std::filesystem::create_directories(config.data_dir, fault);
+    if (std::filesystem::create_directories(config.data_dir, fault))
+        std::filesystem::permissions(config.data_dir, std::filesystem::perms::owner_all, fault);
     std::string key = read_key(result.file);
     if (key.empty()) {
         const std::string fresh = random_key();

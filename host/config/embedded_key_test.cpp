@@ -28,6 +28,8 @@ TEST(EmbeddedKey, IsMadeOnceAndOnlyForTheOwner) {
     struct stat facts {};
     ASSERT_EQ(::stat(made->file.c_str(), &facts), 0);
     EXPECT_EQ(facts.st_mode & 0777, 0600u);
+    ASSERT_EQ(::stat(folder.c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 0777, 0700u);
     EXPECT_EQ(first.apps[0].keys.at(0).key.reveal().size(), 48u);
 
     Config second = embedded_in(folder);

@@ -18,7 +18,6 @@ namespace {
 constexpr std::string_view kPrefix = "BELFRY_";
 constexpr size_t kConfigBytesMax = 4 << 20;
 constexpr size_t kNameBytesMax = 64;
-// Sections read one by one below, and what fixed_sections holds.
 // Sections whose names or keys the user or a plugin chooses, beside the fixed ones.
 const std::vector<std::string> kOpenSections = {"apps", "storage", "queue", "providers", "sinks"};
 
@@ -70,7 +69,7 @@ std::vector<std::string> path_of_variable(const Node& root, std::string_view nam
 }
 
 void overlay_environment(Node& root, const LoadArgs& args) {
-    const std::set<std::string> top = {"data_dir", "plugin_dirs", "dev"};
+    const std::set<std::string> top = {"data_dir", "plugin_dirs", "plugin_pins", "dev"};
     for (const auto& [name, value] : args.environment) {
         if (name.substr(0, kPrefix.size()) != kPrefix) continue;
         const std::string rest = name.substr(kPrefix.size());
@@ -188,6 +187,7 @@ private:
         Node written;
         written.from_file = args_.data_dir.empty() && !config_.file.empty();
         config_.data_dir = reading_.complete(config_.data_dir, written);
+        if (config_.admin.backup_dir.empty()) config_.admin.backup_dir = config_.data_dir + "/backups";
         if (config_.file.empty() && config_.providers.empty()) {
             ComponentConfig& webpush = config_.providers.emplace_back();
             webpush.instance = webpush.plugin = "webpush";
@@ -195,6 +195,12 @@ private:
             webpush.implied = true;
         }
         for (const AppConfig& app : config_.apps) check_app(app);
+        for (const auto& [plugin, sum] : config_.plugin_pins) {
+            if (sum.size() == 64 && sum.find_first_not_of("0123456789abcdef") == std::string::npos) continue;
+            reading_.complain(
+                config_.file.empty() ? "plugin_pins" : config_.file,
+                "plugin_pins." + plugin + " must be 64 small hexadecimal digits, as sha256sum prints them");
+        }
         check_keys();
     }
 
@@ -214,15 +220,17 @@ private:
     void check_keys() {
         std::map<std::string, std::string> seen;
         size_t n = 0;
-        for (const AppConfig& app : config_.apps) {
-            for (const ApiKey& key : app.keys) {
-                ++n;
-                const auto [it, fresh] = seen.emplace(key.key.reveal(), key.name);
-                if (!fresh) {
-                    reading_.complain(key.origin, "the API keys \"" + it->second + "\" and \"" + key.name +
-                                                      "\" are the same text; give each its own");
-                }
+        const auto note = [&](const ApiKey& key) {
+            const auto [it, fresh] = seen.emplace(key.key.reveal(), key.name);
+            if (!fresh) {
+                reading_.complain(key.origin, "the API keys \"" + it->second + "\" and \"" + key.name +
+                                                  "\" are the same text; give each its own");
             }
+        };
+        for (const ApiKey& key : config_.admin.keys) note(key);
+        for (const AppConfig& app : config_.apps) {
+            n += app.keys.size();
+            for (const ApiKey& key : app.keys) note(key);
         }
         if (n == 0 && !config_.file.empty() && args_.need_secrets && reading_.findings.empty()) {
             reading_.complain(config_.file,
@@ -248,6 +256,40 @@ std::map<std::string, std::string> process_environment() {
     return out;
 }
 
+std::vector<std::string> admin_keys(const Config& config) {
+    std::vector<std::string> keys;
+    for (const ApiKey& key : config.admin.keys) keys.push_back(key.key.reveal());
+    if (!keys.empty() || config.apps.size() != 1) return keys;
+    for (const ApiKey& key : config.apps.front().keys) keys.push_back(key.key.reveal());
+    return keys;
+}
+
+std::vector<std::string> changed_settings(Config a, Config b) {
+    std::vector<std::string> changed;
+    const std::vector<Section> before = fixed_sections(a);
+    const std::vector<Section> after = fixed_sections(b);
+    const auto same = [](const Slot& one, const Slot& other) {
+        return std::visit(
+            [&](const auto* left) {
+                using Field = std::remove_cv_t<std::remove_pointer_t<decltype(left)>>;
+                if constexpr (std::is_same_v<Field, std::vector<ApiKey>>)
+                    return true;
+                else
+                    return *left == *std::get<Field*>(other);
+            },
+            one);
+    };
+    for (size_t i = 0; i < before.size(); ++i) {
+        for (size_t k = 0; k < before[i].settings.size(); ++k) {
+            const Setting& setting = before[i].settings[k];
+            if (same(setting.slot, after[i].settings[k].slot)) continue;
+            changed.push_back((before[i].name.empty() ? "" : std::string(before[i].name) + ".") +
+                              std::string(setting.key));
+        }
+    }
+    return changed;
+}
+
 Result<Config> load(const LoadArgs& args) {
     Config config;
     Reading reading;
@@ -256,6 +298,7 @@ Result<Config> load(const LoadArgs& args) {
     std::error_code ignored;
     reading.current = std::filesystem::current_path(ignored).string();
     config.file = found_file(args);
+    config.sets = args.sets;
     Node root;
     if (!config.file.empty()) {
         Result<Node> read = read_file(config.file);

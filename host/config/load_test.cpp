@@ -238,6 +238,51 @@ TEST_F(ConfigLoad, RefusesAFileWithoutAnyKeyAndKeysThatAreEqual) {
     EXPECT_EQ(findings("[apps.shop]\nkeys = [ {name=\"a\", key=\"k\"} ]\n"), "");
 }
 
+TEST_F(ConfigLoad, TakesOperatorsKeysOrThoseOfTheOnlyApp) {
+    const Result<Config> one_app = load_text(kKey);
+    ASSERT_TRUE(one_app) << one_app.error().message;
+    EXPECT_EQ(admin_keys(*one_app), std::vector<std::string>{"k1"});
+    EXPECT_EQ(one_app->admin.backup_dir, one_app->data_dir + "/backups");
+    const std::string two_apps = std::string(kKey) + "[apps.shop]\nkeys = [ { name = \"s\", key = \"k2\" } ]\n";
+    const Result<Config> nobody = load_text(two_apps);
+    ASSERT_TRUE(nobody) << nobody.error().message;
+    EXPECT_EQ(admin_keys(*nobody), std::vector<std::string>());
+    const Result<Config> named =
+        load_text(two_apps + "[admin]\nkeys = [ { name = \"root\", key = \"k3\" } ]\nbackup_dir = \"copies\"\n");
+    ASSERT_TRUE(named) << named.error().message;
+    EXPECT_EQ(admin_keys(*named), std::vector<std::string>{"k3"});
+    EXPECT_EQ(named->admin.backup_dir, folder_ / "copies");
+    EXPECT_NE(
+        findings(std::string(kKey) + "[admin]\nkeys = [ { name = \"root\", key = \"k1\" } ]\n").find("the same text"),
+        std::string::npos);
+}
+
+TEST_F(ConfigLoad, PinsPluginsBySha256Only) {
+    const std::string sum(64, 'a');
+    const Result<Config> config = load_text("plugin_pins = { fcm = \"" + sum + "\" }\n" + kKey);
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->plugin_pins.at("fcm"), sum);
+    EXPECT_EQ(findings("plugin_pins = { fcm = \"" + std::string(64, 'A') + "\" }\n" + kKey),
+              "belfry.toml: plugin_pins.fcm must be 64 small hexadecimal digits, as sha256sum prints them");
+}
+
+TEST_F(ConfigLoad, NamesSettingsThatDifferButNoSecrets) {
+    const Result<Config> before = load_text(kKey);
+    const Result<Config> after =
+        load_text(std::string("dev = true\n[http]\nthreads_max = 9\n[log]\nlevel = \"debug\"\n") +
+                  "[api]\nkeys = [ { name = \"backend\", key = \"other\" } ]\n");
+    ASSERT_TRUE(before && after);
+    EXPECT_EQ(changed_settings(*before, *after), (std::vector<std::string>{"dev", "http.threads_max", "log.level"}));
+    EXPECT_TRUE(changed_settings(*before, *before).empty());
+}
+
+TEST_F(ConfigLoad, SaysThatTlsIsNotBuiltAndWhatToDo) {
+    EXPECT_EQ(
+        findings(std::string("[http]\ntls = { cert = \"c\", key = \"k\" }\n") + kKey),
+        "belfry.toml:2: http.tls is not built in this version: let a TLS proxy stand in front, and listen on loopback "
+        "or unix:/path");
+}
+
 TEST_F(ConfigLoad, RunsEmbeddedWithoutAnyFile) {
     args_.search_default_files = false;
     args_.data_dir = folder_ / "data";

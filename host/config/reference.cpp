@@ -64,7 +64,8 @@ TOML and as text otherwise; quote a text that looks like a number: `'"123"'`.
 An unknown key is an error. A secret is a text, `{ file = "..." }` or `{ env = "..." }`; secrets are never logged or
 shown.
 Relative paths in the file start at the file's folder, others at the current folder. `belfry config check` says what is
-wrong with a configuration without starting anything.
+wrong with a configuration without starting anything. `belfry config reference --plugins` adds the keys of the plugins
+that are installed.
 
 )";
 

@@ -65,7 +65,10 @@ std::vector<Section> fixed_sections(Config& c) {
            path()},
           {"plugin_dirs", &c.plugin_dirs, "Folders that are searched for plugins.", path()},
           {"dev", &c.dev,
-           "Loosens checks that get in the way of development: plugin folders writable by the group only warn."}}},
+           "Loosens checks that get in the way of development: plugin folders writable by the group only warn."},
+          {"plugin_pins", &c.plugin_pins,
+           "Table of plugin = SHA-256 of its `.so` file: a plugin listed here is refused unless its file is that "
+           "one."}}},
         {"http", "The HTTP API.", http_settings(c.http)},
         {"delivery", "Attempts and back-off.", delivery_settings(c.delivery)},
         {"devices",
@@ -79,7 +82,15 @@ std::vector<Section> fixed_sections(Config& c) {
         {"metrics",
          "Prometheus metrics at `GET /metrics`.",
          {{"published_names", &c.metrics.published_names,
-           "Also write the push metrics under the names that Centrifugo PRO publishes (`centrifugo_push_...`)."}}},
+           "Also write push metrics under the names that Centrifugo PRO publishes (`centrifugo_push_...`), for its "
+           "dashboards."}}},
+        {"admin",
+         "For operators: `/admin/` and the commands that use it.",
+         {{"keys", &c.admin.keys,
+           "Who may use `/admin/`, as in `[api]`. It sees all apps. Without any, the keys of the app `default` may, as "
+           "long as no other app is configured."},
+          {"backup_dir", &c.admin.backup_dir, "Where `belfry backup` puts its folders; by default `data_dir`/backups.",
+           path()}}},
         {"api",
          "API keys of the app `default`.",
          {{"keys", &c.apps.front().keys,
@@ -114,8 +125,7 @@ Section queue_section(ComponentConfig& c) {
 
 Section provider_section(ComponentConfig& c) {
     return {"providers.<name>",
-            "A provider instance; `<name>` is the instance. All other keys of the section go to the plugin, which "
-            "documents them.",
+            "A provider instance; `<name>` is the instance. All other keys of the section go to the plugin.",
             {{"plugin", &c.plugin, "The provider plugin; by default the one named like the instance."},
              {"rate.per_minute", &c.per_minute, "Requests per minute; 0 leaves it to the plugin's suggestion.",
               between(0, 1'000'000'000)},

@@ -128,9 +128,9 @@ std::string MetricRegistry::exposition() const {
     std::string out;
     out.reserve(families_.size() * 256);
     for (const auto& [name, family] : families_) {
-        write_family("belfry_" + name, family, out);
-        if (published_names_ &&
-            std::find(kPublishedNames.begin(), kPublishedNames.end(), name) != kPublishedNames.end()) {
+        if (std::find(kPublishedNames.begin(), kPublishedNames.end(), name) == kPublishedNames.end()) {
+            write_family("belfry_" + name, family, out);
+        } else if (published_names_) {
             write_family("centrifugo_" + name, family, out);
         }
     }

@@ -2,8 +2,8 @@
 // Keeps every metric and writes them in Prometheus text format 0.0.4, names prefixed "belfry_".
 //
 // Counters and gauges are atomics that modules hold by reference; defining one takes a lock, recording does not.
-// Four families have names that Centrifugo PRO publishes (push_notification_count and its siblings); with
-// `published_names` they are written a second time under "centrifugo_", so that existing dashboards work. Threads:
+// Families with names that Centrifugo PRO publishes (push_notification_count and its siblings) are written as
+// "centrifugo_..." and only with `published_names`, so that existing dashboards work. Threads:
 // [any]. Owner: main. Ends: after every module that records.
 #pragma once
 
