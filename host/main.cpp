@@ -17,6 +17,8 @@ std::vector<belfry::cli::PluginRow> plugin_rows(const belfry::config::Config& co
         for (const belfry::plugins::Component& component : info.components) {
             row.components += (row.components.empty() ? "" : ", ") + component.name + " (" +
                               std::string(belfry::plugins::name_of(component.kind)) + ")";
+            row.schemas.push_back(
+                {component.name, std::string(belfry::plugins::name_of(component.kind)), component.schema});
         }
         row.file = info.file;
         row.why = info.line;

@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "api/query.h"
 #include "api/reader.h"
 #include "base/assert.h"
 
@@ -31,40 +32,6 @@ std::string_view key_of_authorization(std::string_view header) {
     if (space == std::string_view::npos || !same_key(header.substr(0, space), "apikey")) return {};
     const std::string_view key = trimmed(header.substr(space));
     return key.find(' ') == std::string_view::npos ? key : std::string_view();
-}
-
-int hex_of(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-std::string decoded(std::string_view text) {
-    std::string out;
-    for (size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '+') {
-            out += ' ';
-        } else if (text[i] == '%' && i + 2 < text.size() && hex_of(text[i + 1]) >= 0 && hex_of(text[i + 2]) >= 0) {
-            out += static_cast<char>(hex_of(text[i + 1]) * 16 + hex_of(text[i + 2]));
-            i += 2;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
-}
-
-// The first api_key of the query.
-std::string key_of_query(std::string_view query) {
-    constexpr std::string_view kName = "api_key=";
-    while (!query.empty()) {
-        const std::string_view pair = query.substr(0, query.find('&'));
-        if (pair.substr(0, kName.size()) == kName) return decoded(pair.substr(kName.size()));
-        if (pair.size() == query.size()) break;
-        query.remove_prefix(pair.size() + 1);
-    }
-    return {};
 }
 
 }  // namespace
@@ -96,7 +63,10 @@ std::shared_ptr<const App> ApiKeys::authenticate(const Credentials& given) const
     }
     std::shared_ptr<const App> app =
         find(*entries, given.x_api_key.empty() ? key_of_authorization(given.authorization) : given.x_api_key);
-    return app ? app : find(*entries, key_of_query(given.query));
+    if (app || given.query.empty()) return app;
+    const std::map<std::string, std::string> query = query_of(given.query);
+    const auto key = query.find("api_key");
+    return key == query.end() ? nullptr : find(*entries, key->second);
 }
 
 }  // namespace belfry::api

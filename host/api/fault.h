@@ -13,6 +13,8 @@ namespace belfry::api {
 
 enum class Code : uint16_t {
     Internal = 100,
+    Unauthorized = 101,      // /admin only
+    PermissionDenied = 103,  // /admin only
     NotFound = 104,
     BadRequest = 107,
     NotAvailable = 108,

@@ -13,6 +13,7 @@ namespace belfry::api {
 namespace {
 
 constexpr std::string_view kPrefix = "/api/";
+constexpr std::string_view kAdminPrefix = "/admin/";
 // A chunked body takes memory in steps of this.
 constexpr int64_t kChunkStep = 64 * 1024;
 
@@ -68,11 +69,14 @@ HttpResponse HttpApi::handle(HttpRequest& request) {
     const std::string_view target = request.target();
     const size_t mark = std::min(target.find('?'), target.size());
     const std::string_view path = target.substr(0, mark);
+    const std::string_view query = mark < target.size() ? target.substr(mark + 1) : std::string_view();
+    if (admin_ && path.substr(0, kAdminPrefix.size()) == kAdminPrefix)
+        return call_admin(request, path.substr(kAdminPrefix.size()), query);
     if (path.substr(0, kPrefix.size()) != kPrefix) return serve_page(request, path);
     const Method* method = find_method(path.substr(kPrefix.size()));
     if (!method) return plain(404, "404 page not found\n", has_body(request));
     if (request.method() != "POST") return empty(405, has_body(request));
-    return call_method(request, *method, mark < target.size() ? target.substr(mark + 1) : std::string_view());
+    return call_method(request, *method, query);
 }
 
 HttpResponse HttpApi::serve_page(HttpRequest& request, std::string_view path) {
@@ -215,6 +219,38 @@ HttpResponse HttpApi::export_devices(const std::shared_ptr<const App>& app, cons
     response.content_type = "application/x-ndjson";
     response.stream = std::move(stream);
     return response;
+}
+
+HttpResponse HttpApi::call_admin(HttpRequest& request, std::string_view name, std::string_view query) {
+    const auto refuse = [&](const Fault& fault) {
+        HttpResponse response = answer_of(fault, true);
+        response.close = has_body(request);
+        return response;
+    };
+    const Credentials given{request.header("X-API-Key"), request.header("Authorization"), query};
+    if (!admin_keys_->authenticate(given)) {
+        const bool of_an_app = keys_.authenticate(given) != nullptr;
+        return refuse(of_an_app ? Fault{Code::PermissionDenied, "this API key is not one of [admin] keys", 403, 0}
+                                : Fault{Code::Unauthorized, "no valid API key; send one of [admin] keys", 401, 0});
+    }
+    HttpResponse response;
+    if (request.method() == "GET" || request.method() == "HEAD") {
+        response = admin_->get(name, query);
+        response.close = has_body(request);
+    } else if (request.method() == "POST") {
+        BodyMemory::Share share(memory_);
+        std::string body;
+        if (auto refused = read_body(request, true, share, body)) return std::move(*refused);
+        if (!json::check(body) || !json::root(body).is(json::Type::Object))
+            return answer_of(bad_request("the body must be a JSON object"), true);
+        response = admin_->post(name, json::root(body));
+    } else {
+        return empty(405, has_body(request));
+    }
+    if (response.status != 0) return response;
+    return refuse({Code::NotFound,
+                   "there is no such page; known are GET queue, dead, providers and POST replay, backup below /admin/",
+                   404, 0});
 }
 
 std::optional<HttpResponse> HttpApi::read_body(HttpRequest& request, bool transport_errors, BodyMemory::Share& share,

@@ -15,8 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "api/admin.h"
 #include "api/api_keys.h"
 #include "api/body_memory.h"
+#include "api/http_message.h"
 #include "api/service.h"
 
 namespace belfry::api {
@@ -25,45 +27,6 @@ struct HttpOptions {
     int64_t max_body_bytes = 32 << 20;
     int64_t body_memory_bytes = 64 << 20;
     bool transport_errors = false;  // the default error mode
-};
-
-// One request as the connection gives it.
-class HttpRequest {
-public:
-    virtual ~HttpRequest() = default;
-    virtual std::string_view method() const = 0;
-    virtual std::string_view target() const = 0;                         // path and query
-    virtual std::string_view header(const std::string& name) const = 0;  // empty: not given
-    // Bytes of the body, -1 if it is sent in chunks.
-    virtual int64_t content_length() const = 0;
-    // Up to n bytes of the body; 0 = end, -1 = the connection broke or was too slow. The first call lets a waiting
-    // client go on.
-    virtual int64_t read(char* into, size_t n) = 0;
-    // From now on the client has its time for every piece of the body, not for the whole of it.
-    virtual void expect_pieces() = 0;
-};
-
-// A body that is made while it is sent.
-class BodyStream {
-public:
-    virtual ~BodyStream() = default;
-    enum class Next : uint8_t {
-        More,
-        Last,
-        Broken  // what was sent is not the whole: the client must notice
-    };
-    // Appends the next piece.
-    virtual Next next(std::string& piece) = 0;
-};
-
-struct HttpResponse {
-    int status = 200;
-    std::string content_type = "application/json";
-    std::string body;
-    std::unique_ptr<BodyStream> stream;  // follows `body`
-    std::vector<std::pair<std::string, std::string>> headers;
-    bool close = false;   // the body was not read to its end
-    bool broken = false;  // nobody is there to be answered
 };
 
 struct ComponentState {
@@ -84,12 +47,18 @@ inline constexpr int kStreamsMax = 8;
 class HttpApi {
 public:
     HttpApi(const HttpOptions& options, Service& service, const ApiKeys& keys, Insight insight);
+    // Serves /admin/ too, to those who have one of `keys`. Before the first request.
+    void offer_admin(Admin& admin, const ApiKeys& keys) noexcept {
+        admin_ = &admin;
+        admin_keys_ = &keys;
+    }
     HttpResponse handle(HttpRequest& request);
     // From now on /ready answers 503, so that balancers go elsewhere.
     void set_stopping() noexcept { stopping_ = true; }
 
 private:
     HttpResponse serve_page(HttpRequest& request, std::string_view path);
+    HttpResponse call_admin(HttpRequest& request, std::string_view name, std::string_view query);
     HttpResponse call_method(HttpRequest& request, const Method& method, std::string_view query);
     HttpResponse import_devices(HttpRequest& request, const App& app, const Method& method, bool transport_errors);
     HttpResponse export_devices(const std::shared_ptr<const App>& app, const Method& method, const json::Value& params,
@@ -102,6 +71,8 @@ private:
     const HttpOptions options_;
     Service& service_;
     const ApiKeys& keys_;
+    Admin* admin_ = nullptr;
+    const ApiKeys* admin_keys_ = nullptr;
     const Insight insight_;
     const std::string openapi_;
     BodyMemory memory_;

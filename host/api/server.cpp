@@ -36,6 +36,12 @@ bool is_left_over(const std::string& path) {
     }
 }
 
+Error unusable(const std::string& listen, const Poco::Exception& fault) {
+    if (fault.displayText().find("in use") == std::string::npos) return unusable(listen, fault.displayText());
+    return error(ErrorCode::Misconfigured,
+                 "another program listens on " + listen + "; stop that one or set another address", "http.listen");
+}
+
 Result<Poco::Net::ServerSocket> listening_on(const std::string& listen) {
     try {
         Poco::Net::ServerSocket socket;
@@ -51,19 +57,33 @@ Result<Poco::Net::ServerSocket> listening_on(const std::string& listen) {
         socket.listen(kListenBacklog);
         return socket;
     } catch (const Poco::Exception& fault) {
-        return unusable(listen, fault.displayText());
+        return unusable(listen, fault);
     }
 }
 
 }  // namespace
 
 struct Server::Impl {
+    void set(const Keys& given) {
+        keys.set(given.apps);
+        const auto everything = std::make_shared<const App>();
+        std::vector<AppKey> operators;
+        for (const std::string& key : given.admin) operators.push_back({key, everything});
+        admin_keys.set(operators);
+    }
+
     Impl(const ServerOptions& options, delivery::Delivery& delivery, audience::Devices& devices, Insight insight,
          const Clock& clock, Log& log, Metrics& metrics)
-        : service(delivery, devices, clock, log, metrics), http(options.http, service, keys, std::move(insight)) {}
+        : service(delivery, devices, clock, log, metrics),
+          admin(delivery, options.back_up, clock),
+          http(options.http, service, keys, std::move(insight)) {
+        set(options.keys);
+        http.offer_admin(admin, admin_keys);
+    }
 
-    ApiKeys keys;
+    ApiKeys keys, admin_keys;
     Service service;
+    Admin admin;
     HttpApi http;
     std::string address, socket_file;
     std::unique_ptr<Front> front;
@@ -83,7 +103,6 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, deli
     Result<Poco::Net::ServerSocket> socket = listening_on(options.listen);
     if (!socket) return socket.error();
     auto impl = std::make_unique<Impl>(options, delivery, devices, std::move(insight), clock, log, metrics);
-    impl->keys.set(options.keys);
     const bool local = options.listen.rfind(kUnix, 0) == 0;
     impl->address = local ? options.listen : socket->address().toString();
     if (local) impl->socket_file = options.listen.substr(kUnix.size());
@@ -99,8 +118,8 @@ const std::string& Server::address() const noexcept {
     return impl_->address;
 }
 
-void Server::set_keys(const std::vector<AppKey>& keys) {
-    impl_->keys.set(keys);
+void Server::set_keys(const Keys& keys) {
+    impl_->set(keys);
 }
 
 void Server::announce_stop() noexcept {

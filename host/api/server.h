@@ -21,13 +21,19 @@
 
 namespace belfry::api {
 
+struct Keys {
+    std::vector<AppKey> apps;
+    std::vector<std::string> admin;  // who may use /admin/
+};
+
 struct ServerOptions {
     std::string listen = "127.0.0.1:8000";  // host:port, or unix:/path
     int64_t threads_max = 256;
     int64_t idle_timeout_s = 75;
     int64_t request_timeout_s = 30;
     HttpOptions http;
-    std::vector<AppKey> keys;
+    Keys keys;
+    BackUp back_up;
 };
 
 class Server {
@@ -43,7 +49,7 @@ public:
     // "127.0.0.1:8000" with the port that was taken, or "unix:/path".
     const std::string& address() const noexcept;
     // Replaces all API keys (reload).
-    void set_keys(const std::vector<AppKey>& keys);
+    void set_keys(const Keys& keys);
     // /ready answers 503 from now on; everything else still works.
     void announce_stop() noexcept;
     // Closes the listener, lets requests in work finish until the deadline, then ends.

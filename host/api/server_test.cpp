@@ -152,7 +152,7 @@ private:
 class ApiServer : public ::testing::Test {
 protected:
     void start() {
-        options_.keys = {{"k", std::make_shared<const App>(ApiBench::app("default"))}};
+        options_.keys.apps = {{"k", std::make_shared<const App>(ApiBench::app("default"))}};
         Result<std::unique_ptr<Server>> server =
             Server::start(options_, delivery_, devices_,
                           Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
@@ -302,7 +302,7 @@ TEST_F(ApiServer, CutsRequestsThatArriveTooSlowly) {
     Peer slow_head(server_->address()), slow_body(server_->address());
     slow_head.send("POST /api/cancel_push HTTP/1.1\r\nHo");
     slow_body.send("POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: 100\r\n\r\n{");
-    const auto served = [this] { return metrics_.value("http_requests_in_work"); };
+    const auto served = [this] { return metrics_.value("api_requests_in_work"); };
     while (served() < 1) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // both clocks run now
     EXPECT_EQ(served(), 1) << "a head in pieces takes no worker";

@@ -25,6 +25,10 @@ struct PluginRow {
     std::string components;            // "fcm (provider)"
     std::string file;
     std::string why;  // of a refusal
+    struct Schema {
+        std::string component, kind, json;
+    };
+    std::vector<Schema> schemas;  // what each component's section may hold
 };
 
 // What only the whole program can do.
@@ -43,6 +47,7 @@ struct World {
     std::istream& in;
     std::map<std::string, std::string> environment;
     bool terminal = false;  // progress may be drawn on `err`
+    bool colour = false;    // words on `out` may be coloured
     bool search_default_files = true;
 };
 

@@ -27,8 +27,9 @@ plugins::ComponentSpec spec_of(const config::Config& config, const config::Compo
     return spec;
 }
 
-Result<std::vector<api::AppKey>> app_keys(const config::Config& config) {
-    std::vector<api::AppKey> keys;
+Result<api::Keys> api_keys(const config::Config& config) {
+    api::Keys keys;
+    keys.admin = config::admin_keys(config);
     for (const config::AppConfig& configured : config.apps) {
         Result<std::vector<config::WireName>> names = config::wire_names(config, configured);
         if (!names) return names.error();
@@ -37,7 +38,7 @@ Result<std::vector<api::AppKey>> app_keys(const config::Config& config) {
         for (config::WireName& name : *names) {
             app->providers.push_back({std::move(name.wire), std::move(name.instance), name.canonical});
         }
-        for (const config::ApiKey& key : configured.keys) keys.push_back({key.key.reveal(), app});
+        for (const config::ApiKey& key : configured.keys) keys.apps.push_back({key.key.reveal(), app});
     }
     return keys;
 }

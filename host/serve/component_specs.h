@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "api/api_keys.h"
+#include "api/server.h"
 #include "config/config.h"
 #include "plugins/component.h"
 
@@ -14,7 +14,7 @@ namespace belfry::serve {
 plugins::ComponentSpec spec_of(const config::Config& config, const config::ComponentConfig& component,
                                plugins::Kind kind);
 
-// Every API key with its app and what the app calls its providers.
-Result<std::vector<api::AppKey>> app_keys(const config::Config& config);
+// Every API key with its app and what the app calls its providers, and the operators' keys.
+Result<api::Keys> api_keys(const config::Config& config);
 
 }  // namespace belfry::serve

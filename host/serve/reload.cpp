@@ -17,6 +17,7 @@ void Reload::run() {
     config::LoadArgs args;
     args.file = started_with_.file;
     args.data_dir = started_with_.data_dir;
+    args.sets = started_with_.sets;
     args.environment = config::process_environment();
     args.search_default_files = false;
     Result<config::Config> fresh = config::load(args);
@@ -28,7 +29,7 @@ void Reload::run() {
         const Result<config::EmbeddedKey> key = config::add_embedded_key(*fresh);
         if (!key) log_.error("API key of embedded mode not read", {{"error", key.error().to_string()}});
     }
-    const Result<std::vector<api::AppKey>> keys = app_keys(*fresh);
+    const Result<api::Keys> keys = api_keys(*fresh);
     if (keys) {
         server_.set_keys(*keys);
     } else {
@@ -61,9 +62,9 @@ void Reload::name_what_needs_a_restart(const config::Config& fresh) {
     };
     if (differs(fresh.storage, started_with_.storage)) log_.warning("a change of [storage] needs a restart");
     if (differs(fresh.queue, started_with_.queue)) log_.warning("a change of [queue] needs a restart");
-    if (fresh.devices.max_inactive_days != started_with_.devices.max_inactive_days)
-        log_.warning("a change of devices.max_inactive_days needs a restart");
-    if (fresh.http.listen != started_with_.http.listen) log_.warning("a change of http.listen needs a restart");
+    for (const std::string& key : config::changed_settings(started_with_, fresh)) {
+        if (key != "log.level") log_.warning("a changed setting needs a restart", {{"setting", key}});
+    }
     for (const config::ComponentConfig& provider : started_with_.providers) {
         const bool kept = std::any_of(fresh.providers.begin(), fresh.providers.end(),
                                       [&](const auto& other) { return other.instance == provider.instance; });

@@ -22,7 +22,9 @@
 #include "http/engine.h"
 #include "plugins/instances.h"
 #include "plugins/loader.h"
+#include "serve/backup.h"
 #include "serve/component_specs.h"
+#include "serve/live_metrics.h"
 #include "serve/meeting_points.h"
 #include "serve/plugin_hosts.h"
 #include "serve/process.h"
@@ -44,7 +46,7 @@ constexpr int64_t kRequestsEndMs = 5'000;    // requests in work when the server
 constexpr int64_t kAnswersEndMs = 1'000;     // the engine's share, after delivery has waited for its answers
 constexpr int64_t kInstancesEndMs = 5'000;
 
-api::ServerOptions server_options(const config::Config& config, std::vector<api::AppKey> keys) {
+api::ServerOptions server_options(const config::Config& config, api::Keys keys) {
     api::ServerOptions options;
     options.listen = config.http.listen;
     options.threads_max = config.http.threads_max;
@@ -62,6 +64,7 @@ plugins::LoaderOptions loader_options(const config::Config& config, const DataDi
     options.dirs = config.plugin_dirs;
     options.data_dir = data.path().string();
     options.dev = config.dev;
+    options.pins = config.plugin_pins;
     options.host_version = kVersion;
     return options;
 }
@@ -118,7 +121,7 @@ struct Ground {
 };
 
 // Devices, delivery and the API on running instances, until the server is told to stop.
-Status serve_on(const Ground& ground, std::vector<api::AppKey> keys) {
+Status serve_on(const Ground& ground, api::Keys keys) {
     const config::Config& config = ground.config;
     Logger log(ground.lines, "serve");
     const std::shared_ptr<plugins::Generation> storage = ground.instances.find(config.storage.instance)->current();
@@ -141,8 +144,12 @@ Status serve_on(const Ground& ground, std::vector<api::AppKey> keys) {
 
     const api::Insight insight{[&] { return ground.metrics.exposition(); },
                                [&] { return component_states(ground.instances, **core); }, kVersion};
-    Result<std::unique_ptr<api::Server>> server = api::Server::start(
-        server_options(config, std::move(keys)), **core, devices, insight, ground.clock, ground.lines, ground.metrics);
+    define_live_metrics(ground.metrics, **core, ground.clock);
+    BackupMaker backups(queue->queue(), storage->storage(), ground.data.path(), config.admin.backup_dir, ground.lines);
+    api::ServerOptions options = server_options(config, std::move(keys));
+    options.back_up = [&](const std::string& name) { return backups.make(name); };
+    Result<std::unique_ptr<api::Server>> server =
+        api::Server::start(options, **core, devices, insight, ground.clock, ground.lines, ground.metrics);
     Status outcome;
     if (server) {
         outcome = ground.data.publish_address((*server)->address());
@@ -169,7 +176,7 @@ Status run(const config::Config& config, telemetry::LineLog& lines, const Clock&
     Logger log(lines, "serve");
     telemetry::MetricRegistry metrics(config.metrics.published_names);
     telemetry::define_process_metrics(metrics, kVersion);
-    Result<std::vector<api::AppKey>> keys = app_keys(config);
+    Result<api::Keys> keys = api_keys(config);
     if (!keys) return keys.error();
     Result<DataDir> data = DataDir::open(config.data_dir);
     if (!data) return data.error();
@@ -190,6 +197,8 @@ Status run(const config::Config& config, telemetry::LineLog& lines, const Clock&
     plugins::Instances instances(loader, hosts, lines, clock);
     instances.respect(*crashes);
     Status outcome = start_instances(config, instances);
+    if (const size_t stale = loader.remove_stale_copies(); stale > 0)
+        log.info("old private copies of plugins removed", {{"files", stale}});
     if (outcome) {
         outcome = serve_on({config, *data, **engine, services, instances, clock, lines, metrics}, std::move(*keys));
     }

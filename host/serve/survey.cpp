@@ -76,6 +76,7 @@ std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config) {
     options.dirs = config.plugin_dirs;
     options.data_dir = config.data_dir;
     options.dev = config.dev;
+    options.pins = config.plugin_pins;
     options.host_version = kVersion;
     return plugins::Loader(options, hosts, log).list(false);
 }

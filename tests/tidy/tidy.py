@@ -31,7 +31,7 @@ LAYERS = {
     "api": {"base", "crypto", "plugins", "audience", "delivery"},
     "ui": {"base"},
     "serve": {"base", "api", "audience", "config", "delivery", "http", "plugins", "services", "telemetry"},
-    "cli": {"base", "api", "config", "telemetry", "plugins"},
+    "cli": {"base", "crypto", "api", "config", "telemetry", "plugins"},
 }
 POCO_FOLDERS = {"api", "cli", "config", "ui", "telemetry", "main"}
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}

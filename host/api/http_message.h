@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request as the connection gives it, and its answer. Threads: one per request.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace belfry::api {
+
+class HttpRequest {
+public:
+    virtual ~HttpRequest() = default;
+    virtual std::string_view method() const = 0;
+    virtual std::string_view target() const = 0;                         // path and query
+    virtual std::string_view header(const std::string& name) const = 0;  // empty: not given
+    // Bytes of the body, -1 if it is sent in chunks.
+    virtual int64_t content_length() const = 0;
+    // Up to n bytes of the body; 0 = end, -1 = the connection broke or was too slow. The first call lets a waiting
+    // client go on.
+    virtual int64_t read(char* into, size_t n) = 0;
+    // From now on the client has its time for every piece of the body, not for the whole of it.
+    virtual void expect_pieces() = 0;
+};
+
+// A body that is made while it is sent.
+class BodyStream {
+public:
+    virtual ~BodyStream() = default;
+    enum class Next : uint8_t {
+        More,
+        Last,
+        Broken  // what was sent is not the whole: the client must notice
+    };
+    // Appends the next piece.
+    virtual Next next(std::string& piece) = 0;
+};
+
+struct HttpResponse {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::unique_ptr<BodyStream> stream;  // follows `body`
+    std::vector<std::pair<std::string, std::string>> headers;
+    bool close = false;   // the body was not read to its end
+    bool broken = false;  // nobody is there to be answered
+};
+
+}  // namespace belfry::api
