@@ -21,8 +21,22 @@ int show_errors(const Call& call) {
 }  // namespace
 
 std::vector<Command> api_commands() {
-    return {{"api reference", "", "print the documented reference of the HTTP API", {}, 0, 0, show_reference},
-            {"api errors", "", "print what the HTTP API's errors mean", {}, 0, 0, show_errors}};
+    return {{"api reference",
+             "",
+             "print the documented reference of the HTTP API",
+             {},
+             0,
+             0,
+             show_reference,
+             {"belfry api reference | less"}},
+            {"api errors",
+             "",
+             "print what the HTTP API's errors mean",
+             {},
+             0,
+             0,
+             show_errors,
+             {"belfry api errors | grep 107"}}};
 }
 
 }  // namespace belfry::cli

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "cli/command.h"
 #include "config/node.h"
@@ -17,37 +18,14 @@ std::vector<Command> all_commands() {
     std::vector<Command> all;
     all.push_back(serve_command());
     all.push_back(send_command());
-    for (auto part : {device_commands(), push_commands(), config_commands(), api_commands()}) {
+    for (auto part : {device_commands(), device_stream_commands(), push_commands(), admin_commands(), config_commands(),
+                      api_commands()}) {
         std::move(part.begin(), part.end(), std::back_inserter(all));
     }
     all.push_back(plugin_command());
+    all.push_back(vapid_command());
     all.push_back(version_command());
     return all;
-}
-
-void show_all(const std::vector<Command>& commands, std::ostream& out) {
-    out << "usage: belfry COMMAND [OPTIONS]\n\n";
-    for (const Command& command : commands) {
-        std::string left(command.words);
-        if (!command.takes.empty()) left += " " + std::string(command.takes);
-        left.resize(std::max<size_t>(left.size() + 2, 26), ' ');
-        out << "  " << left << command.help << "\n";
-    }
-    out << "\nbelfry COMMAND --help shows the options. Exit codes: 0 done, 1 failed, 2 usage.\n";
-}
-
-void show(const Command& command, std::ostream& out) {
-    out << "usage: belfry " << command.words << " [OPTIONS]" << (command.takes.empty() ? "" : " ") << command.takes
-        << "\n"
-        << command.help << "\n";
-    if (!command.options.empty()) out << "\n";
-    for (const Option& option : command.options) {
-        std::string left(option.name);
-        if (!option.value.empty()) left += " " + std::string(option.value);
-        if (option.many) left += " ...";
-        left.resize(std::max<size_t>(left.size() + 2, 28), ' ');
-        out << "  " << left << option.help << "\n";
-    }
 }
 
 // How many arguments a command's own words take; 0: it is another command.
@@ -67,14 +45,12 @@ std::string unknown_option(const Command& command, const std::string& name) {
     std::vector<std::string> known;
     for (const Option& option : command.options) known.emplace_back(option.name);
     const std::string close = config::nearest(name, known);
-    const std::string place = "belfry " + std::string(command.words);
-    return place + ": unknown option " + name +
-           (close.empty() ? "; see " + place + " --help" : ", did you mean " + close + "?");
+    return "unknown option " + name +
+           (close.empty() ? "; see belfry " + std::string(command.words) + " --help" : ", did you mean " + close + "?");
 }
 
 // What is wrong with the arguments; empty if nothing.
 std::string parse(const Command& command, const std::vector<std::string>& arguments, size_t from, Given& given) {
-    const std::string place = "belfry " + std::string(command.words);
     bool only_words = false;
     for (size_t i = from; i < arguments.size(); ++i) {
         const std::string& argument = arguments[i];
@@ -93,29 +69,59 @@ std::string parse(const Command& command, const std::vector<std::string>& argume
         if (option == command.options.end()) return unknown_option(command, name);
         std::vector<std::string>& values = given.options[name];
         if (option->value.empty()) {
-            if (equals != argument.size()) return place + ": " + name + " takes no value";
+            if (equals != argument.size()) return name + " takes no value";
             continue;
         }
         if (equals == argument.size() && i + 1 == arguments.size())
-            return place + ": " + name + " needs a value, " + std::string(option->value);
-        if (!option->many && !values.empty()) return place + ": " + name + " is given twice";
+            return name + " needs a value, " + std::string(option->value);
+        if (!option->many && !values.empty()) return name + " is given twice";
         values.push_back(equals == argument.size() ? arguments[++i] : argument.substr(equals + 1));
     }
-    if (given.words.size() < command.words_min) return place + ": needs " + std::string(command.takes);
-    if (given.words.size() > command.words_max)
-        return place + ": does not take \"" + given.words[command.words_max] + "\"";
+    if (given.words.size() < command.words_min) return "needs " + std::string(command.takes);
+    if (given.words.size() > command.words_max) return "does not take \"" + given.words[command.words_max] + "\"";
     return {};
+}
+
+// Answers whatever asks for help: "help [COMMAND]", "COMMAND --help", "-h", and the bare name of a group.
+std::optional<int> help(const std::vector<Command>& commands, const std::vector<std::string>& arguments,
+                        const World& world) {
+    const auto asks = [](const std::string& word) { return word == "--help" || word == "-h"; };
+    std::vector<std::string> words;
+    bool asked = arguments[0] == "help";
+    for (size_t i = arguments[0] == "help" ? 1 : 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+        asked = asked || asks(arguments[i]);
+        if (!asks(arguments[i])) words.push_back(arguments[i]);
+    }
+    const bool bare_group = words.size() == 1 && is_group(commands, words[0]);
+    if (!asked && !bare_group) return std::nullopt;
+    for (const Command& command : commands) {
+        if (match(command, words) == 0) continue;
+        show(command, world.out);
+        return kDone;
+    }
+    if (!words.empty() && is_group(commands, words[0])) {
+        show_group(commands, words[0], asked ? world.out : world.err);
+        return asked ? kDone : kUsage;
+    }
+    if (!words.empty()) return std::nullopt;
+    show_all(commands, world.out);
+    return kDone;
 }
 
 }  // namespace
 
-int usage_error(const World& world, const std::string& what) {
-    world.err << what << "\n";
+int usage_error(const Call& call, const std::string& what) {
+    call.world.err << "belfry " << call.command << ": " << what << "\n";
     return kUsage;
 }
 
-int failed(const World& world, const std::string& what) {
-    world.err << what << "\n";
+int failed(const Call& call, const Error& why) {
+    call.world.err << "belfry " << call.command << ": " << why.to_string() << "\n";
+    return kFailed;
+}
+
+int failed_as_it_stands(const Call& call, const Error& why) {
+    call.world.err << why.message << "\n";
     return kFailed;
 }
 
@@ -132,49 +138,56 @@ config::LoadArgs load_args(const Call& call, bool need_secrets) {
 
 std::vector<Option> with_config_options(std::vector<Option> own) {
     own.push_back({"--config", "FILE",
-                   "the configuration; default $BELFRY_CONFIG, ./belfry.toml, /etc/belfry/belfry.toml, else none"});
-    own.push_back({"--data-dir", "DIR", "instead of the configured data_dir"});
-    own.push_back({"--set", "KEY=VALUE", "a setting, stronger than file and environment", true});
+                   "the configuration; default $BELFRY_CONFIG, ./belfry.toml, /etc/belfry/belfry.toml, else none",
+                   false, true});
+    own.push_back({"--data-dir", "DIR", "instead of the configured data_dir", false, true});
+    own.push_back({"--set", "KEY=VALUE", "a setting, stronger than file and environment", true, true});
     return own;
 }
 
 std::vector<Option> with_server_options(std::vector<Option> own) {
-    own.push_back({"--server", "URL", "the server; default $BELFRY_SERVER, else as configured"});
-    own.push_back({"--key", "KEY", "the API key; default $BELFRY_API_KEY, else as configured"});
-    own.push_back({"--app", "APP", "whose configured key to use; default the app \"default\""});
+    own.push_back({"--server", "URL", "the server; default $BELFRY_SERVER, else as configured", false, true});
+    own.push_back({"--key", "KEY", "the API key; default $BELFRY_API_KEY, else as configured", false, true});
+    own.push_back({"--app", "APP", "whose configured key to use; default the app \"default\"", false, true});
     own.push_back({"--json", "", "print the answer as JSON"});
     return with_config_options(std::move(own));
 }
 
 int run(const std::vector<std::string>& arguments, const Hooks& hooks, const World& world) {
     const std::vector<Command> commands = all_commands();
-    if (arguments.empty() || arguments[0] == "help" || arguments[0] == "--help" || arguments[0] == "-h") {
-        show_all(commands, arguments.empty() ? world.err : world.out);
-        return arguments.empty() ? kUsage : kDone;
+    if (arguments == std::vector<std::string>{"--version"}) return run({"version"}, hooks, world);
+    if (arguments.empty()) {
+        show_all(commands, world.err);
+        return kUsage;
     }
+    if (const std::optional<int> shown = help(commands, arguments, world)) return *shown;
     for (const Command& command : commands) {
         const size_t own = match(command, arguments);
         if (own == 0) continue;
-        if (std::find(arguments.begin(), arguments.end(), "--help") != arguments.end()) {
-            show(command, world.out);
-            return kDone;
-        }
         Given given;
         const std::string wrong = parse(command, arguments, own, given);
-        if (!wrong.empty()) return usage_error(world, wrong);
-        return command.run({given, hooks, world});
+        const Call call{command.words, given, hooks, world};
+        return wrong.empty() ? command.run(call) : usage_error(call, wrong);
     }
     std::vector<std::string> known;
     for (const Command& command : commands) known.emplace_back(command.words);
     const std::string said =
         arguments[0] + (arguments.size() > 1 && arguments[1].front() != '-' ? " " + arguments[1] : "");
     const std::string close = config::nearest(said, known);
-    return usage_error(world, "belfry: unknown command " + said +
-                                  (close.empty() ? "; see belfry help" : ", did you mean belfry " + close + "?"));
+    world.err << "belfry: unknown command " << said
+              << (close.empty() ? "; see belfry help" : ", did you mean belfry " + close + "?") << "\n";
+    return kUsage;
 }
 
 int run(int argc, char** argv, const Hooks& hooks) {
-    const World world{std::cout, std::cerr, std::cin, config::process_environment(), ::isatty(STDERR_FILENO) == 1,
+    auto environment = config::process_environment();
+    const bool plain = environment.contains("NO_COLOR") || environment["TERM"] == "dumb";
+    const World world{std::cout,
+                      std::cerr,
+                      std::cin,
+                      std::move(environment),
+                      ::isatty(STDERR_FILENO) == 1,
+                      !plain && ::isatty(STDOUT_FILENO) == 1,
                       true};
     return run(std::vector<std::string>(argv + 1, argv + argc), hooks, world);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@ struct Option {
     std::string_view value;  // "USER"; empty: a switch
     std::string_view help;
     bool many = false;
+    bool shared = false;  // about server and configuration, the same for many commands
 };
 
 struct Given {
@@ -38,6 +40,7 @@ struct Given {
 };
 
 struct Call {
+    std::string_view command;  // its words, for messages
     const Given& given;
     const Hooks& hooks;
     const World& world;
@@ -51,22 +54,35 @@ struct Command {
     size_t words_min = 0;
     size_t words_max = 0;
     int (*run)(const Call&) = nullptr;
+    std::vector<std::string_view> examples = {};
 };
 
-// Wrong usage: the caller has typed something that no command understands.
-int usage_error(const World& world, const std::string& what);
-int failed(const World& world, const std::string& what);
+// Wrong usage: the caller has typed something that no command understands. One line: "belfry COMMAND: what".
+int usage_error(const Call& call, const std::string& what);
+int failed(const Call& call, const Error& why);
+// With findings that say where they belong themselves ("belfry.toml:3: ...").
+int failed_as_it_stands(const Call& call, const Error& why);
 
 config::LoadArgs load_args(const Call& call, bool need_secrets);
 
 Command serve_command();
 Command send_command();
 std::vector<Command> device_commands();
+std::vector<Command> device_stream_commands();
 std::vector<Command> push_commands();
 std::vector<Command> config_commands();
 std::vector<Command> api_commands();
 Command plugin_command();
+std::vector<Command> admin_commands();
+Command vapid_command();
 Command version_command();
+
+// Help: the table of all commands, those of one group ("devices"), one command.
+void show_all(const std::vector<Command>& commands, std::ostream& out);
+void show_group(const std::vector<Command>& commands, std::string_view group, std::ostream& out);
+void show(const Command& command, std::ostream& out);
+// Whether some commands begin with this word and go on after it.
+bool is_group(const std::vector<Command>& commands, std::string_view word);
 
 // Options of everything that reads the configuration, and of everything that talks to a server.
 std::vector<Option> with_config_options(std::vector<Option> own);

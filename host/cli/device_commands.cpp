@@ -13,21 +13,6 @@ using Json = nlohmann::json;
 
 constexpr size_t kTokenShown = 32;
 
-// Sends one request; the result as JSON, or the exit code after the error was printed.
-std::optional<Json> ask(const Call& call, const std::string& method, const Json& params, int& code) {
-    const auto fail = [&](const Error& error) {
-        code = failed(call.world, "belfry: " + error.to_string());
-        return std::nullopt;
-    };
-    Result<std::unique_ptr<Client>> client = Client::of(call);
-    if (!client) return fail(client.error());
-    const Result<std::string> result =
-        (*client)->call(method, params.dump(-1, ' ', false, Json::error_handler_t::replace));
-    if (!result) return fail(result.error());
-    code = kDone;
-    return Json::parse(*result, nullptr, false);
-}
-
 void put_list(Json& into, const char* field, const std::vector<std::string>& values) {
     if (!values.empty()) into[field] = values;
 }
@@ -51,14 +36,14 @@ int list(const Call& call) {
         int64_t n = 0;
         const auto [end, fault] = std::from_chars(limit.data(), limit.data() + limit.size(), n);
         if (fault != std::errc() || end != limit.data() + limit.size())
-            return usage_error(call.world, "belfry devices list: --limit must be a number");
+            return usage_error(call, "--limit must be a number");
         params["limit"] = n;
     }
     int code = kDone;
     const std::optional<Json> result = ask(call, "device_list", params, code);
     if (!result) return code;
     if (call.given.has("--json")) {
-        call.world.out << result->dump() << "\n";
+        print_json(*result, call.world);
         return kDone;
     }
     std::vector<std::vector<std::string>> rows = {{"ID", "PROVIDER", "PLATFORM", "USER", "UPDATED", "TOKEN"}};
@@ -74,7 +59,7 @@ int list(const Call& call) {
         }
     }
     if (call.given.has("--topics")) rows.front().push_back("TOPICS");
-    print_table(rows, call.world.out);
+    print_table(rows, call.world);
     if (call.given.has("--total")) call.world.out << "total " << result->value("total_count", int64_t{0}) << "\n";
     const std::string next = result->value("next_cursor", "");
     if (!next.empty()) call.world.err << "there are more: --cursor " << next << "\n";
@@ -90,7 +75,7 @@ int show(const Call& call) {
     const std::optional<Json> result = ask(call, "device_list", params, code);
     if (!result) return code;
     const Json items = result->value("items", Json::array());
-    if (items.empty()) return failed(call.world, "belfry: there is no device " + call.given.words[0]);
+    if (items.empty()) return failed(call, error(ErrorCode::NotFound, "there is no device " + call.given.words[0]));
     call.world.out << (call.given.has("--json") ? items[0].dump() : items[0].dump(2)) << "\n";
     return kDone;
 }
@@ -103,8 +88,7 @@ int register_device(const Call& call) {
     put_list(params, "topics", call.given.values("--topic"));
     for (const std::string& pair : call.given.values("--meta")) {
         const size_t equals = pair.find('=');
-        if (equals == std::string::npos)
-            return usage_error(call.world, "belfry devices register: --meta must be key=value");
+        if (equals == std::string::npos) return usage_error(call, "--meta must be key=value");
         params["meta"][pair.substr(0, equals)] = pair.substr(equals + 1);
     }
     int code = kDone;
@@ -118,11 +102,11 @@ int remove(const Call& call) {
     Json params = Json::object();
     put_list(params, "ids", call.given.words);
     put_list(params, "users", call.given.values("--user"));
-    if (params.empty()) return usage_error(call.world, "belfry devices remove: needs ids or --user");
+    if (params.empty()) return usage_error(call, "needs ids or --user");
     int code = kDone;
     const std::optional<Json> result = ask(call, "device_remove", params, code);
     if (!result) return code;
-    if (call.given.has("--json")) call.world.out << result->dump() << "\n";
+    if (call.given.has("--json")) print_json(*result, call.world);
     return kDone;
 }
 
@@ -130,7 +114,9 @@ int remove(const Call& call) {
 
 std::vector<Command> device_commands() {
     return {
-        {"devices list", "", "list registered devices",
+        {"devices list",
+         "",
+         "list registered devices",
          with_server_options({{"--user", "USER", "only devices of this user", true},
                               {"--topic", "TOPIC", "only devices with this topic", true},
                               {"--provider", "NAME", "only devices of this provider", true},
@@ -139,9 +125,21 @@ std::vector<Command> device_commands() {
                               {"--total", "", "count all matches too"},
                               {"--limit", "N", "devices per page, by default 100"},
                               {"--cursor", "CURSOR", "go on after an earlier page"}}),
-         0, 0, list},
-        {"devices show", "ID", "show everything about a device", with_server_options({}), 1, 1, show},
-        {"devices register", "", "register a device, or replace its whole state",
+         0,
+         0,
+         list,
+         {"belfry devices list --topic news --total", "belfry devices list --user 42 --json | jq -r '.items[].id'"}},
+        {"devices show",
+         "ID",
+         "show everything about a device",
+         with_server_options({}),
+         1,
+         1,
+         show,
+         {"belfry devices show 9ft4ez3hpjsngwsr"}},
+        {"devices register",
+         "",
+         "register a device, or replace its whole state; prints its id",
          with_server_options({{"--provider", "NAME", "the provider, for example fcm"},
                               {"--token", "TOKEN", "the provider's token"},
                               {"--platform", "NAME", "android, ios or web"},
@@ -151,9 +149,18 @@ std::vector<Command> device_commands() {
                               {"--locale", "TAG", "for example pt-BR"},
                               {"--meta", "KEY=VALUE", "a free text", true},
                               {"--id", "ID", "the device to replace"}}),
-         0, 0, register_device},
-        {"devices remove", "ID...", "remove devices",
-         with_server_options({{"--user", "USER", "all devices of this user", true}}), 0, 10'000, remove},
+         0,
+         0,
+         register_device,
+         {"belfry devices register --provider fcm --token TOKEN --platform android --user 42 --topic news"}},
+        {"devices remove",
+         "[ID...]",
+         "remove devices by id, or all of a user",
+         with_server_options({{"--user", "USER", "all devices of this user", true}}),
+         0,
+         10'000,
+         remove,
+         {"belfry devices remove 9ft4ez3hpjsngwsr", "belfry devices remove --user 42"}},
     };
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 int list(const Call& call) {
     const Result<config::Config> config = config::load(load_args(call, false));
-    if (!config) return failed(call.world, config.error().message);
+    if (!config) return failed_as_it_stands(call, config.error());
     const std::vector<PluginRow> plugins = call.hooks.list_plugins(*config);
     if (call.given.has("--json")) {
         nlohmann::json all = nlohmann::json::array();
@@ -22,12 +22,12 @@ int list(const Call& call) {
                            {"file", row.file},
                            {"why", row.why}});
         }
-        call.world.out << all.dump() << "\n";
+        print_json(all, call.world);
         return kDone;
     }
     std::vector<std::vector<std::string>> rows = {{"PLUGIN", "VERSION", "STATE", "COMPONENTS", "FILE"}};
     for (const PluginRow& row : plugins) rows.push_back({row.name, row.version, row.state, row.components, row.file});
-    print_table(rows, call.world.out);
+    print_table(rows, call.world);
     for (const PluginRow& row : plugins) {
         if (!row.why.empty()) call.world.out << row.name << ": " << row.why << "\n";
     }
@@ -43,7 +43,8 @@ Command plugin_command() {
             with_config_options({{"--json", "", "print the answer as JSON"}}),
             0,
             0,
-            list};
+            list,
+            {"belfry plugin list --config /etc/belfry/belfry.toml"}};
 }
 
 }  // namespace belfry::cli

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/client.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 
 namespace belfry::cli {
@@ -117,9 +118,9 @@ Result<Json> request_of(const Call& call) {
 
 int report(const Call& call, Client& client, const std::string& uid) {
     const Result<Json> status = follow(client, uid, call.world);
-    if (!status) return failed(call.world, "belfry send: " + status.error().to_string());
+    if (!status) return failed(call, status.error());
     if (call.given.has("--json")) {
-        call.world.out << status->dump() << "\n";
+        print_json(*status, call.world);
     } else {
         call.world.out << uid << "  " << summary_of(*status) << "\n";
         for (const Json& sample : status->value("samples", Json::array()))
@@ -130,12 +131,12 @@ int report(const Call& call, Client& client, const std::string& uid) {
 
 int send(const Call& call) {
     const Result<Json> request = request_of(call);
-    if (!request) return usage_error(call.world, "belfry send: " + request.error().to_string());
+    if (!request) return usage_error(call, request.error().to_string());
     Result<std::unique_ptr<Client>> client = Client::of(call);
-    if (!client) return failed(call.world, "belfry: " + client.error().to_string());
+    if (!client) return failed(call, client.error());
     const Result<std::string> result =
         (*client)->call("send_push_notification", request->dump(-1, ' ', false, Json::error_handler_t::replace));
-    if (!result) return failed(call.world, "belfry send: " + result.error().to_string());
+    if (!result) return failed(call, result.error());
     const std::string uid = Json::parse(*result).value("uid", "");
     if (call.given.has("--wait")) return report(call, **client, uid);
     call.world.out << (call.given.has("--json") ? *result : uid) << "\n";
@@ -166,7 +167,10 @@ Command send_command() {
                  {"--wait", "", "follow the push to its end; fails unless it gets there"}}),
             0,
             0,
-            send};
+            send,
+            {"belfry send --user 42 --title Hello --body 'How are you?' --wait",
+             "belfry send --topic news --provider fcm --payload @message.json --uid news-2026-11-22",
+             "belfry send --token TOKEN --provider fcm --payload '{\"message\": {\"data\": {\"k\": \"v\"}}}'"}};
 }
 
 }  // namespace belfry::cli

@@ -6,7 +6,7 @@ namespace {
 
 int serve(const Call& call) {
     Result<config::Config> config = config::load(load_args(call, true));
-    if (!config) return failed(call.world, config.error().message);
+    if (!config) return failed_as_it_stands(call, config.error());
     return call.hooks.serve(*config);
 }
 
@@ -19,7 +19,9 @@ Command serve_command() {
             with_config_options({}),
             0,
             0,
-            serve};
+            serve,
+            {"belfry serve --config /etc/belfry/belfry.toml",
+             "belfry serve --data-dir ./data --set http.listen=127.0.0.1:9000"}};
 }
 
 }  // namespace belfry::cli
