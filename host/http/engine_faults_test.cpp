@@ -34,7 +34,9 @@ TEST_F(AnEngineInTrouble, ReplaysStreamsAboveAGoawayAndAwaitsTheOthers) {
     };
     H2Server server(ca_, script);
     server_address = &server;
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch batch(plan, 60);
     submit(batch);
     ASSERT_TRUE(batch.wait());
@@ -55,7 +57,9 @@ TEST_F(AnEngineInTrouble, UnderstandsAGoawayInTwoSteps) {
     ServerScript script;
     script.reply = [](const SeenRequest&) { return answer(200, "", 50); };
     H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch batch(plan, 50);
     submit(batch);
     ASSERT_TRUE(eventually([&] { return server.seen() == 50; }));
@@ -116,7 +120,9 @@ TEST_F(AnEngineInTrouble, CallsRequestsOfALostConnectionUnknownAndGoesOn) {
         return request.connection == 0 ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch batch(plan, 200);
     submit(batch);
     ASSERT_TRUE(eventually([&] { return server.seen() == 90; }));
@@ -132,7 +138,9 @@ TEST_F(AnEngineInTrouble, LeavesAConnectionThatWentSilent) {
     script.streams_max = 10;
     script.reply = [](const SeenRequest&) { return answer(200); };
     H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch batch(plan, 50);
     warm_up(plan);
     server.freeze(true, 0);

@@ -110,7 +110,9 @@ TEST_F(AnEngine, LeavesTheReservedStreamsToLaneHigh) {
         return request.path.starts_with("/push/slow") ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch slow(plan, 40, "slow"), urgent(plan, 1, "urgent");
     slow.portion.answer_timeout_ns = 60 * kNsPerSecond;
     warm_up(plan);
@@ -225,7 +227,9 @@ TEST_F(AnEngine, EndsAStreamWhoseAnswerCameBeforeItsBodyWasSent) {
     script.window = 100;
     script.early_status = 413;
     H2Server server(ca_, script);
-    Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    Plan plan = plan_for(add(config));
     warm_up(plan);
     plan.body = {{PieceKind::Payload, 0, 100'000}};
     const std::string payload(100'000, 'p');
@@ -295,7 +299,9 @@ TEST_F(AnEngine, FinishesWhatIsNotAnsweredInTime) {
         return request.path.starts_with("/push/lost") ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch lost(plan, 30, "lost"), fine(plan, 30);
     lost.portion.answer_timeout_ns = 50 * kNsPerMs;
     warm_up(plan);
@@ -315,7 +321,9 @@ TEST_F(AnEngine, GivesBackWhatIsUnsentInTimeOrRecalled) {
     script.streams_max = 10;
     script.reply = [](const SeenRequest&) { return answer(200, "", 300); };
     H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch sent(plan, 9), late(plan, 5), recalled(plan, 7);
     warm_up(plan);
     submit(sent);
@@ -342,7 +350,9 @@ TEST_F(AnEngine, StopsByWaitingForAnswersUntilTheDeadline) {
         return request.path == "/push/t0" ? action(Reply::Action::Silence) : answer(200, "", 50);
     };
     H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
     Batch batch(plan, 100), after(plan, 3);
     warm_up(plan);
     submit(batch);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong at start, one clear line each, and what goes wrong with plugins stops only them."""
+import hashlib
 import os
 import pathlib
 import shutil
@@ -45,6 +46,41 @@ class StartTrouble(unittest.TestCase):
         line = self.restarted_with("[http]\n", "[http]\nlisen = \"127.0.0.1:1\"\n")
         self.assertRegex(line, r"belfry\.toml:\d+: .*http\.lisen.*http\.listen")
 
+    def test_tls_is_refused_with_the_way_around(self):
+        self.assertIn("TLS proxy", self.restarted_with("[http]\n", "[http]\ntls = { cert = \"c.pem\", key = \"k.pem\" }\n"))
+
+    def test_stores_that_are_none_are_named(self):
+        garbage = self.server.folder / "garbage.db"
+        garbage.write_bytes(b"this is no database " * 500)
+        extra = f'[storage]\npath = "{garbage}"\n'
+        self.assertIn("garbage.db", self.restarted_with("[providers.fcm]", extra + "[providers.fcm]"))
+        folder = self.server.folder / "folder.db"
+        folder.mkdir()
+        self.assertIn("folder.db", self.restarted_with(str(garbage), str(folder)))
+        self.assertEqual(self.restarted_with(str(folder), str(self.server.folder / "fresh.db")), "")
+
+    def test_copies_of_plugins_that_are_not_used_any_more_are_removed(self):
+        copies = self.server.folder / "data/run/plugins"
+        self.server.stop()
+        kept = {p.name for p in copies.iterdir()}
+        self.assertGreaterEqual(len([name for name in kept if name.endswith(".so")]), 3)
+        stale = "0" * 64
+        for name in (f"{stale}.so", f"{stale}.probed", f"{stale}.so.77.part", next(iter(kept))[:64] + ".so.77.part", "notes.txt"):
+            (copies / name).write_text("old")
+        self.server.start()
+        self.assertEqual({p.name for p in copies.iterdir()}, kept | {"notes.txt"})
+        self.assertIn("old private copies of plugins removed", self.server.process.log.read_text())
+
+    def test_pinned_plugins_must_be_that_file(self):
+        sums = {name: hashlib.sha256((BUILD / f"plugins/{name}.so").read_bytes()).hexdigest() for name in ("fcm", "storage_sqlite")}
+        good = f'plugin_pins = {{ fcm = "{sums["fcm"]}", storage_sqlite = "{sums["storage_sqlite"]}" }}\n'
+        self.assertEqual(self.restarted_with("dev = true\n", "dev = true\n" + good), "")
+        self.assertIn("running", self.components())
+        self.assertEqual(self.restarted_with(f'fcm = "{sums["fcm"]}"', f'fcm = "{"0" * 64}"'), "")
+        self.assertIn("pinned", self.components())
+        self.assertIn("pinned", self.restarted_with(sums["storage_sqlite"], "1" * 64))
+        self.assertIn("64 small hexadecimal digits", self.restarted_with("1" * 64, "1234"))
+
     def test_port_in_use_says_which_one(self):
         taken = self.server.url.removeprefix("http://")
         second = Server.__new__(Server)
@@ -55,7 +91,7 @@ class StartTrouble(unittest.TestCase):
         second.config.write_text(self.server.config.read_text().replace("127.0.0.1:0", taken).replace("\"api-key\"", "\"../api-key\""))
         with self.assertRaises(Trouble) as refused:
             second.start()
-        self.assertIn(taken.rsplit(":", 1)[1], str(refused.exception).splitlines()[-1])
+        self.assertIn(f"another program listens on {taken}", str(refused.exception).splitlines()[-1])
 
     def test_second_process_on_one_data_dir_is_refused_and_the_first_serves_on(self):
         run = subprocess.run([BUILD / "host/belfry", "serve", "--config", self.server.config], capture_output=True, text=True, timeout=30,

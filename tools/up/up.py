@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """./dev up: simulator, server, one registered device per provider, and the first push."""
 import argparse
+import fcntl
 import pathlib
 import shutil
 import signal
@@ -37,6 +38,35 @@ def first_push(server, simulator):
     return received
 
 
+def alone(folder):
+    """The open lock of this build's demo, which one ./dev up at a time may hold; its logs begin anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / "lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Trouble("another ./dev up of this folder is running; stop it with Ctrl-C first") from None
+    for log in folder.glob("*/*.log"):
+        log.unlink()
+    return lock
+
+
+class Held:
+    """The lock among the processes: let go after they have ended."""
+
+    def __init__(self, lock):
+        self.lock = lock
+
+    def stop(self):
+        self.lock.close()
+
+
+def explained(trouble):
+    if "another program listens" in str(trouble):
+        return f"{trouble}\nfor example ./dev up --listen 127.0.0.1:8001"
+    return str(trouble)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev up", description=__doc__)
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
@@ -44,11 +74,13 @@ def main():
     parser.add_argument("--listen", help="where the server listens (default 127.0.0.1:8000, with --once any free port)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    folder = pathlib.Path(options.build) / "demo"
-    if options.once:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = pathlib.Path(options.build) / ("demo-once" if options.once else "demo")
     processes = []
     try:
+        processes.append(Held(alone(folder)))
+        if options.once:
+            for part in ("simulator", "server"):
+                shutil.rmtree(folder / part, ignore_errors=True)
         simulator = Simulator(options.build, (folder / "simulator").resolve())
         processes.append(simulator)
         listen = options.listen or ("127.0.0.1:0" if options.once else "127.0.0.1:8000")
@@ -65,12 +97,13 @@ metrics     {server.url}/metrics   health {server.url}/health   API {server.url}
 simulator   {simulator.facts['control_url']}/phones shows what every phone received
 config      {server.config}
 logs        {folder}/*/*.log
+try         the README's "First push", in another terminal
 Ctrl-C stops both.""")
-        while all(p.process.alive() for p in processes):
+        while all(p.process.alive() for p in (simulator, server)):
             time.sleep(0.5)
         raise Trouble("a process ended; logs are in " + str(folder))
     except (Trouble, OSError) as trouble:
-        print(f"dev up: {trouble}", file=sys.stderr)
+        print(f"dev up: {explained(trouble)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0

@@ -55,7 +55,7 @@ class Process:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if not self.alive():
-                raise Trouble(f"{self.name} ended with {self.child.returncode} before {what}:\n{self.tail()}")
+                raise Trouble(f"{self.name} ended with {self.child.returncode} before its {what}; its log is {self.log}\n{self.tail(1)}")
             value = ready()
             if value:
                 return value
