@@ -12,7 +12,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <optional>
+#include <string_view>
+
+#include "api/reader.h"
 
 namespace belfry::api {
 namespace {
@@ -25,8 +29,9 @@ constexpr int kDrainMs = 1000;
 // So much of a streamed body must come within the time for a request, unless it ends before.
 constexpr int64_t kPieceBytes = 4096;
 
-// A longer head is refused by Poco's own limits.
-constexpr size_t kHeadPeekMax = 16 * 1024;
+// How long a request is that waits in the kernel for its rest before a worker is lent to it: less than the smallest
+// receive buffer in use. A head beyond it is refused by Poco's own limits; a longer body is read by the worker.
+constexpr size_t kPeekMax = 32 * 1024;
 
 using Poco::Net::HTTPMessage;
 using Poco::Net::HTTPResponse;
@@ -95,6 +100,29 @@ private:
     int64_t left_ns_, waiting_since_ = 0, piece_bytes_ = 0;
     bool pieces_ = false;
 };
+
+// The value of a header, wherever its line is; empty: not there.
+std::string_view header_of(std::string_view head, std::string_view name) noexcept {
+    for (size_t at = head.find("\r\n"); at != std::string_view::npos; at = head.find("\r\n", at)) {
+        at += 2;
+        const std::string_view line = head.substr(at, head.find("\r\n", at) - at);
+        if (line.size() <= name.size() || line[name.size()] != ':' || !same_key(line.substr(0, name.size()), name))
+            continue;
+        const size_t value = line.find_first_not_of(" \t", name.size() + 1);
+        return value == std::string_view::npos ? std::string_view() : line.substr(value);
+    }
+    return {};
+}
+
+// How long the body is that is awaited behind this head. Of one that is long, waits for "100 Continue", comes in chunks
+// or contradicts itself nothing is: the worker refuses or reads it.
+size_t awaited_body(std::string_view head) noexcept {
+    if (!header_of(head, "Expect").empty() || !header_of(head, "Transfer-Encoding").empty()) return 0;
+    const std::string_view text = header_of(head, "Content-Length");
+    size_t length = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), length);
+    return read.ec == std::errc() && head.size() + length <= kPeekMax ? length : 0;
+}
 
 class PocoRequest final : public HttpRequest {
 public:
@@ -175,14 +203,16 @@ void Connection::cut() noexcept {
 }
 
 Connection::Arrived Connection::arrived() const noexcept {
-    std::array<char, kHeadPeekMax> bytes;
+    std::array<char, kPeekMax> bytes;
     const ssize_t n = ::recv(fd_, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0) return errno == EAGAIN || errno == EINTR ? Arrived::Nothing : Arrived::Whole;
     if (n == 0 || static_cast<size_t>(n) == bytes.size()) return Arrived::Whole;
-    const std::string_view head(bytes.data(), static_cast<size_t>(n));
-    const bool a_method = head.front() >= 'A' && head.front() <= 'Z';
-    if (!a_method || head.find("\r\n\r\n") != std::string_view::npos) return Arrived::Whole;
-    return head.find("\n\n") != std::string_view::npos ? Arrived::Whole : Arrived::Part;
+    const std::string_view there(bytes.data(), static_cast<size_t>(n));
+    const bool a_method = there.front() >= 'A' && there.front() <= 'Z';
+    if (!a_method || there.find("\n\n") != std::string_view::npos) return Arrived::Whole;
+    const size_t end = there.find("\r\n\r\n");
+    if (end == std::string_view::npos) return Arrived::Part;
+    return there.size() < end + 4 + awaited_body(there.substr(0, end + 4)) ? Arrived::Part : Arrived::Whole;
 }
 
 // The client has its time for every piece; none runs while the next one is made. A stream that breaks is cut before its

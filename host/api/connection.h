@@ -45,15 +45,15 @@ public:
 
     enum class Arrived : uint8_t {
         Nothing,
-        Part,  // the beginning of a head
-        Whole  // a whole head, or what never becomes one, or the end: a worker has something to do
+        Part,  // the beginning of a request: of its head, or of a body that is not long
+        Whole  // all of it, or as much as is waited for, or what never becomes one, or the end: a worker is needed
     };
     Arrived arrived() const noexcept;
 
     // Front's bookkeeping, under its lock.
     bool busy = false;
     int64_t idle_since_mono_ns = 0;
-    int64_t began_mono_ns = 0;  // when the first part of a head came; 0 = nothing came yet
+    int64_t began_mono_ns = 0;  // when the first part of a request came; 0 = nothing came yet
 
 private:
     // Poco keeps what it has read ahead to itself.

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -20,6 +21,8 @@ namespace {
 
 constexpr int kSweepMs = 250;  // how often deadlines are looked at
 constexpr int kEventsMax = 256;
+// When there is no room for a newcomer, one in so many connections is ended together, so that looking for them is rare.
+constexpr size_t kRoomShare = 100;
 
 // Reported when something new arrives; arming again reports what is already there.
 void arm(int epoll, int fd, int operation) {
@@ -85,7 +88,7 @@ void Front::poll_loop() {
             if (fd == listener)
                 accept_all();
             else if (fd != wake_.get())
-                take_ready(fd);
+                take_ready(fd, (events[static_cast<size_t>(i)].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
         }
         if (clock_.mono_ns() - swept >= kSweepMs * kNsPerMs) {
             sweep();
@@ -98,7 +101,7 @@ void Front::accept_all() {
     while (true) {
         {
             const std::lock_guard lock(mutex_);
-            if (connections_.size() >= kConnectionsMax) return listen_for_clients(false);
+            if (connections_.size() >= options_.connections_max && !make_room()) return listen_for_clients(false);
         }
         const int fd = ::accept4(listener_.impl()->sockfd(), nullptr, nullptr, SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -112,6 +115,21 @@ void Front::accept_all() {
         // A client that has already gone is no reason to stop; everything else is, EAGAIN above all.
         if (errno != ECONNABORTED && errno != EINTR) return;
     }
+}
+
+// Ends the connections that have idled longest, so that those who want something are served. Called under the lock.
+bool Front::make_room() {
+    std::vector<Connection*> idle;
+    for (const auto& [fd, connection] : connections_) {
+        if (!connection->busy && connection->began_mono_ns == 0) idle.push_back(connection.get());
+    }
+    if (idle.empty()) return false;
+    const size_t n = std::min(idle.size(), 1 + options_.connections_max / kRoomShare);
+    std::nth_element(
+        idle.begin(), idle.begin() + static_cast<std::ptrdiff_t>(n - 1), idle.end(),
+        [](const Connection* a, const Connection* b) { return a->idle_since_mono_ns < b->idle_since_mono_ns; });
+    for (size_t i = 0; i < n; ++i) connections_.erase(idle[i]->fd());
+    return true;
 }
 
 void Front::add(int fd) {
@@ -129,15 +147,16 @@ void Front::add(int fd) {
     arm(epoll_.get(), fd, EPOLL_CTL_ADD);
 }
 
-// A head that comes in pieces waits here for its rest: no worker is lent to a slow client.
-void Front::take_ready(int fd) {
+// A request that comes in pieces waits here for its rest: no worker is lent to a slow client. One that has `ended` will
+// not get any.
+void Front::take_ready(int fd, bool ended) {
     const std::lock_guard lock(mutex_);
     const auto it = connections_.find(fd);
     if (it == connections_.end() || it->second->busy) return;
     const Connection::Arrived arrived = it->second->arrived();
     if (arrived == Connection::Arrived::Part && it->second->began_mono_ns == 0)
         it->second->began_mono_ns = clock_.mono_ns();
-    if (arrived != Connection::Arrived::Whole) return;
+    if (arrived != Connection::Arrived::Whole && !ended) return;
     it->second->began_mono_ns = 0;
     it->second->busy = true;
     queue_.push_back(it->second.get());
@@ -164,7 +183,7 @@ void Front::sweep() {
         }
     }
     connections_gauge_.set(static_cast<double>(connections_.size()));
-    if (connections_.size() < kConnectionsMax) listen_for_clients(true);
+    if (connections_.size() < options_.connections_max) listen_for_clients(true);
 }
 
 void Front::work() {

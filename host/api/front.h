@@ -3,7 +3,7 @@
 // connection takes a worker while a request is read and answered. So idle keep-alive clients, however many, never keep
 // others waiting.
 //
-//     accept -> idle (epoll) -> a whole head is there: queue -> worker: serve() ... -> idle again, or closed
+//     accept -> idle (epoll) -> a request is there: queue -> worker: serve() ... -> idle again, or closed
 //
 // The poller also ends connections that idle too long, and cuts those whose request or answer is over its time, which
 // wakes their worker. Threads: one poller, up to threads_max workers. Owner: Server. Ends: stop().
@@ -29,7 +29,8 @@
 
 namespace belfry::api {
 
-inline constexpr size_t kConnectionsMax = 10'000;  // further ones wait in the kernel's backlog
+// For further ones those that have idled longest are ended; if none idles they wait in the kernel's backlog.
+inline constexpr size_t kConnectionsMax = 10'000;
 inline constexpr int kListenBacklog = 1024;
 // A worker waits so long for the next request of the same client before it gives the connection back; only while nobody
 // else waits.
@@ -37,6 +38,7 @@ inline constexpr int kLingerMs = 2;
 
 struct FrontOptions {
     size_t threads_max = 256;
+    size_t connections_max = kConnectionsMax;
     std::chrono::seconds idle_timeout{75};
     ConnectionLimits limits;
 };
@@ -58,7 +60,8 @@ private:
     void poll_loop();
     void accept_all();
     void add(int fd);
-    void take_ready(int fd);
+    bool make_room();
+    void take_ready(int fd, bool ended);
     void sweep();
     void work();
     void serve(Connection& connection);

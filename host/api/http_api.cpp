@@ -14,8 +14,20 @@ namespace {
 
 constexpr std::string_view kPrefix = "/api/";
 constexpr std::string_view kAdminPrefix = "/admin/";
-// A chunked body takes memory in steps of this.
-constexpr int64_t kChunkStep = 64 * 1024;
+// A body takes memory as it comes: this first, then as much again each time.
+constexpr int64_t kFirstStep = 64 * 1024;
+
+// Shorter bodies have arrived as a whole when a thread is lent to them: nobody waits for the rest.
+constexpr int64_t kShortBodyMax = 16 * 1024;
+
+// What a text inside a body costs at most besides its bytes once it is read: an entry of a list and its allocation.
+constexpr int64_t kTextCost = 48;
+
+// What a body and all that is made of it take together. A text has two quotation marks.
+int64_t read_cost(std::string_view body) {
+    const auto texts = std::count(body.begin(), body.end(), '"') / 2;
+    return static_cast<int64_t>(body.size()) + texts * kTextCost;
+}
 
 HttpResponse plain(int status, std::string text, bool close = false) {
     HttpResponse response;
@@ -63,7 +75,8 @@ HttpApi::HttpApi(const HttpOptions& options, Service& service, const ApiKeys& ke
       keys_(keys),
       insight_(std::move(insight)),
       openapi_(openapi(insight_.version)),
-      memory_(options.body_memory_bytes) {}
+      memory_(options.body_memory_bytes),
+      readers_(options.body_readers_max) {}
 
 HttpResponse HttpApi::handle(HttpRequest& request) {
     const std::string_view target = request.target();
@@ -125,6 +138,14 @@ HttpResponse HttpApi::ready() const {
     return json_page(out.take(), good ? 200 : 503);
 }
 
+namespace {
+
+Fault no_body_memory() {
+    return too_many_requests("too many request bodies at once (http.body_memory_bytes); try again", 1000);
+}
+
+}  // namespace
+
 HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, std::string_view query) {
     const std::shared_ptr<const App> app =
         keys_.authenticate({request.header("X-API-Key"), request.header("Authorization"), query});
@@ -134,6 +155,9 @@ HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, st
     BodyMemory::Share share(memory_);
     std::string body;
     if (auto refused = read_body(request, transport_errors, share, body)) return std::move(*refused);
+    // As much as is left to one request alone, so that the longest body is read when nobody else is there.
+    const int64_t cost = std::min(read_cost(body), options_.body_memory_bytes - static_cast<int64_t>(body.size()));
+    if (!share.take(cost)) return answer_of(no_body_memory(), transport_errors);
     if (!json::check(body)) return plain(400, "Bad Request\n");
     const json::Value params = json::root(body);
     if (!params.is(json::Type::Object) && !params.is(json::Type::Null)) return plain(400, "Bad Request\n");
@@ -262,23 +286,22 @@ std::optional<HttpResponse> HttpApi::read_body(HttpRequest& request, bool transp
                      true);
     };
     const auto no_memory = [&] {
-        HttpResponse response =
-            answer_of(too_many_requests("too many request bodies at once (http.body_memory_bytes); try again", 1000),
-                      transport_errors);
+        HttpResponse response = answer_of(no_body_memory(), transport_errors);
         response.close = true;
         return response;
     };
     if (length > options_.max_body_bytes) return too_long();
-    int64_t room = length >= 0 ? length : kChunkStep;
-    if (!share.take(room)) return no_memory();
-    body.resize(static_cast<size_t>(room));
-    int64_t size = 0;
-    while (true) {
+    BodyMemory::Share reader(readers_);
+    const bool is_short = length >= 0 && length <= kShortBodyMax;
+    if (!is_short && !reader.take(1)) return no_memory();
+    // One byte more than the bound shows that it is exceeded.
+    const int64_t most = length >= 0 ? length : options_.max_body_bytes + 1;
+    int64_t room = 0, size = 0;
+    while (size < most) {
         if (size == room) {
-            if (length >= 0) break;
-            if (size > options_.max_body_bytes) return too_long();
-            if (!share.take(kChunkStep)) return no_memory();
-            room += kChunkStep;
+            const int64_t more = std::min(std::max(room, kFirstStep), most - room);
+            if (!share.take(more)) return no_memory();
+            room += more;
             body.resize(static_cast<size_t>(room));
         }
         const int64_t n = request.read(body.data() + size, static_cast<size_t>(room - size));

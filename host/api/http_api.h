@@ -26,7 +26,8 @@ namespace belfry::api {
 struct HttpOptions {
     int64_t max_body_bytes = 32 << 20;
     int64_t body_memory_bytes = 64 << 20;
-    bool transport_errors = false;  // the default error mode
+    int64_t body_readers_max = 192;  // requests whose long bodies are being read; each keeps a thread
+    bool transport_errors = false;   // the default error mode
 };
 
 struct ComponentState {
@@ -75,7 +76,7 @@ private:
     const ApiKeys* admin_keys_ = nullptr;
     const Insight insight_;
     const std::string openapi_;
-    BodyMemory memory_;
+    BodyMemory memory_, readers_;
     BodyMemory streams_{kStreamsMax};
     std::atomic<bool> stopping_{false};
 };

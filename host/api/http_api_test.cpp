@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api_fakes.h"
+#include "api/device_export.h"
 
 namespace belfry::api {
 namespace {
@@ -177,6 +178,32 @@ TEST(HttpApi, SharesMemoryBetweenBodiesAndAnswers111BeyondIt) {
     for (int i = 0; i < 5; ++i)
         EXPECT_EQ(nlohmann::json::parse(bench.post("device_list", "{}" + std::string(998, ' ')).body).count("result"),
                   1u);
+}
+
+TEST(HttpApi, CountsWhatIsMadeOfABodyToo) {
+    HttpOptions options;
+    options.body_memory_bytes = kExportMemory + 1000;
+    ApiBench bench(options);
+    std::string body = R"({"filter":{"users":["u")";
+    for (int i = 0; i < 60; ++i) body += R"(,"u")";
+    body += "]}}";
+    ASSERT_LT(body.size(), 1000u);
+    EXPECT_EQ(nlohmann::json::parse(bench.post("device_list", body).body).count("result"), 1u);
+    HttpResponse open = bench.post("device_export", "{}");  // holds all but 1000 bytes
+    ASSERT_TRUE(open.stream);
+    EXPECT_EQ(nlohmann::json::parse(bench.post("device_list", body).body)["error"]["code"], 111);
+    open.stream.reset();
+    EXPECT_EQ(nlohmann::json::parse(bench.post("device_list", body).body).count("result"), 1u);
+}
+
+TEST(HttpApi, TakesMemoryForABodyOnlyAsItComes) {
+    HttpOptions options;
+    options.body_memory_bytes = 1 << 20;
+    ApiBench bench(options);
+    // A client that announces much and sends little.
+    FakeRequest idler("POST", "/api/cancel_push?api_key=key-1", "{");
+    idler.told_length = 16 << 20;
+    EXPECT_TRUE(bench.http.handle(idler).broken) << "it did not need what it announced";
 }
 
 TEST(HttpApi, WrapsErrorsByMode) {

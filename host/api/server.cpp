@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "api/front.h"
@@ -76,9 +77,16 @@ struct Server::Impl {
          const Clock& clock, Log& log, Metrics& metrics)
         : service(delivery, devices, clock, log, metrics),
           admin(delivery, options.back_up, clock),
-          http(options.http, service, keys, std::move(insight)) {
+          http(with_readers(options), service, keys, std::move(insight)) {
         set(options.keys);
         http.offer_admin(admin, admin_keys);
+    }
+
+    // Clients that send long bodies slowly may not keep every thread.
+    static HttpOptions with_readers(const ServerOptions& options) {
+        HttpOptions http = options.http;
+        http.body_readers_max = std::max<int64_t>(1, options.threads_max * 3 / 4);
+        return http;
     }
 
     ApiKeys keys, admin_keys;
@@ -108,6 +116,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, deli
     if (local) impl->socket_file = options.listen.substr(kUnix.size());
     FrontOptions front;
     front.threads_max = static_cast<size_t>(options.threads_max);
+    front.connections_max = static_cast<size_t>(options.connections_max);
     front.idle_timeout = std::chrono::seconds(options.idle_timeout_s);
     front.limits.request_timeout = std::chrono::seconds(options.request_timeout_s);
     impl->front = std::make_unique<Front>(front, *socket, impl->http, clock, log, metrics);

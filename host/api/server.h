@@ -29,6 +29,7 @@ struct Keys {
 struct ServerOptions {
     std::string listen = "127.0.0.1:8000";  // host:port, or unix:/path
     int64_t threads_max = 256;
+    int64_t connections_max = 10'000;
     int64_t idle_timeout_s = 75;
     int64_t request_timeout_s = 30;
     HttpOptions http;

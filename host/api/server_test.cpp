@@ -72,6 +72,7 @@ public:
         return closed_;
     }
     void hang_up() { fd_.reset(); }
+    void finish() const { ::shutdown(fd_.get(), SHUT_WR); }
 
 private:
     bool receive(int ms) {
@@ -91,6 +92,12 @@ private:
 std::string post(const std::string& method, const std::string& body, const std::string& more = "") {
     return "POST /api/" + method + " HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n" + more +
            "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+// A request up to its body.
+std::string head_of_body(size_t length) {
+    return "POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: " + std::to_string(length) +
+           "\r\n\r\n";
 }
 
 const std::string kCancel = R"({"uid":"known"})";
@@ -235,6 +242,12 @@ TEST_F(ApiServer, LetsARefusedClientReadItsAnswer) {
     }
 }
 
+std::string many_headers(int n) {
+    std::string out;
+    for (int i = 0; i < n; ++i) out += "X" + std::to_string(i) + ": 1\r\n";
+    return out;
+}
+
 TEST_F(ApiServer, RefusesWhatIsNotHttpOrContradictsItself) {
     start();
     const std::string head = "POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n";
@@ -248,6 +261,8 @@ TEST_F(ApiServer, RefusesWhatIsNotHttpOrContradictsItself) {
         head + "Content-Length: 15x\r\n\r\n" + kCancel,
         head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         head + "X: " + std::string(100'000, 'a') + "\r\n\r\n",
+        head + many_headers(1000) + "Content-Length: 15\r\n\r\n" + kCancel,
+        head + many_headers(100'000) + "\r\n",
         head + "Content-Length: 0\r\n\r\n",
     };
     for (const std::string& bytes : cases) {
@@ -299,16 +314,83 @@ TEST_F(ApiServer, CutsRequestsThatArriveTooSlowly) {
     options_.request_timeout_s = 30;
     options_.idle_timeout_s = 3600;
     start();
-    Peer slow_head(server_->address()), slow_body(server_->address());
+    Peer slow_head(server_->address()), slow_body(server_->address()), slow_long_body(server_->address());
     slow_head.send("POST /api/cancel_push HTTP/1.1\r\nHo");
-    slow_body.send("POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Length: 100\r\n\r\n{");
+    slow_body.send(head_of_body(100) + "{");
+    slow_long_body.send(head_of_body(100'000) + std::string(40'000, ' '));
     const auto served = [this] { return metrics_.value("api_requests_in_work"); };
     while (served() < 1) std::this_thread::yield();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // both clocks run now
-    EXPECT_EQ(served(), 1) << "a head in pieces takes no worker";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // all clocks run now
+    EXPECT_EQ(served(), 1) << "only of the long body so much is there that a worker reads it";
     clock_.advance(std::chrono::seconds(31));
     EXPECT_TRUE(slow_head.closed_within(5000));
     EXPECT_TRUE(slow_body.closed_within(5000));
+    EXPECT_TRUE(slow_long_body.closed_within(5000));
+}
+
+TEST_F(ApiServer, IsNotStarvedBySlowBodies) {
+    options_.threads_max = 4;
+    start();
+    std::vector<std::unique_ptr<Peer>> slow, slow_and_long;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(std::make_unique<Peer>(server_->address()));
+        slow.back()->send(head_of_body(kCancel.size()) + kCancel.substr(0, 5));
+    }
+    // Of long bodies only so many are read at once that a thread is left.
+    for (int i = 0; i < 6; ++i) {
+        slow_and_long.push_back(std::make_unique<Peer>(server_->address()));
+        slow_and_long.back()->send(head_of_body(100'000) + std::string(40'000, ' '));
+    }
+    for (int i = 0; i < 3; ++i) {
+        Peer peer(server_->address());
+        peer.send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    }
+    for (const auto& one : slow) {
+        one->send(kCancel.substr(5));
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+    }
+    int refused = 0;
+    for (const auto& one : slow_and_long) {
+        if (one->some(0).find("\"code\":111") != std::string::npos) ++refused;
+    }
+    EXPECT_EQ(refused, 3);
+}
+
+TEST_F(ApiServer, AnswersClientsThatSendNothingMore) {
+    start();
+    Peer whole(server_->address()), part(server_->address()), nothing(server_->address());
+    whole.send(post("cancel_push", kCancel));
+    whole.finish();
+    EXPECT_TRUE(ends_with(whole.answer(), kDone));
+    EXPECT_TRUE(whole.closed_within(5000));
+    part.send(head_of_body(100) + "{");
+    part.finish();
+    EXPECT_TRUE(part.closed_within(5000)) << "its rest will never come";
+    nothing.finish();
+    EXPECT_TRUE(nothing.closed_within(5000));
+}
+
+TEST_F(ApiServer, EndsTheLongestIdleClientsForNewOnes) {
+    options_.connections_max = 20;
+    start();
+    std::vector<std::unique_ptr<Peer>> idle;
+    for (int i = 0; i < 20; ++i) {
+        idle.push_back(std::make_unique<Peer>(server_->address()));
+        idle.back()->send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(idle.back()->answer(), kDone));
+        while (metrics_.value("api_requests_in_work") > 0) std::this_thread::yield();  // it idles from here on
+        clock_.advance(std::chrono::milliseconds(10));
+    }
+    for (int i = 0; i < 5; ++i) {
+        Peer peer(server_->address());
+        peer.send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(peer.answer(), kDone));
+        peer.hang_up();
+    }
+    EXPECT_TRUE(idle.front()->closed_within(5000));
+    idle.back()->send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(idle.back()->answer(), kDone)) << "who asked last stays";
 }
 
 TEST_F(ApiServer, GivesAStreamItsTimePerPiece) {
@@ -329,7 +411,7 @@ TEST_F(ApiServer, GivesAStreamItsTimePerPiece) {
         while (metrics_.value(gauge) < n) std::this_thread::yield();
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the worker waits for bytes now
     };
-    wait_for("http_requests_in_work", 2);
+    wait_for("api_requests_in_work", 2);
     // Each advance is less than the time, all together are far more.
     for (int i = 0; i < 4; ++i) {
         steady.send(chunk);
@@ -394,11 +476,11 @@ TEST_F(ApiServer, CutsAnExportThatFailsInBetweenOrIsNotRead) {
     devices_.pages.clear();
     Peer lazy(server_->address());
     lazy.send(post("device_export", "{}"));
-    while (metrics_.value("http_requests_in_work") < 1) std::this_thread::yield();
+    while (metrics_.value("api_requests_in_work") < 1) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the socket's buffers fill
     clock_.advance(std::chrono::seconds(31));
-    while (metrics_.value("http_requests_in_work") > 0) std::this_thread::yield();
-    EXPECT_EQ(metrics_.value("http_requests_in_work"), 0) << "its worker is free again";
+    while (metrics_.value("api_requests_in_work") > 0) std::this_thread::yield();
+    EXPECT_EQ(metrics_.value("api_requests_in_work"), 0) << "its worker is free again";
 }
 
 TEST_F(ApiServer, IsNotStarvedBySlowHeads) {

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Garbage in: one clear answer each, nothing lost, the server serves on."""
 import json
+import resource
 import socket
+import time
 import unittest
 
 from harness import EndToEnd, http
@@ -78,6 +80,55 @@ class HostileRequests(EndToEnd):
             with self.subTest(data=data[:20]):
                 self.assertNotIn(b" 200 ", self.raw(data, 2)[:40])
         self.assertEqual(self.server.result("device_list", {})["items"], self.server.result("device_list", {})["items"])
+
+    def test_ten_thousand_idle_clients_keep_nobody_from_being_served(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        wanted = 10_500 if hard > 12_000 else hard - 1000
+        host, port = self.server.url.removeprefix("http://").rsplit(":", 1)
+        idle = []
+        try:
+            for i in range(wanted):
+                idle.append(socket.create_connection((host, int(port)), timeout=10))
+                if i % 500 == 0:
+                    self.assertEqual(self.server.result("device_list", {"filter": {"users": ["nobody"]}}), {"items": []})
+            started = time.monotonic()
+            for _ in range(20):
+                self.assertEqual(self.server.result("device_list", {"filter": {"users": ["nobody"]}}), {"items": []})
+            self.assertLess(time.monotonic() - started, 10)
+            # Those that came last are not the ones that were ended.
+            idle[-1].sendall(f"POST /api/device_list?api_key={self.server.KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+            self.assertIn(b" 200 ", idle[-1].recv(4096)[:40])
+        finally:
+            for peer in idle:
+                peer.close()
+
+    def test_slow_clients_with_a_valid_key_keep_nobody_from_being_served(self):
+        host, port = self.server.url.removeprefix("http://").rsplit(":", 1)
+        head = f"POST /api/device_list HTTP/1.1\r\nHost: x\r\nX-API-Key: {self.server.KEY}\r\n"
+        slow = []
+        try:
+            for i in range(400):
+                peer = socket.create_connection((host, int(port)), timeout=10)
+                slow.append(peer)
+                data = (head, head + "Content-Length: 100\r\n\r\n{", head + "Content-Length: 1000000\r\n\r\n" + " " * 40_000)[i % 3]
+                peer.sendall(data.encode())
+            for _ in range(20):
+                self.assertEqual(self.server.result("device_list", {"filter": {"users": ["nobody"]}}), {"items": []})
+            for peer in slow[::3]:
+                peer.sendall(b"Content-Length: 2\r\n\r\n{}")
+                self.assertIn(b" 200 ", peer.recv(4096)[:40])
+        finally:
+            for peer in slow:
+                peer.close()
+
+    def test_half_closed_clients_get_their_answer(self):
+        host, port = self.server.url.removeprefix("http://").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=10) as peer:
+            peer.sendall(f"POST /api/device_list HTTP/1.1\r\nHost: x\r\nX-API-Key: {self.server.KEY}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+            peer.shutdown(socket.SHUT_WR)
+            self.assertIn(b" 200 ", peer.recv(4096)[:40])
 
     def test_transport_error_mode_and_batch(self):
         status, answer = self.post("cancel_push", b'{"uid":"nope"}', **{"X-Centrifugo-Error-Mode": "transport"})
