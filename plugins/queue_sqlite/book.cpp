@@ -257,7 +257,7 @@ void Book::leave(Item& item) {
 
 Push* Book::push(int64_t id) {
     const auto found = pushes_.find(id);
-    if (found != pushes_.end()) return found->second.get();
+    if (found != pushes_.end()) return found->second->erased ? nullptr : found->second.get();
     std::optional<Push> loaded = tables_.pushes.find(id);
     if (!loaded) return nullptr;
     loaded->live_items = tables_.items.count_of_push(id);

@@ -29,12 +29,15 @@ struct Member {
     const char* entry_bytes = nullptr;  // int64_t[] or uint32_t[], 8-aligned when read from a content
 };
 
+// A member whose app was purged: nothing is left of it but its place.
+inline constexpr int64_t kErased = -1;
+
 struct MemberResult {
     uint32_t app = 0;
     std::string uid;
     int32_t state = 0;
     int64_t expires_unix_ms = 0, finished_unix_ms = 0;
-    int64_t moved_to = 0;  // the push it became
+    int64_t moved_to = 0;  // the push it became, or kErased
     Fingerprint fingerprint{};
     Counters counters;
 };

@@ -33,7 +33,7 @@ PagedAnswer Pages::apply_to_bundle(uint64_t node, const belfry_checkpoint& check
         const Rows<belfry_owed> owed(checkpoint.owed);
         for (uint32_t i = 0; i < owed.size(); ++i) {
             const belfry_owed list = owed.known(i);
-            if (list.member >= members.size()) continue;
+            if (list.member >= members.size() || movements_.is_erased(row->results.at(list.member))) continue;
             Push& push = movements_.promote(*row, members[list.member], list.member);
             owe(node, list, movements_.member_blob(push, members[list.member]), i, push, answer);
         }

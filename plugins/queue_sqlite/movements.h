@@ -12,6 +12,8 @@
 
 #include <belfry/queue.h>
 
+#include <set>
+
 #include "core.h"
 
 namespace belfry::queue_sqlite {
@@ -58,11 +60,20 @@ public:
     void finish_bundle(BundleRow& row);
     // Promotes and buries every member that is neither stopped nor moved. `count`: no host counts them as dead.
     void bury_bundle(BundleRow& row, const Item& bundle, std::string_view content, std::string_view note, bool count);
+    // Deletes a push, or the members of an app, with everything that is known of them. Owners of their work are fenced,
+    // or find the members gone.
+    void erase(Push& push);
+    void erase_members(BundleRow& row, uint32_t app);
+    // The member, or the push it became: an app is purged push by push, its bundles last.
+    bool is_erased(const MemberResult& result);
     // Counts buried work as dead where no host does.
     void count_dead(Push& push, const Item& work, uint32_t entries);
 
 private:
     bool is_parked(const ItemTable::Found& found, Item* resident);
+    // Of a push that is erased; answer the token blobs they referred to.
+    std::set<int64_t> erase_work(Push& push);
+    std::set<int64_t> erase_letters(const Push& push);
 
     Core& core_;
 };

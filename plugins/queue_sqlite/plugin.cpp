@@ -111,9 +111,13 @@ belfry_code backup(belfry_instance* i, belfry_str path, belfry_why* why) noexcep
     return on(i, why, [&](Queue& queue) { queue.backup(path); });
 }
 
+belfry_code purge_app(belfry_instance* i, belfry_str app, uint32_t limit, int32_t* more, belfry_why* why) noexcept {
+    return on(i, why, [&](Queue& queue) { *more = queue.purge_app(app, limit) ? 1 : 0; });
+}
+
 constexpr belfry_queue kQueueTable{
     sizeof(belfry_queue),
-    BELFRY_QUEUE_SURVIVES_POWER | BELFRY_QUEUE_BACKUP,
+    BELFRY_QUEUE_SURVIVES_POWER | BELFRY_QUEUE_BACKUP | BELFRY_QUEUE_PURGE_APP,
     kConcurrency,
     belfry::queue_sqlite::kItemBytesMax,
     &enqueue,
@@ -132,7 +136,7 @@ constexpr belfry_queue kQueueTable{
     nullptr,
     nullptr,
     &backup,
-    nullptr,
+    &purge_app,
 };
 
 belfry_code create(const belfry_host* host, belfry_str component, belfry_str config_json, belfry_instance** out,

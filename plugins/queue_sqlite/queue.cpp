@@ -253,6 +253,19 @@ void Queue::stats(belfry_queue_stats& stats) {
     stats.store_bytes = pages * kPageBytes;
 }
 
+bool Queue::purge_app(belfry_str app, uint32_t limit) {
+    const std::lock_guard lock(purges_mutex_);
+    int64_t& bundles_to = purges_[text(app)];
+    AppPurge::Progress progress;
+    writer_.call(Effect::Durable, 0, [&] {
+        intake_.flush();  // so that pushes of this very transaction are found whole
+        progress = app_purge_.step(view(app), limit, bundles_to);
+    });
+    bundles_to = progress.bundles_to;
+    if (!progress.more) purges_.erase(text(app));
+    return progress.more;
+}
+
 void Queue::backup(belfry_str path) {
     core_.database->backup_to(text(path),
                               [&](const std::function<void()>& step) { writer_.call(Effect::Read, 0, step); });

@@ -10,8 +10,12 @@
 
 #include <belfry/queue.h>
 
+#include <map>
+#include <mutex>
 #include <optional>
+#include <string>
 
+#include "app_purge.h"
 #include "claims.h"
 #include "core.h"
 #include "dead_letters.h"
@@ -50,6 +54,8 @@ public:
     uint32_t replay(belfry_str app, belfry_list ids, bool ignore_expiry);
     void stats(belfry_queue_stats& stats);
     void backup(belfry_str path);
+    // True: call again.
+    bool purge_app(belfry_str app, uint32_t limit);
 
 private:
     void begin(bool durable) override;
@@ -67,7 +73,10 @@ private:
     Results results_{core_};
     DeadLetters dead_letters_{core_, movements_};
     Upkeep upkeep_{core_, movements_};
+    AppPurge app_purge_{core_, movements_};
     Nodes nodes_;
+    std::mutex purges_mutex_;
+    std::map<std::string, int64_t> purges_;  // apps being purged: the bundles looked through
     std::optional<sqlite::Transaction> transaction_;
     bool unsynced_ = false;  // progress was committed without a sync
     bool suspect_ = false;   // an input/output error happened: the log must be written out before the next commit

@@ -197,6 +197,7 @@ TEST_F(QueueTest, ATransactionThatFailsLeavesMemoryAsTheFileSays) {
                     break;
                 default:
                     queue_->upkeep(kNode, 1, nullptr);
+                    if (random() % 8 == 0) queue_->purge_app(str("default"), 3);
                     break;
             }
         } catch (const sqlite::Failure&) {

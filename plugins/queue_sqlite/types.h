@@ -81,6 +81,7 @@ struct Push {
     int64_t body = 0;
     Counters counters;
     uint32_t resident = 0;  // items in memory that refer to this push
+    bool erased = false;    // by this transaction, with its row
 };
 
 enum class Place : uint8_t {

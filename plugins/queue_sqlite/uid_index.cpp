@@ -84,6 +84,7 @@ void UidIndex::load() {
         const std::vector<BundleRow> rows = tables_.bundles.above(after, kRowsPerLoad);
         for (const BundleRow& row : rows) {
             for (size_t i = 0; i < row.results.size(); ++i) {
+                if (row.results[i].moved_to == kErased) continue;
                 add(row.results[i].app, row.results[i].uid, {row.id, static_cast<int32_t>(i)});
             }
             loaded_to_ = after = row.id;

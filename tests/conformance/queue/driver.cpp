@@ -513,6 +513,16 @@ belfry_queue_stats Queue::stats() {
     return stats;
 }
 
+uint32_t Queue::purge_app(std::string_view app, uint32_t limit) {
+    int32_t more = 1;
+    uint32_t calls = 0;
+    for (; more != 0; ++calls) {
+        belfry_why why{};
+        must(table_->purge_app(instance_->get(), str(app), limit, &more, &why), why, "purge_app");
+    }
+    return calls;
+}
+
 belfry_code Queue::backup(const std::string& path, belfry_why* why) {
     return table_->backup(instance(), bytes(path), why);
 }

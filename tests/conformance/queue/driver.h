@@ -200,6 +200,8 @@ public:
     uint32_t replay(const std::vector<uint64_t>& ids, bool ignore_expiry = false, std::string_view app = "default");
     belfry_queue_stats stats();
     belfry_code backup(const std::string& path, belfry_why* why);
+    // Until there is nothing more of the app; answers how many calls it took.
+    uint32_t purge_app(std::string_view app, uint32_t limit);
 
     // Stops the instance and starts it again on the same files, as a new node.
     void reopen();

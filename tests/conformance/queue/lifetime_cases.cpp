@@ -121,7 +121,7 @@ void copy_under_load(Context& context) {
 
 void many_uids(Context& context) {
     constexpr uint64_t kBatch = 500;
-    const uint64_t batches = 300 * uint64_t{context.scale};
+    const uint64_t batches = 160 * uint64_t{context.scale};
     Queue queue(context);
     for (uint64_t batch = 0; batch < batches; ++batch) {
         std::vector<NewPush> pushes;
@@ -141,10 +141,77 @@ void many_uids(Context& context) {
     require_equal(queue.enqueue(small_push("new")).code, BELFRY_OK, "a uid of its own");
 }
 
+// Every kind of thing that a queue keeps, in one app.
+void fill(Queue& queue, const std::string& app) {
+    NewPush tokens = token_push("tokens", 3, "tokens of " + app);
+    NewPush delayed = slice_push("delayed");
+    delayed.send_at = queue.now() + 3'600'000;
+    NewPush letter = list_push("letter", {1, 2});
+    for (NewPush push :
+         {tokens, delayed, letter, slice_push("paused"), slice_push("held", 0, 100), small_push("small")}) {
+        push.app = app;
+        queue.must_enqueue(push);
+    }
+    require_equal(queue.steer("paused", BELFRY_STEER_PAUSE, app).code, BELFRY_OK, "code of the pause");
+}
+
+void purge_app(Context& context) {
+    Queue queue(context);
+    if ((queue.flags() & BELFRY_QUEUE_PURGE_APP) == 0) skip("the queue does not offer purge_app");
+    for (const char* app : {"shop", "news"}) fill(queue, app);
+    NewPush mine = small_push("together");
+    NewPush theirs = mine;
+    mine.app = "shop";
+    theirs.app = "news";
+    queue.must_enqueue({mine, theirs});
+    std::vector<Claimed> held;
+    for (const Claimed& one : queue.claim(BELFRY_LANE_NORMAL, 100)) {
+        if (one.uid == "held") {
+            held.push_back(one);
+        } else if (one.uid == "letter") {
+            Checkpoint bury = checkpoint_of(one, BELFRY_NEXT_BURY);
+            bury.note = "why";
+            queue.page(bury);
+        } else {
+            queue.page(checkpoint_of(one, BELFRY_NEXT_RELEASE));
+        }
+    }
+    require_equal(held.size(), size_t{2}, "items held");
+    const belfry_queue_stats before = queue.stats();
+    queue.purge_app("shop", 2);
+    for (int opening = 0; opening < 2; ++opening) {
+        for (const char* uid : {"tokens", "delayed", "letter", "paused", "held", "small", "together"}) {
+            require(!queue.lookup(uid, "shop"), std::string(uid) + " is gone");
+            require(queue.lookup(uid, "news").has_value(), std::string(uid) + " of the other app is there");
+        }
+        std::string cursor;
+        require(queue.list("shop", 0, 100, &cursor).empty(), "the list is empty");
+        require(queue.dead({}, 0, 100, "shop").empty(), "no dead letter is left");
+        const belfry_queue_stats stats = queue.stats();
+        require_equal(stats.dead * 2, before.dead, "dead letters");
+        require_equal(stats.delayed * 2, before.delayed, "delayed items");
+        require_equal(stats.parked * 2, before.parked, "parked items");
+        require_equal(stats.running_pushes * 2, before.running_pushes, "running pushes");
+        require_equal(stats.delayed_pushes * 2, before.delayed_pushes, "delayed pushes");
+        if (opening > 0) break;
+        for (const Claimed& one : held) {
+            const belfry_code wanted = one.app == "shop" ? BELFRY_FENCED : BELFRY_OK;
+            require_equal(queue.page(checkpoint_of(one, BELFRY_NEXT_RELEASE)).code, wanted, "a page of " + one.app);
+        }
+        queue.reopen();
+    }
+    for (const Claimed& one : drain(queue)) {
+        require(one.kind == BELFRY_WORK_BUNDLE || one.app == "news", "no work of the app is claimed");
+        for (const Member& member : one.members) require_equal(member.app, "news", "app of a small push");
+    }
+    fill(queue, "shop");
+}
+
 constexpr std::array kCases{
     Case{"Q30", "A lease lives while its node gives signs of life and ends two seconds after its time at most", 20,
          &lease},
     Case{"Q40", "An orderly stop under load loses nothing and counts as no crash", 60, &orderly_stop},
+    Case{"A2", "Purging an app leaves nothing of it and everything of the others", 30, &purge_app},
     Case{"K2", "A backup made under load is whole: every push in it ends", 60, &copy_under_load},
     Case{"U1", "Uids stay unique when there are more than memory holds, over restarts", 120, &many_uids},
 };
