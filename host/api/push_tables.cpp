@@ -34,8 +34,8 @@ constexpr Field kRecipient[] = {
      .object = &kRawTokensType},
     {.name = "apns_channel",
      .type = Type::Text,
-     .help = "An APNs broadcast channel.",
-     .not_built = true,
+     .help = "An APNs broadcast channel: one request for everybody who follows it.",
+     .bounds = kTarget,
      .superset = true},
 };
 constexpr ObjectType kRecipientType = {"Recipient", kRecipient, Others::Refuse};

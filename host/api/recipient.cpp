@@ -6,7 +6,7 @@
 namespace belfry::api {
 namespace {
 
-enum class Means : uint8_t { Filter, Tokens, Topic, Condition, NamedTokens };
+enum class Means : uint8_t { Filter, Tokens, Topic, Condition, Channel, NamedTokens };
 
 struct Member {
     std::string_view field;
@@ -24,6 +24,7 @@ constexpr Member kMembers[] = {
     {"apns_tokens", Means::Tokens, "apns"},
     {"webpush_tokens", Means::Tokens, "webpush"},
     {"tokens", Means::NamedTokens, ""},
+    {"apns_channel", Means::Channel, "apns"},
 };
 
 bool is_there(const Checked& recipient, const Member& member) {
@@ -73,6 +74,10 @@ std::variant<Addressed, Fault> of_provider(const App& app, const Checked& recipi
         case Means::Condition:
             out.recipient.native =
                 delivery::NativeTarget{delivery::NativeTarget::Kind::Condition, instance, recipient.text(member.field)};
+            break;
+        case Means::Channel:
+            out.recipient.native =
+                delivery::NativeTarget{delivery::NativeTarget::Kind::Channel, instance, recipient.text(member.field)};
             break;
         case Means::Filter:
             break;

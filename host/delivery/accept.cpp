@@ -37,6 +37,18 @@ std::string new_uid() {
     return text;
 }
 
+Audience audience_of(NativeTarget::Kind kind) {
+    switch (kind) {
+        case NativeTarget::Kind::Topic:
+            return Audience::Topic;
+        case NativeTarget::Kind::Condition:
+            return Audience::Condition;
+        case NativeTarget::Kind::Channel:
+            return Audience::Channel;
+    }
+    return Audience::Topic;
+}
+
 NewPush::Item list_item(uint32_t gate, uint32_t blob) {
     NewPush::Item item;
     item.row = sized<belfry_new_item>();
@@ -121,8 +133,7 @@ Status Acceptor::plan_audience(Draft& draft) {
     int32_t kind = BELFRY_CONTENT_TOKENS;
     std::string_view target;
     if (request.recipient.native) {
-        kind = request.recipient.native->kind == NativeTarget::Kind::Topic ? BELFRY_CONTENT_TOPIC
-                                                                           : BELFRY_CONTENT_CONDITION;
+        kind = content_kind(audience_of(request.recipient.native->kind));
         target = request.recipient.native->value;
     }
     if (request.payloads.empty()) return error(ErrorCode::InvalidArgument, "no provider has a payload", "notification");
@@ -248,7 +259,7 @@ Status Acceptor::plan_native(Draft& draft, const NativeTarget& target) {
         return error(ErrorCode::InvalidArgument, "no payload for the recipient's provider",
                      "notification." + target.provider);
     }
-    draft.body.audience = target.kind == NativeTarget::Kind::Topic ? Audience::Topic : Audience::Condition;
+    draft.body.audience = audience_of(target.kind);
     draft.body.provider = target.provider;
     TokenBlobWriter blob;
     blob.add({target.value, target.value, {}, 0, false});

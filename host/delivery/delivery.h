@@ -38,7 +38,7 @@ struct RawTokens {
     std::vector<std::string> tokens;
 };
 struct NativeTarget {
-    enum class Kind : uint8_t { Topic, Condition } kind = Kind::Topic;
+    enum class Kind : uint8_t { Topic, Condition, Channel } kind = Kind::Topic;
     std::string provider;  // instance name
     std::string value;
 };

@@ -131,9 +131,7 @@ void Page::prepare(Group& group, const std::string& payload) {
     if (generation == nullptr || group.gate->closed()) return;
     PreparedPush::Content content;
     content.push_id = section.seed;
-    content.kind = body.audience == Audience::Topic       ? BELFRY_CONTENT_TOPIC
-                   : body.audience == Audience::Condition ? BELFRY_CONTENT_CONDITION
-                                                          : BELFRY_CONTENT_TOKENS;
+    content.kind = content_kind(body.audience);
     Result<BlobEntry> target = error(ErrorCode::NotFound, "");
     if (content.kind != BELFRY_CONTENT_TOKENS) {
         target = section.blob.at(0);

@@ -66,7 +66,7 @@ Result<PushBody> decode_body(std::string_view bytes) {
         body.payloads.emplace_back(std::move(name), std::string(in.text()));
     }
     const bool known = audience >= static_cast<uint8_t>(Audience::All) &&
-                       audience <= static_cast<uint8_t>(Audience::Condition) &&
+                       audience <= static_cast<uint8_t>(Audience::Channel) &&
                        dry_run <= static_cast<uint8_t>(DryRun::Provider);
     if (!in.at_end() || !known) return error(ErrorCode::Corrupt, "a push body in the queue is damaged");
     return body;

@@ -5,6 +5,8 @@
 // never guessed. Threads: [any].
 #pragma once
 
+#include <belfry/provider.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -23,8 +25,23 @@ enum class Audience : uint8_t {
     Keys = 3,    // lists of device keys
     Tokens = 4,  // lists of picks into token blobs
     Topic = 5,   // a provider's own topic: a list with one pick
-    Condition = 6
+    Condition = 6,
+    Channel = 7
 };
+
+// belfry_content_kind.
+constexpr int32_t content_kind(Audience audience) noexcept {
+    switch (audience) {
+        case Audience::Topic:
+            return BELFRY_CONTENT_TOPIC;
+        case Audience::Condition:
+            return BELFRY_CONTENT_CONDITION;
+        case Audience::Channel:
+            return BELFRY_CONTENT_CHANNEL;
+        default:
+            return BELFRY_CONTENT_TOKENS;
+    }
+}
 
 struct PushBody {
     Audience audience = Audience::All;
@@ -33,7 +50,7 @@ struct PushBody {
     // What a device row must match besides being in the slice or list; empty = does not restrict. Topics of a Topics
     // audience are not repeated here.
     std::vector<std::string> users, topics, providers, platforms;
-    std::string provider;                                       // of Tokens, Topic and Condition
+    std::string provider;                                       // of Tokens, Topic, Condition and Channel
     std::vector<std::pair<std::string, std::string>> payloads;  // provider instance -> its JSON
 
     const std::string* payload_of(std::string_view instance) const {

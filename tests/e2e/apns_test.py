@@ -99,6 +99,16 @@ class Pushes(Apns):
         self.assertEqual((headers["apns-topic"], headers["apns-collapse-id"], headers["apns-priority"]), ("com.example.app.voip", "c1", "10"))
         self.assertEqual(len(self.phone(token(2, "aa"))), 1)
 
+    def test_a_broadcast_reaches_its_channel_with_one_request(self):
+        channel = self.simulator.control("POST", "/apns", {"bundle": "com.example.app"})["channel"]
+        update = {"apns": {"payload": {"aps": {"event": "update", "content-state": {"score": 3}}}}}
+        status = self.send({"apns_channel": channel}, update)
+        self.assertEqual(self.outcomes(status), {("apns", "accepted"): 1})
+        self.assertEqual(self.simulator.control("GET", "/apns")["channels"][channel]["sent"], 1)
+        status = self.send({"apns_channel": "unknown"}, update)
+        self.assertEqual(self.outcomes(status), {("apns", "refused"): 1})
+        self.assertIn("ChannelNotRegistered", json.dumps(status["samples"]))
+
     def test_bad_requests_are_refused_at_once_and_say_where(self):
         envelope = self.server.call("device_register", {"provider": "apns", "token": "not hex", "platform": "ios"})
         self.assertEqual(envelope["error"]["code"], 107)

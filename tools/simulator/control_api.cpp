@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "apns/channels.h"
 #include "net/url.h"
 #include "phone_view.h"
 
@@ -78,6 +79,7 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
     if (call == "GET phones") return phones(request, segments);
     if (name == "webpush") return webpush_.control(request, segments);
     if (call == "GET apns") return apns();
+    if (call == "POST apns") return make_channel(request);
     if (call == "POST reset") return reset();
     if (call == "POST expire-access-tokens") return expire_access_tokens();
     if (call == "POST silence") {
@@ -87,7 +89,7 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
     return problem(
         404,
         "no such call; there are GET /health, GET|PUT /config, GET|POST|DELETE /faults, GET /counters, "
-        "GET /journal, GET /tokens/summary, GET /tokens/{token}, GET /phones, GET /phones/{token}, GET /apns, "
+        "GET /journal, GET /tokens/summary, GET /tokens/{token}, GET /phones, GET /phones/{token}, GET|POST /apns, "
         "POST /reset, POST /expire-access-tokens, POST /silence");
 }
 
@@ -194,6 +196,17 @@ Reply ControlApi::phones(const Request& request, const Segments& segments) {
         list.push_back({{"token", all[i]->token}, {"received", all[i]->received}});
     }
     return answer({{"total", all.size()}, {"not_kept", world_.phones.not_kept()}, {"phones", std::move(list)}});
+}
+
+Reply ControlApi::make_channel(const Request& request) {
+    const Json json = Json::parse(request.body, nullptr, false);
+    if (!json.is_object()) return problem(400, "the body must be an object: {\"bundle\": ..., \"stored\": true}");
+    ApnsChannel channel;
+    channel.bundle = json.value("bundle", "com.example.app");
+    channel.stored = json.value("stored", false);
+    if (json.value("sandbox", false)) channel.environment = ApnsEnvironment::Sandbox;
+    const std::lock_guard lock(world_.mutex);
+    return answer({{"channel", add_channel(world_.apns, std::move(channel))}});
 }
 
 Reply ControlApi::apns() {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "apns/admission.h"
 #include "apns/push_rules.h"
@@ -45,8 +46,7 @@ Reply create(World& world, const ApnsConnection& connection, const Request& requ
     };
     const auto count = std::count_if(world.apns.channels.begin(), world.apns.channels.end(), mine);
     if (count >= world.settings.apns_channels_max) return apns_refusal(400, "CannotCreateChannelConfig");
-    const std::string id = random_id();
-    world.apns.channels[id] = {bundle, connection.environment, *policy == 1, 0};
+    const std::string id = add_channel(world.apns, {bundle, connection.environment, *policy == 1, 0});
     return {201, {{"apns-channel-id", id}}, {}};
 }
 
@@ -80,6 +80,12 @@ Reply list(const World& world, const ApnsConnection& connection, const std::stri
 }
 
 }  // namespace
+
+std::string add_channel(ApnsState& apns, ApnsChannel channel) {
+    const std::string id = random_id();
+    apns.channels[id] = std::move(channel);
+    return id;
+}
 
 Reply answer_channel_call(World& world, ApnsConnection& connection, const Request& request,
                           const std::vector<std::string>& segments) {
