@@ -15,7 +15,11 @@ constexpr int64_t kRampNs = 10 * kNsPerSecond;
 constexpr int64_t kRetireEveryNs = kNsPerSecond;
 constexpr uint32_t kStreamsUnknown = 200;  // before the first plan names an endpoint
 constexpr uint32_t kStragglersMin = 16;
-constexpr uint64_t kWindowSlack = 2'000;  // deliveries on their way to and from the loops
+constexpr uint64_t kWindowSlack = 2'000;     // deliveries on their way to and from the loops
+constexpr uint32_t kOverloadedPercent = 10;  // of a page's answers, from which the window shrinks
+constexpr uint32_t kWidenStep = kShareFull / 64;
+constexpr int64_t kShrinkEveryNs = 500 * kNsPerMs;  // pages in flight say the same of one moment
+constexpr int64_t kWidenEveryNs = 50 * kNsPerMs;    // from the least to the whole window in 3 s at best
 
 }  // namespace
 
@@ -51,6 +55,7 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
     }
     block_ = Block::None;
     blocked_until_ = 0;
+    share_ = kShareFull;
     breaker_.reset();
     pacer_.resume();
     gate_open_.set(1);
@@ -77,6 +82,7 @@ uint32_t Gate::window() const {
     streams_.store(static_cast<uint32_t>(streams), std::memory_order_relaxed);
     uint64_t most = streams * 3 + kWindowSlack;
     if (const uint64_t per_minute = pacer_.per_minute(); per_minute > 0) most = std::min(most, per_minute / 60);
+    most = most * share_.load(std::memory_order_relaxed) / kShareFull;
     return static_cast<uint32_t>(std::max<uint64_t>(most, 1));
 }
 
@@ -135,7 +141,30 @@ void Gate::block(Block why, std::string reason, int64_t pause_ms) {
     gate_open_.set(0);
 }
 
+void Gate::note_answers(uint32_t accepted, uint32_t overloaded) {
+    if (overloaded > 0) {
+        if (uint64_t{overloaded} * 100 >= (uint64_t{accepted} + overloaded) * kOverloadedPercent) shrink_window();
+        return;
+    }
+    const uint32_t share = share_.load(std::memory_order_relaxed);
+    if (accepted == 0 || share == kShareFull) return;
+    const int64_t now = clock_.mono_ns();
+    int64_t last = std::max(widened_at_.load(std::memory_order_relaxed), shrunk_at_.load(std::memory_order_relaxed));
+    if (now < last + kWidenEveryNs) return;
+    widened_at_.store(now, std::memory_order_relaxed);
+    share_.store(std::min(kShareFull, share + kWidenStep), std::memory_order_relaxed);
+}
+
+void Gate::shrink_window() {
+    const int64_t now = clock_.mono_ns();
+    int64_t last = shrunk_at_.load(std::memory_order_relaxed);
+    if (last != 0 && now < last + kShrinkEveryNs) return;
+    if (!shrunk_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) return;
+    share_.store(std::max(kShareLeast, share_.load(std::memory_order_relaxed) / 2), std::memory_order_relaxed);
+}
+
 void Gate::note_throttled(int64_t pause_ms) {
+    shrink_window();
     const std::lock_guard lock(mutex_);
     const bool news = clock_.mono_ns() >= blocked_until_;
     block(Block::Throttled, "the provider asks to slow down", pause_ms);

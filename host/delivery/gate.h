@@ -38,6 +38,8 @@ namespace belfry::delivery {
 constexpr uint32_t kProbePage = 8;  // deliveries of a page that only asks whether a gate may open again
 constexpr uint32_t kOutcomes = 12;  // belfry_final values, 0 unused
 constexpr uint32_t kPausedPlatformsMax = 16;
+constexpr uint32_t kShareFull = 1'024;  // an adaptive window, in parts of the whole one
+constexpr uint32_t kShareLeast = kShareFull / 64;
 
 // One started instance of a provider. Requests in flight and prepared pushes keep it; it ends with the last of them.
 struct Generation {
@@ -85,6 +87,8 @@ public:
     // `by`: the generation whose request was refused; an older one says nothing about the current one.
     void note_refused(const Generation& by, std::string_view reason);
     void note_unreachable();
+    // Answers of a page. Overload (429, 503) halves the window, pages without any widen it again.
+    void note_answers(uint32_t accepted, uint32_t overloaded);
     // What a delivery failed of, for ProviderStatus::last_error.
     void note_error(std::string_view reason);
     // A part of the instance (FCM's APNs side) waits; rows of that platform are deferred. Unix ms, 0 = not paused.
@@ -108,6 +112,7 @@ private:
     uint32_t free_streams() const;
     uint32_t window() const;
     uint32_t most_in_flight(bool high) const;
+    void shrink_window();
 
     const std::string name_;
     const uint32_t number_;
@@ -122,6 +127,8 @@ private:
     std::atomic<uint32_t> in_flight_{0}, stragglers_{0}, pages_{0};
     mutable std::atomic<uint32_t> streams_{0};  // the most that were ever free at once
     std::atomic<int64_t> retired_at_{0};
+    std::atomic<uint32_t> share_{kShareFull};            // of the window that streams and pace allow
+    std::atomic<int64_t> shrunk_at_{0}, widened_at_{0};  // mono ns; 0: never
     std::atomic<uint32_t> paused_platforms_{0};
 
     mutable std::mutex mutex_;  // all below

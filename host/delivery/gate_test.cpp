@@ -99,6 +99,48 @@ TEST_F(GateTest, ASlowPaceMeansSmallPagesAndLittleRoom) {
     EXPECT_EQ(gate->room(false), 4u);
 }
 
+TEST_F(GateTest, OverloadHalvesTheWindowOncePerMomentAndAcceptedPagesWidenIt) {
+    const auto gate = make();
+    clock.advance(std::chrono::seconds(1));
+    const uint32_t whole = gate->status().window;
+    gate->note_answers(95, 5);
+    EXPECT_EQ(gate->status().window, whole) << "a few are no overload";
+    gate->note_answers(50, 50);
+    gate->note_answers(0, 100);
+    EXPECT_EQ(gate->status().window, whole / 2) << "pages of one moment";
+    clock.advance(std::chrono::milliseconds(600));
+    gate->note_answers(0, 100);
+    EXPECT_EQ(gate->status().window, whole / 4);
+    for (int i = 0; i < 20; ++i) {
+        clock.advance(std::chrono::milliseconds(600));
+        gate->note_answers(0, 100);
+    }
+    EXPECT_EQ(gate->status().window, whole / 64);
+    uint32_t before = gate->status().window;
+    int steps = 0;
+    for (; before < whole && steps < 100; ++steps) {
+        gate->note_answers(100, 0);
+        gate->note_answers(100, 0);
+        EXPECT_LE(gate->status().window, before + whole / 64 + 1);
+        before = gate->status().window;
+        clock.advance(std::chrono::milliseconds(60));
+    }
+    EXPECT_EQ(before, whole);
+    EXPECT_GE(steps, 60);
+}
+
+TEST_F(GateTest, AThrottleLeavesASmallerWindowAndANewGenerationTheWholeOne) {
+    const auto gate = make();
+    clock.advance(std::chrono::seconds(1));
+    const uint32_t whole = gate->status().window;
+    gate->note_throttled(1'000);
+    clock.advance(std::chrono::seconds(2));
+    gate->note_success();
+    EXPECT_EQ(gate->status().window, whole / 2);
+    gate->switch_to(generation);
+    EXPECT_EQ(gate->status().window, whole);
+}
+
 TEST_F(GateTest, StragglersAreAtMostAQuarterOfTheStreams) {
     sender.streams = 400;
     const auto gate = make();

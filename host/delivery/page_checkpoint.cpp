@@ -276,8 +276,9 @@ void Page::report_to_gates() {
                 {{"provider", group.provider}});
         }
         if (answers > 0) group.gate->count_attempts(answers);
+        group.gate->note_answers(group.accepted, group.overloaded);
         if (answers == 0 && group.returned > 0) group.gate->note_unreachable();
-        group.accepted = group.suspects = group.others = group.returned = 0;
+        group.accepted = group.suspects = group.others = group.overloaded = group.returned = 0;
     }
 }
 

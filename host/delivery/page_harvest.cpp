@@ -160,6 +160,9 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     const Entry& entry = block.entries[at];
     Group& group = groups_[entry.group];
     const Action action = action_for(verdict, attempt_state(group, entry, exchange), world_.options.attempts);
+    const bool busy = exchange.status == 429 || exchange.status == 503;
+    group.overloaded += (verdict.outcome == BELFRY_RETRY && busy) ||
+                        (verdict.outcome == BELFRY_THROTTLED && verdict.scope == BELFRY_SCOPE_INSTANCE);
     const bool retire = (verdict.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0;
     if (retire && exchange.endpoint >= 0) group.gate->retire_connections(exchange.endpoint);
     perform(block, at, exchange, action, reason);
