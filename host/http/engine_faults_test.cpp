@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine against a misbehaving peer: GOAWAY, refused and reset streams, lost and silent connections, back-off.
+// The engine against a misbehaving peer: GOAWAY, refused and reset streams, lost and silent connections, back-off; and
+// connections that end of themselves.
 #include <atomic>
 #include <map>
 #include <set>
@@ -34,9 +35,7 @@ TEST_F(AnEngineInTrouble, ReplaysStreamsAboveAGoawayAndAwaitsTheOthers) {
     };
     H2Server server(ca_, script);
     server_address = &server;
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 60);
     submit(batch);
     ASSERT_TRUE(batch.wait());
@@ -57,9 +56,7 @@ TEST_F(AnEngineInTrouble, UnderstandsAGoawayInTwoSteps) {
     ServerScript script;
     script.reply = [](const SeenRequest&) { return answer(200, "", 50); };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 50);
     submit(batch);
     ASSERT_TRUE(eventually([&] { return server.seen() == 50; }));
@@ -120,9 +117,7 @@ TEST_F(AnEngineInTrouble, CallsRequestsOfALostConnectionUnknownAndGoesOn) {
         return request.connection == 0 ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 200);
     submit(batch);
     ASSERT_TRUE(eventually([&] { return server.seen() == 90; }));
@@ -138,9 +133,7 @@ TEST_F(AnEngineInTrouble, LeavesAConnectionThatWentSilent) {
     script.streams_max = 10;
     script.reply = [](const SeenRequest&) { return answer(200); };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 50);
     warm_up(plan);
     server.freeze(true, 0);
@@ -318,6 +311,42 @@ TEST_F(AnEngineInTrouble, SendsNothingDuringAPauseAndRampsUpAfterIt) {
     }
     EXPECT_LT(first_200ms, 130);  // full speed would be 200 and the bucket
     EXPECT_GT(later, first_200ms);
+}
+
+TEST_F(AnEngineInTrouble, ClosesIdleAndRetiredConnections) {
+    H2Server server(ca_, ServerScript{});
+    EndpointConfig config = config_for(server);
+    config.idle_s = 1;
+    const EndpointId endpoint = add(config);
+    const Plan plan = plan_for(endpoint);
+    Batch first(plan, 1), second(plan, 1);
+    submit(first);
+    ASSERT_TRUE(first.wait());
+    EXPECT_EQ(server.open_connections(), 1);
+    engine_->retire(endpoint);
+    EXPECT_TRUE(eventually([&] { return server.open_connections() == 0; }));
+    submit(second);
+    ASSERT_TRUE(second.wait());
+    EXPECT_EQ(server.accepted(), 2);
+    EXPECT_TRUE(eventually([&] { return server.open_connections() == 0; }));
+    EXPECT_EQ(metric("http_connections", server), 0);
+    EXPECT_EQ(metric("http_connect_failures_total", server), 0);
+}
+
+TEST_F(AnEngineInTrouble, ReplacesConnectionsOfAge) {
+    ServerScript script;
+    script.reply = [](const SeenRequest&) { return answer(200, "", 20); };
+    H2Server server(ca_, script);
+    EndpointConfig config = config_for(server);
+    config.age_max_s = 1;
+    config.connections_max = 1;
+    const Plan plan = plan_for(add(config));
+    Batch batch(plan, 6000);
+    batch.portion.unsent_until_mono_ns = in(30s);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::Answered, 200), 6000u);
+    EXPECT_GE(server.accepted(), 2);
 }
 
 }  // namespace belfry::http

@@ -145,6 +145,12 @@ protected:
         plan.keep = {"retry-after"};
         return plan;
     }
+    // The same, all of it over one connection.
+    Plan one_connection_plan(const fakes::H2Server& server) {
+        EndpointConfig config = config_for(server);
+        config.connections_max = 1;
+        return plan_for(add(config));
+    }
     double metric(const std::string& name, const fakes::H2Server& server) {
         return metrics_.value(name, {{"endpoint", "localhost:" + std::to_string(server.port())}});
     }

@@ -90,8 +90,9 @@ TEST_F(AnEngine, KeepsToThePeersLimitAndOpensFurtherConnections) {
     H2Server server(ca_, script);
     const Plan plan = plan_for(add(config_for(server)));
     Batch batch(plan, 5000);
+    batch.portion.unsent_until_mono_ns = in(60s);  // sanitizers on a busy machine take longer than the default
     submit(batch);
-    ASSERT_TRUE(batch.wait());
+    ASSERT_TRUE(batch.wait(60s));
     EXPECT_EQ(batch.count(Transport::Answered, 200), 5000u);
     EXPECT_LE(server.most_streams(), 90u);  // a tenth is reserved for lane high
     EXPECT_GT(server.most_streams(), 80u);
@@ -110,9 +111,7 @@ TEST_F(AnEngine, LeavesTheReservedStreamsToLaneHigh) {
         return request.path.starts_with("/push/slow") ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch slow(plan, 40, "slow"), urgent(plan, 1, "urgent");
     slow.portion.answer_timeout_ns = 60 * kNsPerSecond;
     warm_up(plan);
@@ -227,9 +226,7 @@ TEST_F(AnEngine, EndsAStreamWhoseAnswerCameBeforeItsBodyWasSent) {
     script.window = 100;
     script.early_status = 413;
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    Plan plan = plan_for(add(config));
+    Plan plan = one_connection_plan(server);
     warm_up(plan);
     plan.body = {{PieceKind::Payload, 0, 100'000}};
     const std::string payload(100'000, 'p');
@@ -299,9 +296,7 @@ TEST_F(AnEngine, FinishesWhatIsNotAnsweredInTime) {
         return request.path.starts_with("/push/lost") ? action(Reply::Action::Silence) : answer(200);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch lost(plan, 30, "lost"), fine(plan, 30);
     lost.portion.answer_timeout_ns = 50 * kNsPerMs;
     warm_up(plan);
@@ -321,9 +316,7 @@ TEST_F(AnEngine, GivesBackWhatIsUnsentInTimeOrRecalled) {
     script.streams_max = 10;
     script.reply = [](const SeenRequest&) { return answer(200, "", 300); };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch sent(plan, 9), late(plan, 5), recalled(plan, 7);
     warm_up(plan);
     submit(sent);
@@ -350,9 +343,7 @@ TEST_F(AnEngine, StopsByWaitingForAnswersUntilTheDeadline) {
         return request.path == "/push/t0" ? action(Reply::Action::Silence) : answer(200, "", 50);
     };
     H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
+    const Plan plan = one_connection_plan(server);
     Batch batch(plan, 100), after(plan, 3);
     warm_up(plan);
     submit(batch);
@@ -455,42 +446,6 @@ TEST_F(AnEngine, ExecutesEncodedRequestsAsTheyAre) {
     EXPECT_EQ(seen.headers.at("ttl"), "60");
     EXPECT_EQ(seen.headers.at("content-length"), "7");
     EXPECT_EQ(seen.body, encoded.body);
-}
-
-TEST_F(AnEngine, ClosesIdleAndRetiredConnections) {
-    H2Server server(ca_, ServerScript{});
-    EndpointConfig config = config_for(server);
-    config.idle_s = 1;
-    const EndpointId endpoint = add(config);
-    const Plan plan = plan_for(endpoint);
-    Batch first(plan, 1), second(plan, 1);
-    submit(first);
-    ASSERT_TRUE(first.wait());
-    EXPECT_EQ(server.open_connections(), 1);
-    engine_->retire(endpoint);
-    EXPECT_TRUE(eventually([&] { return server.open_connections() == 0; }));
-    submit(second);
-    ASSERT_TRUE(second.wait());
-    EXPECT_EQ(server.accepted(), 2);
-    EXPECT_TRUE(eventually([&] { return server.open_connections() == 0; }));
-    EXPECT_EQ(metric("http_connections", server), 0);
-    EXPECT_EQ(metric("http_connect_failures_total", server), 0);
-}
-
-TEST_F(AnEngine, ReplacesConnectionsOfAge) {
-    ServerScript script;
-    script.reply = [](const SeenRequest&) { return answer(200, "", 20); };
-    H2Server server(ca_, script);
-    EndpointConfig config = config_for(server);
-    config.age_max_s = 1;
-    config.connections_max = 1;
-    const Plan plan = plan_for(add(config));
-    Batch batch(plan, 6000);
-    batch.portion.unsent_until_mono_ns = in(30s);
-    submit(batch);
-    ASSERT_TRUE(batch.wait());
-    EXPECT_EQ(batch.count(Transport::Answered, 200), 6000u);
-    EXPECT_GE(server.accepted(), 2);
 }
 
 TEST_F(AnEngine, AnswersCreditFromStreamsAndWhatWaits) {

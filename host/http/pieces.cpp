@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/json.h"
+#include "http/byte_scan.h"
 
 namespace belfry::http {
 
@@ -27,24 +28,8 @@ std::string_view range(std::string_view text, const Piece& piece) {
     return text.substr(piece.from, piece.to - piece.from);
 }
 
-// True if some byte is outside 0x20..0x7E, a quote or a backslash; eight bytes at a time, because every token passes
-// here twice.
 bool needs_json_escape(std::string_view text) {
-    constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
-    const auto has_zero = [](uint64_t word) { return (word - kOnes) & ~word & kHighs; };
-    uint64_t bad = 0;
-    size_t at = 0;
-    for (; at + 8 <= text.size(); at += 8) {
-        uint64_t word = 0;
-        std::memcpy(&word, text.data() + at, 8);
-        bad |= (word & kHighs) | ((word - kOnes * 0x20) & ~word & kHighs) | has_zero(word ^ (kOnes * '"')) |
-               has_zero(word ^ (kOnes * '\\')) | has_zero(word ^ (kOnes * 0x7F));
-    }
-    for (; at < text.size(); ++at) {
-        const auto byte = static_cast<unsigned char>(text[at]);
-        bad |= byte < 0x20 || byte >= 0x7F || byte == '"' || byte == '\\';
-    }
-    return bad != 0;
+    return !plain_bytes<0x20, '"', '\\'>(text);
 }
 
 // RFC 3986 2.3: unreserved characters stay, everything else is percent-encoded.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "http/byte_scan.h"
 #include "http/pieces.h"
 
 namespace belfry::http {
@@ -24,9 +25,7 @@ bool clean_value(std::string_view value) {
 
 // RFC 3986 3.3: a path is visible ASCII; what else it may hold is the plan's business.
 bool clean_path(std::string_view path) {
-    bool bad = path.empty() || path.front() != '/';
-    for (const char c : path) bad |= c <= 0x20 || c == 0x7F;
-    return !bad;
+    return !path.empty() && path.front() == '/' && plain_bytes<0x21>(path);
 }
 
 // RFC 9113 8.2.1: field names are lower case.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the slot of an open stream by its id. Ids grow by two and streams are open for a short time, so that a place
-// is nearly always the first one looked at. Threads: [loop].
+// Finds the slot of an open stream by its id: a hash table with open addressing that never keeps what is gone.
+// Threads: [loop].
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,10 @@ private:
     };
     static constexpr size_t kPlaces = 256;  // a power of two; at most half of them are used
 
-    size_t home(int32_t id) const noexcept { return (static_cast<size_t>(id) >> 1) & (places_.size() - 1); }
+    // Spread, because ids that follow each other would make one long row, all of which erase would have to walk.
+    size_t home(int32_t id) const noexcept {
+        return (static_cast<uint32_t>(id) * 2654435769u >> 16) & (places_.size() - 1);
+    }
     size_t next(size_t at) const noexcept { return (at + 1) & (places_.size() - 1); }
     void put(int32_t id, uint32_t slot) noexcept {
         size_t at = home(id);

@@ -34,7 +34,9 @@ int lengths_told(std::string_view input) {
     if (end == std::string_view::npos) return 0;
     belfry::fuzz::Input head(reinterpret_cast<const uint8_t*>(input.data()), end);
     int told = 0;
-    for (head.until("\r\n"); !head.empty();) {
+    // Poco takes a CR or LF that stands alone for the end of a line, or of the head.
+    if (head.until("\r\n").find_first_of("\r\n") != std::string_view::npos) return 0;
+    while (!head.empty()) {
         std::string line(head.until("\r\n"));
         for (char& c : line) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         if (line.find_first_of("\r\n") != std::string::npos || line.find(':') == std::string::npos) return 0;
