@@ -69,10 +69,14 @@ plugins::LoaderOptions loader_options(const config::Config& config, const DataDi
     return options;
 }
 
-// Storage and queue must run; a provider that does not is shown by /health, and its work waits.
-Status start_instances(const config::Config& config, plugins::Instances& instances) {
+Status start_stores(const config::Config& config, plugins::Instances& instances) {
     if (Status s = instances.add(spec_of(config, config.storage, plugins::Kind::Storage), kStoreStartMs); !s) return s;
-    if (Status s = instances.add(spec_of(config, config.queue, plugins::Kind::Queue), kStoreStartMs); !s) return s;
+    return instances.add(spec_of(config, config.queue, plugins::Kind::Queue), kStoreStartMs);
+}
+
+// Only now, since what they keep for the cluster lies in the storage. Storage and queue must run; a provider that does
+// not is shown by /health, and its work waits.
+Status start_providers(const config::Config& config, plugins::Instances& instances) {
     for (const config::ComponentConfig& provider : config.providers) {
         const Status s = instances.add(spec_of(config, provider, plugins::Kind::Provider), kProviderStartMs);
         if (!s && !provider.implied) return s;
@@ -108,12 +112,27 @@ std::unique_ptr<audience::InactiveCleanup> start_cleanup(const config::Config& c
     return cleanup;
 }
 
+// Scope "cluster" of plugins' state, for as long as the storage runs.
+class LentState {
+public:
+    LentState(services::HostServices& services, services::ClusterState& state) : services_(services) {
+        services_.set_cluster_state(&state);
+    }
+    ~LentState() { services_.set_cluster_state(nullptr); }
+    LentState(const LentState&) = delete;
+    LentState& operator=(const LentState&) = delete;
+
+private:
+    services::HostServices& services_;
+};
+
 // Everything that outlives the storage's and the queue's instances.
 struct Ground {
     const config::Config& config;
     const DataDir& data;
     http::Engine& engine;
     services::HostServices& services;
+    plugins::Loader& loader;
     plugins::Instances& instances;
     const Clock& clock;
     telemetry::LineLog& lines;
@@ -127,7 +146,10 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     const std::shared_ptr<plugins::Generation> storage = ground.instances.find(config.storage.instance)->current();
     const std::shared_ptr<plugins::Generation> queue = ground.instances.find(config.queue.instance)->current();
     StorageState cluster(storage->storage());
-    ground.services.set_cluster_state(&cluster);
+    const LentState lent(ground.services, cluster);
+    if (Status started = start_providers(config, ground.instances); !started) return started;
+    if (const size_t stale = ground.loader.remove_stale_copies(); stale > 0)
+        log.info("old private copies of plugins removed", {{"files", stale}});
 
     ProviderTokens tokens(ground.instances);
     audience::Registry devices(storage->storage(), tokens, ground.lines, ground.metrics);
@@ -168,7 +190,6 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     devices.stop();
     (*core)->stop();
     ground.engine.stop(ground.clock.mono_ns() + kAnswersEndMs * kNsPerMs);
-    ground.services.set_cluster_state(nullptr);
     return outcome;
 }
 
@@ -196,11 +217,10 @@ Status run(const config::Config& config, telemetry::LineLog& lines, const Clock&
     plugins::Loader loader(loader_options(config, *data), hosts, lines);
     plugins::Instances instances(loader, hosts, lines, clock);
     instances.respect(*crashes);
-    Status outcome = start_instances(config, instances);
-    if (const size_t stale = loader.remove_stale_copies(); stale > 0)
-        log.info("old private copies of plugins removed", {{"files", stale}});
+    Status outcome = start_stores(config, instances);
     if (outcome) {
-        outcome = serve_on({config, *data, **engine, services, instances, clock, lines, metrics}, std::move(*keys));
+        outcome =
+            serve_on({config, *data, **engine, services, loader, instances, clock, lines, metrics}, std::move(*keys));
     }
     instances.stop(kInstancesEndMs);
     log.info("stopped");
