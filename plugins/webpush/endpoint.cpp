@@ -14,7 +14,7 @@ constexpr std::string_view kScheme = "https://";
 constexpr size_t kHostMax = 253;  // RFC 1035, 2.3.4
 
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
-    throw Refused(BELFRY_BAD_REQUEST, where, what);
+    throw Refused(BELFRY_BAD_REQUEST, where, where + " " + what);
 }
 
 bool is_digit(char c) {
@@ -72,7 +72,7 @@ bool well_formed(std::string_view host) {
 }  // namespace
 
 Endpoint split_endpoint(std::string_view url, const std::string& where) {
-    if (url.size() > kEndpointMax) wrong(where, "longer than 2048 bytes");
+    if (url.size() > kEndpointMax) wrong(where, "is longer than 2048 bytes");
     const auto visible = [](char c) { return c > 0x20 && c < 0x7F && c != '\\' && c != '"' && c != '<' && c != '>'; };
     if (!std::all_of(url.begin(), url.end(), visible))
         wrong(where, "holds a blank, a control character or one that is not ASCII");
@@ -115,7 +115,8 @@ AllowList::AllowList(const std::vector<std::string>& patterns, bool private_netw
 void AllowList::check(const Endpoint& endpoint, const std::string& where) const {
     if (!private_networks_) {
         const std::string problem = not_public(endpoint.host);
-        if (!problem.empty()) wrong(where, endpoint.host + " " + problem + " (allow_private_networks is off)");
+        if (!problem.empty())
+            wrong(where, "host " + endpoint.host + " " + problem + " (allow_private_networks is off)");
     }
     const std::string_view host = endpoint.host;
     for (const Pattern& pattern : patterns_) {
@@ -123,7 +124,7 @@ void AllowList::check(const Endpoint& endpoint, const std::string& where) const 
             pattern.suffix ? host.size() > pattern.host.size() && host.ends_with(pattern.host) : host == pattern.host;
         if (fits && endpoint.port == pattern.port) return;
     }
-    wrong(where, "no push service at " + endpoint.origin + " is known; if it is one, add it to extra_allowed_origins");
+    wrong(where, "is at " + endpoint.origin + ", no known push service; if it is one, add it to extra_allowed_origins");
 }
 
 }  // namespace webpush

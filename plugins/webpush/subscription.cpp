@@ -15,7 +15,7 @@ constexpr size_t kPointText = 87, kAuthText = 22;  // in base64url
 std::string key_at(const answers::Json& json, const std::string& place, size_t bytes) {
     const std::optional<std::string> key = from_base64(json.string(place));
     if (key && key->size() == bytes) return *key;
-    throw Refused(BELFRY_BAD_REQUEST, place, "must be " + std::to_string(bytes) + " bytes in base64url");
+    throw Refused(BELFRY_BAD_REQUEST, place, place + " must be " + std::to_string(bytes) + " bytes in base64url");
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ Subscription read_subscription(const belfry::Services& services, std::string_vie
     }
     Subscription subscription;
     subscription.endpoint = json.string("endpoint");
-    if (subscription.endpoint.empty()) throw Refused(BELFRY_BAD_REQUEST, "endpoint", "missing");
+    if (subscription.endpoint.empty()) throw Refused(BELFRY_BAD_REQUEST, "endpoint", "endpoint is missing");
     subscription.p256dh = key_at(json, "keys.p256dh", kPointBytes);
     subscription.auth = key_at(json, "keys.auth", kAuthBytes);
     if (json.find("applicationServerKey").type == BELFRY_JSON_STRING)

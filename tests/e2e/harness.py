@@ -8,7 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/up"))
-from world import Process, Server, Simulator, Trouble, http  # noqa: E402,F401
+from world import Process, Server, Simulator, Trouble, http, webpush_section  # noqa: E402,F401
 
 BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build/dev"))
 
@@ -25,8 +25,12 @@ class EndToEnd(unittest.TestCase):
         cls.addClassCleanup(cls.folder_owner.cleanup)
         cls.simulator = Simulator(BUILD, cls.folder / "simulator", *cls.simulator_arguments)
         cls.addClassCleanup(cls.simulator.stop)
-        cls.server = Server(BUILD, cls.folder / "server", cls.simulator, extra=cls.config_extra, fcm_extra=cls.fcm_extra)
+        cls.server = cls.make_server(cls.folder / "server")
         cls.addClassCleanup(cls.stop_server)
+
+    @classmethod
+    def make_server(cls, folder):
+        return Server(BUILD, folder, cls.simulator, extra=cls.config_extra, fcm_extra=cls.fcm_extra)
 
     @classmethod
     def stop_server(cls):

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Web Push end to end: registration, encryption, four services, dead subscriptions, throttling, keys over a restart."""
+import base64
+import json
+import re
+import unittest
+
+from harness import BUILD, EndToEnd, Server, http, webpush_section
+
+
+class WebPush(EndToEnd):
+    FLAVOURS = ("fcm", "mozilla", "apple", "windows")
+
+    @classmethod
+    def make_server(cls, folder):
+        return Server(BUILD, folder, cls.simulator, providers=webpush_section(cls.simulator))
+
+    def setUp(self):
+        super().setUp()
+        self.simulator.control("POST", "/reset")
+
+    def browser(self, name, flavour="mozilla", **more):
+        return self.simulator.control("POST", "/webpush/subscriptions", {"flavour": flavour, "name": name, **more})["subscription"]
+
+    def subscribe(self, name, flavour="mozilla", **more):
+        subscription = self.browser(name, flavour, **more)
+        self.server.result("device_register", {"provider": "webpush", "platform": "web", "token": json.dumps(subscription),
+                                               "topics": [self.id()]})
+        return subscription
+
+    def push(self, payload, **fields):
+        return self.send({"filter": {"topics": [self.id()]}}, {"webpush": {"payload": payload, **fields}})
+
+    def shown(self, name):
+        return self.simulator.control("GET", f"/webpush/phones/{name}")["messages"]
+
+    def requests(self):
+        return self.simulator.control("GET", "/webpush/requests")["requests"]
+
+    def id(self):
+        return super().id().rsplit(".", 1)[1]
+
+    def test_browsers_of_all_services_show_the_message(self):
+        for flavour in self.FLAVOURS:
+            for i in range(5):
+                self.subscribe(f"{flavour}-{i}", flavour)
+        payload = {"title": "Hello \u2713", "n": [1, 2]}
+        status = self.push(payload, ttl=600, urgency="high", topic="news")
+        self.assertEqual(self.outcomes(status), {("webpush", "accepted"): 20})
+        for flavour in self.FLAVOURS:
+            for i in range(5):
+                [message] = self.shown(f"{flavour}-{i}")
+                self.assertEqual(json.loads(message["payload"]), payload)
+                self.assertEqual((message["urgency"], len(message["topic"])), ("high", 24))
+                self.assertLessEqual(message["ttl"], 600)
+        requests = self.requests()
+        self.assertEqual(len({r["salt"] for r in requests}), 20)
+        self.assertEqual(len({r["sender_key"] for r in requests}), 20)
+        self.assertEqual(len({r["authorization"] for r in requests}), 4, "one token per origin")
+        self.assertEqual(len({r["connection"] for r in requests}), 4, "one connection per origin")
+
+    def test_texts_arrive_at_raw_tokens(self):
+        raw = self.browser("raw")
+        status = self.send({"tokens": {"provider": "webpush", "tokens": [json.dumps(raw)]}}, {"webpush": {"payload": "plain text"}})
+        self.assertEqual(self.outcomes(status), {("webpush", "accepted"): 1})
+        self.assertEqual(self.shown("raw")[0]["payload"], "plain text")
+
+    def test_dead_subscriptions_are_removed_and_others_stay(self):
+        alive, dead = self.subscribe("alive"), self.subscribe("dead")
+        self.simulator.control("POST", "/webpush/subscriptions/dead", {"state": "gone"})
+        status = self.push("x")
+        self.assertEqual(self.outcomes(status), {("webpush", "accepted"): 1, ("webpush", "gone"): 1})
+        self.assertEqual(self.wait_tokens({alive["endpoint"]}, topic=self.id()), {alive["endpoint"]})
+        self.assertNotIn(dead["endpoint"], self.tokens(self.id()))
+
+    def test_bad_subscriptions_and_payloads_are_refused_with_a_reason(self):
+        good = self.browser("good")
+        for change, place in (({"endpoint": "https://169.254.169.254/latest"}, "endpoint"), ({"endpoint": "http://localhost/x"}, "endpoint"),
+                              ({"keys": {"p256dh": "AAAA", "auth": good["keys"]["auth"]}}, "p256dh")):
+            answer = self.server.call("device_register", {"provider": "webpush", "token": json.dumps({**good, **change})})
+            self.assertEqual(answer["error"]["code"], 107, change)
+            self.assertIn(place, answer["error"]["message"])
+        for payload in ({}, {"payload": "x", "tll": 1}, {"payload": "x" * 4000}):
+            answer = self.server.call("send_push_notification", {"recipient": {"filter": {"topics": ["t"]}}, "notification": {"webpush": payload}})
+            self.assertEqual(answer["error"]["code"], 107, payload)
+
+    def test_trouble_passes_and_redirects_are_never_followed(self):
+        self.subscribe("later")
+        self.simulator.control("POST", "/faults", [{"action": "status", "status": 503, "retry_after_s": 1, "match": {"route": "webpush", "next": 1}}])
+        self.assertEqual(self.outcomes(self.push("x")), {("webpush", "accepted"): 1})
+        self.assertEqual(len(self.shown("later")), 1)
+        self.simulator.control("POST", "/faults", [{"action": "status", "status": 301, "match": {"route": "webpush"}}])
+        self.assertEqual(self.outcomes(self.push("x")), {("webpush", "refused"): 1})
+        self.assertEqual(len(self.tokens(self.id())), 1, "a redirect deletes nothing")
+
+    def test_key_pair_outlives_the_process(self):
+        self.subscribe("same-key")
+        self.push("before")
+        self.assertEqual(self.server.stop(), 0)
+        self.server.start()
+        self.assertEqual(self.outcomes(self.push("after")), {("webpush", "accepted"): 1})
+        self.assertEqual([m["payload"] for m in self.shown("same-key")], ["before", "after"])
+        keys = {r["authorization"].split("k=")[1] for r in self.requests()}
+        self.assertEqual(len(keys), 1)
+        printed = set(re.findall(r"application_server_key=(\S+)", self.server.process.log.read_text()))
+        self.assertEqual(printed, keys)
+        self.assertEqual(len(base64.urlsafe_b64decode(keys.pop() + "=")), 65)
+
+    def test_another_servers_key_deletes_nothing_without_a_success(self):
+        other = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
+        self.subscribe("foreign", "apple", application_server_key=other)
+        self.assertEqual(self.outcomes(self.push("x")), {("webpush", "gone"): 1})
+
+
+class PrivateNetworks(EndToEnd):
+    @classmethod
+    def make_server(cls, folder):
+        return Server(BUILD, folder, cls.simulator, providers=webpush_section(cls.simulator, extra=""))
+
+    def test_are_out_of_reach_unless_the_operator_says_otherwise(self):
+        made = self.simulator.control("POST", "/webpush/subscriptions", {"name": "inside"})["subscription"]
+        answer = self.server.call("device_register", {"provider": "webpush", "token": json.dumps(made)})
+        self.assertEqual(answer["error"]["code"], 107)
+        self.assertIn("allow_private_networks", answer["error"]["message"])
+        self.assertEqual(self.simulator.control("GET", "/webpush/requests")["total"], 0)
+        self.assertEqual(http("GET", self.server.url + "/ready")[0], 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
