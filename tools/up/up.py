@@ -3,6 +3,7 @@
 """./dev up: simulator, server, one registered device per provider, and the first push."""
 import argparse
 import fcntl
+import json
 import pathlib
 import shutil
 import signal
@@ -10,19 +11,34 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from world import Server, Simulator, Trouble, apns_section  # noqa: E402
+from world import Server, Simulator, Trouble, apns_section, webpush_section  # noqa: E402
 
 EXAMPLE = {
     "recipient": {"filter": {"topics": ["test"]}},
     "notification": {"fcm": {"message": {"notification": {"title": "Hello", "body": "How are you?"}}},
-                     "apns": {"payload": {"aps": {"alert": {"title": "Hello", "body": "How are you?"}}}}},
+                     "apns": {"payload": {"aps": {"alert": {"title": "Hello", "body": "How are you?"}}}},
+                     "webpush": {"payload": {"title": "Hello", "body": "How are you?"}}},
 }
 PHONES = {"fcm": ("ok-first-phone", "android"), "apns": ("00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0", "ios")}
 
 
+BROWSER = "first-browser"
+
+
+def subscribe(simulator):
+    """The PushSubscription of a browser, as its page would send it to the server; the same one as long as the simulator runs."""
+    made = simulator.control("POST", "/webpush/subscriptions", {"flavour": "mozilla", "name": BROWSER})
+    return json.dumps(made["subscription"])
+
+
+def browser_shows(simulator):
+    messages = simulator.control("GET", f"/webpush/phones/{BROWSER}")["messages"]
+    return [json.loads(m["payload"]) for m in messages if "Hello" in m["payload"]]
+
+
 def first_push(server, simulator):
     """Registers the phones, sends the example and returns what each phone received."""
-    for provider, (token, platform) in PHONES.items():
+    for provider, (token, platform) in {**PHONES, "webpush": (subscribe(simulator), "web")}.items():
         device = server.result("device_register", {"provider": provider, "token": token, "platform": platform, "topics": ["test"]})
         print(f"registered  {provider} device {device['id']} for topic \"test\"")
     uid = server.result("send_push_notification", EXAMPLE)["uid"]
@@ -35,6 +51,8 @@ def first_push(server, simulator):
         received[provider] = [m for m in messages if m.get("notification", {}).get("title") == "Hello"]
         shown = received[provider][-1]["notification"] if received[provider] else "nothing"
         print(f"phone       {provider} {token} shows {shown}")
+    received["webpush"] = browser_shows(simulator)
+    print(f"phone       webpush {BROWSER} shows {received['webpush'][-1] if received['webpush'] else 'nothing'}")
     return received
 
 
@@ -84,7 +102,7 @@ def main():
         simulator = Simulator(options.build, (folder / "simulator").resolve())
         processes.append(simulator)
         listen = options.listen or ("127.0.0.1:0" if options.once else "127.0.0.1:8000")
-        server = Server(options.build, (folder / "server").resolve(), simulator, listen=listen, extra=apns_section(simulator))
+        server = Server(options.build, (folder / "server").resolve(), simulator, listen=listen, extra=apns_section(simulator) + webpush_section(simulator))
         processes.append(server)
         received = first_push(server, simulator)
         if not all(received.values()):
@@ -94,7 +112,7 @@ def main():
         print(f"""
 server      {server.url}   API key: {server.KEY}
 metrics     {server.url}/metrics   health {server.url}/health   API {server.url}/openapi.json
-simulator   {simulator.facts['control_url']}/phones shows what every phone received
+simulator   {simulator.facts['control_url']}/phones shows what every phone received, /webpush/phones/{BROWSER} the browser
 config      {server.config}
 logs        {folder}/*/*.log
 try         the README's "First push", in another terminal

@@ -122,6 +122,18 @@ ca_file = "{simulator.facts['ca_file']}"
 """
 
 
+def webpush_section(simulator, extra="allow_private_networks = true"):
+    """[providers.webpush] that may call the simulator's four push services and no others."""
+    origins = json.dumps([url.removeprefix("https://") for url in simulator.facts["webpush"].values()])
+    return f"""
+[providers.webpush]
+subject = "mailto:ops@example.com"
+allowed_origins = {origins}
+ca_file = "{simulator.facts['ca_file']}"
+{extra}
+"""
+
+
 class Server:
     """One belfry process in embedded mode, pointed at a simulator."""
 
