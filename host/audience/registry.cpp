@@ -31,6 +31,10 @@ struct Registry::Waiting {
         row.topics = list_of(topics);
         row.variant = token.variant;
     }
+    // Where in the key space the device is or will be.
+    int64_t place() const noexcept {
+        return row.key >= 0 ? row.key >> BELFRY_KEY_SEQUENCE_BITS : static_cast<int64_t>(row.prefix);
+    }
     std::string_view app;
     std::vector<belfry_str> topics;
     belfry_registration row = sized<belfry_registration>();
@@ -157,7 +161,10 @@ void Registry::commit_groups() {
 
 // One storage call per app; what lost a race goes again at once, the others do not wait for it.
 void Registry::commit(std::vector<Waiting*>& group) {
-    std::stable_sort(group.begin(), group.end(), [](const Waiting* a, const Waiting* b) { return a->app < b->app; });
+    // In key order storages touch neighbouring pages; inside a group no order was promised.
+    std::stable_sort(group.begin(), group.end(), [](const Waiting* a, const Waiting* b) {
+        return a->app != b->app ? a->app < b->app : a->place() < b->place();
+    });
     for (size_t at = 0; at < group.size();) {
         size_t end = at;
         while (end < group.size() && group[end]->app == group[at]->app) ++end;
