@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery and Devices for the API's tests: they remember what they were asked and answer what they are told.
+// Threads: asked from any (a parallel batch); read by the test when nobody asks.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@ namespace belfry::api {
 class FakeDelivery final : public delivery::Delivery {
 public:
     Result<delivery::Accepted> accept(delivery::PushRequest&& push) override {
+        const std::lock_guard lock(mutex_);
         pushes.push_back(std::move(push));
         if (refusal) return *refusal;
         return delivery::Accepted{pushes.back().uid.empty() ? "made-up" : pushes.back().uid, false};
@@ -29,6 +32,7 @@ public:
                                : delivery::CancelResult::Unknown;
     }
     Result<delivery::PushStatus> status(const std::string&, const std::string& uid) override {
+        const std::lock_guard lock(mutex_);
         if (uid != "known") return error(ErrorCode::NotFound, "no such push", "uid");
         delivery::PushStatus s;
         s.uid = uid;
@@ -44,6 +48,7 @@ public:
     }
     Result<PushPage> list(const std::string& app, const std::string& state, const std::string& cursor,
                           uint32_t limit) override {
+        const std::lock_guard lock(mutex_);
         asked_list = app + "/" + state + "/" + cursor + "/" + std::to_string(limit);
         PushPage page;
         page.pushes.push_back(*status(app, "known"));
@@ -67,6 +72,7 @@ public:
     }
     Result<delivery::RecipientCount> recipient_count(const std::string&, const delivery::Recipient& recipient,
                                                      int64_t budget_ms) override {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         asked_recipient = recipient;
         asked_budget_ms = budget_ms;
@@ -74,11 +80,13 @@ public:
     }
     Result<delivery::DeadPage> dead(const std::string& app, const std::string& uid, uint64_t after,
                                     uint32_t limit) override {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         asked_dead = app + "/" + uid + "/" + std::to_string(after) + "/" + std::to_string(limit);
         return dead_page;
     }
     Result<uint32_t> replay(const std::string&, const std::vector<uint64_t>& ids, bool ignore_expiry) override {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         replayed = ids;
         replayed_expired = ignore_expiry;
@@ -102,11 +110,15 @@ public:
     std::vector<uint64_t> replayed;
     bool replayed_expired = false;
     std::vector<std::string> states;  // of the next status calls; then "running"
+
+private:
+    std::recursive_mutex mutex_;
 };
 
 class FakeDevices final : public audience::Devices {
 public:
     std::vector<Result<audience::Registered>> register_devices(std::span<const audience::Registration> all) override {
+        const std::lock_guard lock(mutex_);
         groups.push_back(all.size());
         std::vector<Result<audience::Registered>> out;
         for (const audience::Registration& one : all) {
@@ -128,6 +140,7 @@ public:
     }
     Result<audience::DevicePage> list(std::string_view, const audience::Selection& selection,
                                       const audience::Paging& paging) override {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         asked = selection;
         asked_paging = paging;
@@ -139,6 +152,7 @@ public:
     }
     Result<uint64_t> remove(std::string_view, const std::vector<int64_t>& which,
                             const std::vector<std::string>& users) override {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         asked.keys = which;
         asked.users = users;
@@ -146,6 +160,7 @@ public:
     }
     Result<audience::Changed> update(std::string_view app, const std::vector<int64_t>& which,
                                      const std::vector<std::string>& users, const audience::Change& change) override {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         asked = {};
         asked.keys = which;
@@ -167,6 +182,7 @@ public:
     }
     Status update_user_topics(std::string_view app, std::string_view user, audience::TopicOp op,
                               const std::vector<std::string>& topics) override {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         asked_topics = std::string(app) + "/" + std::string(user) + "/" + std::to_string(static_cast<int>(op));
         for (const std::string& topic : topics) asked_topics += "/" + topic;
@@ -190,11 +206,13 @@ public:
 
 private:
     Result<audience::TopicPage> topic_page_for(const audience::Selection& selection, const audience::Paging& paging) {
+        const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
         asked = selection;
         asked_paging = paging;
         return topic_page;
     }
+    std::mutex mutex_;
 };
 
 // A request in a test's hands. The body comes in pieces of `step` bytes; with `chunked` its length is not told.
