@@ -32,7 +32,7 @@ Config parse_config(std::string_view json) {
         config.path = *path;
     }
     read_number(root, "readers", 1, 64, &config.readers);
-    read_number(root, "cache_mb", 2, 1024, &config.cache_mb);
+    read_number(root, "cache_mib", 2, 1024, &config.cache_mib);
     return config;
 }
 

@@ -50,7 +50,7 @@ protected:
         Config config;
         config.path = file();
         config.readers = 2;
-        config.cache_mb = cache_mb_;
+        config.cache_mib = cache_mib_;
         return config;
     }
     Store& store() {
@@ -98,7 +98,7 @@ protected:
     std::filesystem::path directory_;
     ClockHost host_;
     std::unique_ptr<Store> store_;
-    uint32_t cache_mb_ = Config().cache_mb;  // of stores that are opened from now on
+    uint32_t cache_mib_ = Config().cache_mib;  // of stores that are opened from now on
 };
 
 }  // namespace belfry::storage

@@ -222,7 +222,7 @@ int64_t cache_used(const sqlite::Database& database) {
 }
 
 TEST_F(SqliteStore, CachesStayInTheirShareHoweverLargeTheFile) {
-    cache_mb_ = 2;
+    cache_mib_ = 2;
     belfry_registration row = sized<belfry_registration>();
     const std::string meta(4000, 'm');
     row.meta = str(std::string_view(meta));
@@ -256,17 +256,17 @@ TEST_F(SqliteStore, CachesStayInTheirShareHoweverLargeTheFile) {
 }
 
 TEST(SqliteStoreConfig, LeavesHalfOfTheProcessesCachesToOthers) {
-    constexpr uint32_t kAllCachesMb = 32;
-    EXPECT_LE(Config().cache_mb, kAllCachesMb / 2);
+    constexpr uint32_t kAllCachesMib = 32;
+    EXPECT_LE(Config().cache_mib, kAllCachesMib / 2);
 }
 
 TEST(SqliteStoreConfig, ReadsItsFieldsAndRefusesOthersValues) {
-    const Config config = parse_config(R"({"path":"/a/b.db","readers":8,"cache_mb":32})");
+    const Config config = parse_config(R"({"path":"/a/b.db","readers":8,"cache_mib":32})");
     EXPECT_EQ(config.path, "/a/b.db");
     EXPECT_EQ(config.writer_cache_kib() + 8 * config.reader_cache_kib(), 32U * 1024);
     EXPECT_EQ(parse_config("{}").readers, 4U);
     for (const char* bad :
-         {"", "[]", R"({"path":""})", R"({"path":1})", R"({"readers":0})", R"({"readers":"4"})", R"({"cache_mb":1})"}) {
+         {"", "[]", R"({"path":""})", R"({"path":1})", R"({"readers":0})", R"({"readers":"4"})", R"({"cache_mib":1})"}) {
         EXPECT_THROW(parse_config(bad), sqlite::Failure) << bad;
     }
 }
