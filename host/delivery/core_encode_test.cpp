@@ -248,6 +248,20 @@ TEST_F(Sends, WhatWaitsForThePaceComesBackWhenThePushIsCancelled) {
     EXPECT_LT(sent_n(), 10u);
 }
 
+TEST_F(Sends, AStopOutlivesTheCallsItCannotEnd) {
+    rig.options.stop_answers_ms = rig.options.stop_total_ms = 20;
+    provider().sending = [](const belfry_item&) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));  // a plugin that blocks
+        return ScriptedReply{};
+    };
+    rig.add_devices(4);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return provider().sending_now > 0; }));
+    rig.core->stop();
+    EXPECT_EQ(provider().sending_now, 0);
+}
+
 TEST_F(Sends, AStopReturnsWhatIsNotSentAndTheNextStartFinishesIt) {
     count();
     rig.set_rate(0, 600);

@@ -105,6 +105,8 @@ public:
     void tick(int64_t now_mono_ns);
     // [work]
     void run();
+    // Once no worker runs it: waits for calls of send that it still has under way. What waits is not sent.
+    void end_sends();
 
     // [settler] Between PageHost::settle and post(kSettled).
     std::span<const belfry_checkpoint> checkpoints() const noexcept { return checkpoints_; }

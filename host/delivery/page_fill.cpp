@@ -452,6 +452,11 @@ void Page::submit(Block& block) {
     generation.sends->submit(*block.job);
 }
 
+void Page::end_sends() {
+    for (const Group& group : groups_)
+        if (group.prepared && group.prepared->generation().sends) group.prepared->generation().sends->stop();
+}
+
 void Page::recall(Block& block) {
     if (block.job == nullptr) {
         world_.sender.recall(*block.portion);

@@ -113,6 +113,8 @@ bool PagePool::wait_idle(int64_t deadline_mono_ns) {
 
 void PagePool::stop() {
     workers_.stop();
+    // Calls of send that outlast the stop still write into their pages and ring at the workers.
+    for (const std::unique_ptr<Page>& page : pages_) page->end_sends();
 }
 
 }  // namespace belfry::delivery

@@ -36,7 +36,7 @@ void PreparedPush::add(const belfry_plan& row, Gate& gate, std::string_view targ
     compiled->variant = row.variant;
     compiled->credential = row.credential;
     compiled->items_max = std::max(1u, row.items_max);
-    compiled->encoded = row.body.n == 0;
+    compiled->encoded = row.body.n == 0 && !generation_->provider->sends();
     plan.endpoint = row.endpoint;
     if (row.credential >= 0 && generation_->authorizer != nullptr) {
         plan.credential = generation_->authorizer->slot(static_cast<uint32_t>(row.credential));

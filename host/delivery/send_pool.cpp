@@ -24,12 +24,17 @@ SendPool::SendPool(plugins::Provider& provider, const Clock& clock) : provider_(
 }
 
 SendPool::~SendPool() {
+    stop();
+}
+
+void SendPool::stop() {
     {
         const std::lock_guard lock(mutex_);
         stop_ = true;
     }
     wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    for (std::thread& thread : threads_)
+        if (thread.joinable()) thread.join();
 }
 
 void SendPool::submit(SendJob& job) {
@@ -72,7 +77,8 @@ int64_t SendPool::work(SendJob& job) {
         const SendJob::Run& run = job.runs[job.run];
         const uint32_t end = run.first + run.n;
         const int64_t now = clock_.mono_ns();
-        const bool over = job.recalled.load(std::memory_order_relaxed) || now >= job.portion->unsent_until_mono_ns;
+        const bool over = stop_.load(std::memory_order_relaxed) || job.recalled.load(std::memory_order_relaxed) ||
+                          now >= job.portion->unsent_until_mono_ns;
         uint32_t n = 0;
         int64_t wait = 0;
         while (!over && job.next + n < end && n < kItemsPerSend) {

@@ -62,6 +62,9 @@ public:
     void submit(SendJob& job);
     // What is not yet given to the plugin finishes soon as NeverSent.
     void recall(SendJob& job);
+    // Ends jobs after the call they are in; what was not given to the plugin finishes as NeverSent. Waits for the
+    // calls.
+    void stop();
     uint32_t threads() const noexcept { return static_cast<uint32_t>(threads_.size()); }
 
 private:
@@ -76,7 +79,7 @@ private:
     std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<SendJob*> high_, normal_;
-    bool stop_ = false;
+    std::atomic<bool> stop_{false};
     std::vector<std::thread> threads_;
 };
 
