@@ -234,6 +234,7 @@ Result<uint32_t> Provider::encoded(std::span<const belfry_item> items, const bel
         for (const belfry_span span : {request.origin, request.path, request.headers, request.body}) {
             if (!inside(span, outbox.buf_n)) return broken(Fault::BadRow, "wrote a request outside of its buffer");
         }
+        if (request.items == 0) return broken(Fault::BadRow, "wrote a request for no item");
         if (request.items > length) return broken(Fault::BadRow, "wrote a request for more items than it was given");
         for (uint32_t n = 0; n < request.items; ++n) take(request.first_item + n);
     }

@@ -255,6 +255,7 @@ TEST_F(ProviderTest, ChecksThatEncodeCoversItsPrefixInsideTheOutbox) {
     EXPECT_EQ(run(1, {request(40, 1, {5, 6})}, {}), -1) << "body ends behind what was written";
     EXPECT_EQ(run(1, {request(40, 1, {0xffffffffu, 2})}, {}), -1);
     EXPECT_EQ(run(4, {request(40, 3)}, {}), -1) << "longer than what was given";
+    EXPECT_EQ(run(1, {request(40, 1), request(7, 0)}, {}), -1) << "a request for nobody";
     EXPECT_EQ(run(0, {}, {}), -1) << "no progress";
     EXPECT_EQ(faults_.of(Fault::NotAdvancing), 1u);
 }
