@@ -211,7 +211,10 @@ Transaction::Transaction(Database& database, Kind kind) : database_(database) {
 }
 
 Transaction::~Transaction() {
-    if (!open_ || !database_.in_transaction()) return;
+    if (!open_) return;
+    // Also where SQLite rolled back by itself: before anything of ours looks at the file again.
+    if (database_.wal_buffer_) WalBuffer::forget(database_.connection());
+    if (!database_.in_transaction()) return;
     try {
         database_.rollback_.run();
     } catch (const Failure&) {

@@ -155,6 +155,13 @@ WalBuffer::WalBuffer() : vfs_{} {
     if (sqlite3_vfs_register(&vfs_, 0) != SQLITE_OK) throw Failure(BELFRY_INTERNAL, "SQLite takes no VFS");
 }
 
+void WalBuffer::forget(sqlite3* connection) noexcept {
+    sqlite3_file* wal = nullptr;
+    if (sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&wal)) != SQLITE_OK)
+        return;
+    if (wal != nullptr && wal->pMethods == &kMethods) of(wal).used = 0;
+}
+
 WalBuffer::~WalBuffer() {
     sqlite3_vfs_unregister(&vfs_);
 }

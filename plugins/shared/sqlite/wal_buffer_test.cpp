@@ -131,6 +131,27 @@ TEST_F(BufferedWal, LargeTransactionsSpillAndAreTakenBackWhole) {
     EXPECT_EQ(database->value("PRAGMA integrity_check"), "ok");
 }
 
+TEST_F(BufferedWal, FramesTakenBackNeverLandOnAStrangersCommit) {
+    auto database = writer(file(), true, 64);
+    insert(*database, 100);
+    ASSERT_TRUE(database->checkpoint());  // else the rollback reads the log, which empties the buffer in time
+    {
+        Transaction transaction(*database);
+        for (int i = 0; i < 60; ++i) database->execute("INSERT INTO t (b) VALUES (randomblob(2500))");  // spills
+    }
+    sqlite3* stranger = nullptr;
+    ASSERT_EQ(sqlite3_open(file().c_str(), &stranger), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(stranger, "UPDATE t SET b = zeroblob(2800)", nullptr, nullptr, nullptr), SQLITE_OK);
+    const std::string seen = database->value("SELECT count(*) FROM t WHERE b = zeroblob(2800)");
+    // A copy is what recovery finds after a crash.
+    for (const char* end : {"", "-wal"}) std::filesystem::copy_file(file() + end, file("copy.db") + end);
+    sqlite3_close(stranger);
+    EXPECT_EQ(seen, "100");
+    const auto recovered = writer(file("copy.db"), false);
+    EXPECT_EQ(recovered->value("SELECT count(*) FROM t WHERE b = zeroblob(2800)"), "100");
+    EXPECT_EQ(recovered->value("PRAGMA integrity_check"), "ok");
+}
+
 TEST_F(BufferedWal, NeedsFullSync) {
     auto database = writer(file());
     EXPECT_THROW(database->set_synchronous(Synchronous::Normal), Failure);
