@@ -68,6 +68,12 @@ void fit_to_push(const belfry_prepared* prepared, const Rule& rule, belfry_verdi
         verdict.outcome = BELFRY_MISCONFIGURED;
         verdict.scope = kInstance;
     }
+    // The caller's own topic, or one derived for a push type, has tokens of its own: this says nothing about the
+    // device.
+    if (rule.reason == "DeviceTokenNotForTopic" && !push.topic_is_ours) {
+        verdict.outcome = BELFRY_REFUSED;
+        verdict.flags = 0;
+    }
     if (push.rendered && verdict.scope == kPush) verdict.scope = kItem;
 }
 
@@ -89,8 +95,9 @@ void decode_refusal(const belfry::Services& services, const Config& config, cons
     verdict.variant = answer.variant;
     verdict.gone_unix_ms = rule.outcome == BELFRY_DEVICE_GONE ? said.gone_unix_ms : 0;
     verdict.reason = belfry::str(std::string_view(reason));
-    // A fresh provider token that is refused as well is no matter of its age.
-    if ((rule.flags & BELFRY_VERDICT_REAUTH) != 0 && answer.resent > 0) verdict.flags = 0;
+    // Sent again already: no third time, but a token that is too old must be renewed whatever the first time was about.
+    if ((rule.flags & BELFRY_VERDICT_REAUTH) != 0 && answer.resent > 0)
+        verdict.flags &= ~uint32_t{BELFRY_VERDICT_RESEND};
     if (rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY)
         verdict.retry_after_ms = wait_of(rule, config, answer);
     ask_other_environment(config, answer, rule, verdict);

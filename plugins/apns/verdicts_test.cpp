@@ -34,7 +34,7 @@ const Case kCases[] = {
     {"BadMessageId", refusal(400, "BadMessageId"), BELFRY_REFUSED, kPush, 0, 0, "BadMessageId"},
     {"BadPriority", refusal(400, "BadPriority"), BELFRY_REFUSED, kPush, 0, 0, "BadPriority"},
     {"BadTopic", refusal(400, "BadTopic"), BELFRY_REFUSED, kPush, 0, 0, "BadTopic"},
-    {"DeviceTokenNotForTopic", refusal(400, "DeviceTokenNotForTopic"), BELFRY_DEVICE_GONE, kItem, kSuspect, 0,
+    {"DeviceTokenNotForTopic", refusal(400, "DeviceTokenNotForTopic"), BELFRY_REFUSED, kItem, 0, 0,
      "DeviceTokenNotForTopic"},
     {"DuplicateHeaders", refusal(400, "DuplicateHeaders"), BELFRY_REFUSED, kPush, 0, 0, "DuplicateHeaders"},
     {"IdleTimeout", refusal(400, "IdleTimeout"), BELFRY_RETRY, kItem, kAgain, 1'000, "IdleTimeout"},
@@ -48,8 +48,8 @@ const Case kCases[] = {
      "BadCertificateEnvironment"},
     {"A11_ExpiredProviderToken", refusal(403, "ExpiredProviderToken"), BELFRY_AUTH_REFUSED, kInstance, kRenew, 0,
      "ExpiredProviderToken"},
-    {"A11_again_with_a_fresh_token", again(refusal(403, "ExpiredProviderToken")), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
-     "ExpiredProviderToken"},
+    {"A11_again_with_a_fresh_token", again(refusal(403, "ExpiredProviderToken")), BELFRY_AUTH_REFUSED, kInstance,
+     BELFRY_VERDICT_REAUTH | kReconnect, 0, "ExpiredProviderToken"},
     {"Forbidden", refusal(403, "Forbidden"), BELFRY_AUTH_REFUSED, kInstance, 0, 0, "Forbidden"},
     {"A12_InvalidProviderToken", refusal(403, "InvalidProviderToken"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
      "InvalidProviderToken"},
@@ -66,12 +66,12 @@ const Case kCases[] = {
     {"A7_ExpiredToken", refusal(410, "ExpiredToken"), BELFRY_DEVICE_GONE, kItem, 0, 0, "ExpiredToken"},
     {"A5_Unregistered", refusal(410, "Unregistered"), BELFRY_DEVICE_GONE, kItem, 0, 0, "Unregistered"},
     {"A8_PayloadTooLarge", refusal(413, "PayloadTooLarge"), BELFRY_REFUSED, kPush, 0, 0, "PayloadTooLarge"},
-    {"A14_TooManyProviderTokenUpdates", refusal(429, "TooManyProviderTokenUpdates"), BELFRY_THROTTLED, kItem, kAgain,
+    {"A14_TooManyProviderTokenUpdates", refusal(429, "TooManyProviderTokenUpdates"), BELFRY_RETRY, kItem, kAgain,
      60'000, "TooManyProviderTokenUpdates"},
-    {"A15_TooManyRequests", refusal(429, "TooManyRequests"), BELFRY_THROTTLED, kItem, 0, 30'000, "TooManyRequests"},
+    {"A15_TooManyRequests", refusal(429, "TooManyRequests"), BELFRY_RETRY, kItem, 0, 30'000, "TooManyRequests"},
     {"A15_with_retry_after",
      {429, R"({"reason":"TooManyRequests"})", "7", 0, 0, 0},
-     BELFRY_THROTTLED,
+     BELFRY_RETRY,
      kItem,
      0,
      7'000,
@@ -122,6 +122,18 @@ TEST(ApnsVerdict, A1_AcceptedIsAccepted) {
     const Verdict verdict = bed.decode({200, "", "", 0, 0, 0});
     EXPECT_EQ(verdict.outcome, BELFRY_ACCEPTED);
     EXPECT_EQ(verdict.flags, 0U);
+}
+
+TEST(ApnsVerdict, ATokenOfAnotherTopicIsSuspectOnlyForTheConfiguredTopic) {
+    ApnsBed bed;
+    const Answer answer = refusal(400, "DeviceTokenNotForTopic");
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    EXPECT_EQ(bed.decode(answer).outcome, BELFRY_DEVICE_GONE);
+    EXPECT_EQ(bed.decode(answer).flags, kSuspect);
+    // com.example.app.voip, made of the push type, has tokens of its own.
+    ASSERT_TRUE(bed.prepare(R"({"headers":{"apns-push-type":"voip"},"payload":{}})"));
+    EXPECT_EQ(bed.decode(answer).outcome, BELFRY_REFUSED);
+    EXPECT_EQ(bed.decode(answer).flags, 0U);
 }
 
 TEST(ApnsVerdict, A5_CarriesSinceWhenATokenIsDead) {

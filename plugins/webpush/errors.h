@@ -68,7 +68,7 @@ inline constexpr Rule kRules[] = {
      "PROXY_AUTHENTICATION", "a proxy is in the way"},
     {413, 413, nullptr, BELFRY_REFUSED, kItem, 0, 0,
      "TOO_LARGE", "shorten the payload: the push service takes less"},
-    {429, 429, is_apples, BELFRY_THROTTLED, kItem, 0, 60'000,
+    {429, 429, is_apples, BELFRY_RETRY, kItem, 0, 60'000,
      "TOO_MANY", "too many messages for this browser"},
     {429, 429, nullptr, BELFRY_THROTTLED, kOrigin, 0, 60'000,
      "TOO_MANY", "the push service wants less"},

@@ -33,6 +33,8 @@ public:
     // A service refused a token of this origin. True if the next is a new one: tokens of a few minutes are kept.
     bool distrust(std::string_view origin);
     const std::string& public_key() const { return pairs_.front().public_key; }
+    // A subscription does not say which of them it was made for, unless its owner did when it registered.
+    bool several() const { return pairs_.size() > 1; }
 
 private:
     struct Pair {

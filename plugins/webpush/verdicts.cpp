@@ -74,6 +74,11 @@ void decode_refusal(const belfry::Services& services, Keys& keys, const belfry_a
     verdict.scope = rule.scope;
     verdict.flags = rule.flags;
     verdict.variant = answer.variant;
+    // Of several keys another may be the right one: no word about the subscription.
+    if (rule.holds == of_another_key && keys.several()) {
+        verdict.outcome = BELFRY_REFUSED;
+        verdict.flags = 0;
+    }
     verdict.reason = belfry::str(std::string_view(reason));
     const bool waits = rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY;
     if (waits) verdict.retry_after_ms = evidence.retry_after_ms.value_or(rule.wait_ms);

@@ -119,12 +119,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"bad_key", {403, R"({"reason":"BadVapidPublicKey"})"}, BELFRY_AUTH_REFUSED, BELFRY_SCOPE_ORIGIN},
         Row{"gone", {410, R"({"reason":"Unregistered"})"}, BELFRY_DEVICE_GONE},
         Row{"too_large", {413, R"({"reason":"PayloadTooLarge"})"}, BELFRY_REFUSED},
-        Row{"too_many_for_one",
-            {429, R"({"reason":"TooManyRequests"})"},
-            BELFRY_THROTTLED,
-            BELFRY_SCOPE_ITEM,
-            0,
-            60'000},
+        Row{"too_many_for_one", {429, R"({"reason":"TooManyRequests"})"}, BELFRY_RETRY, BELFRY_SCOPE_ITEM, 0, 60'000},
         Row{"broken", {500, R"({"reason":"InternalServerError"})"}, BELFRY_RETRY},
         Row{"unavailable", {503, R"({"reason":"ServiceUnavailable"})"}, BELFRY_RETRY}),
     [](const auto& at) { return at.param.name; });
