@@ -3,6 +3,7 @@
 // Threads: asked from any (a parallel batch); read by the test when nobody asks.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -90,7 +91,7 @@ public:
         if (refusal) return *refusal;
         replayed = ids;
         replayed_expired = ignore_expiry;
-        return static_cast<uint32_t>(ids.size());
+        return std::min(static_cast<uint32_t>(ids.size()), replays_at_most);
     }
     Result<delivery::QueueStats> queue_stats() override {
         if (refusal) return *refusal;
@@ -109,6 +110,7 @@ public:
     std::vector<delivery::ProviderStatus> provider_states;
     std::vector<uint64_t> replayed;
     bool replayed_expired = false;
+    uint32_t replays_at_most = UINT32_MAX;
     std::vector<std::string> states;  // of the next status calls; then "running"
 
 private:
@@ -169,6 +171,7 @@ public:
         asked_app = app;
         audience::Changed changed;
         changed.keys.assign(which.size(), verdict);
+        changed.of_users = users_verdict;
         changed.devices = verdict == audience::Changed::Verdict::Done ? which.size() : 0;
         return changed;
     }
@@ -200,7 +203,8 @@ public:
     audience::TopicPage topic_page;
     int busy_calls = 0;  // of register_devices, before it has room
     audience::Change asked_change;
-    audience::Changed::Verdict verdict = audience::Changed::Verdict::Done;
+    audience::Changed::Verdict verdict = audience::Changed::Verdict::Done;        // of each key
+    audience::Changed::Verdict users_verdict = audience::Changed::Verdict::Done;  // of a device of the users
     std::string asked_topics, asked_app;
     std::optional<Error> refusal;
 

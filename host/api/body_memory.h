@@ -28,6 +28,7 @@ public:
             bytes_ += bytes;
             return true;
         }
+        int64_t taken() const noexcept { return bytes_; }
 
     private:
         BodyMemory& memory_;

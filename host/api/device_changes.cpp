@@ -59,6 +59,10 @@ Answer Service::device_update(const App& app, const Checked& params, std::string
     for (size_t i = 0; i < done->keys.size(); ++i) {
         if (done->keys[i] == Verdict::TooManyTopics) return too_many_topics("topics_update.topics", ids[i]);
     }
+    if (done->of_users == Verdict::TooManyTopics) {
+        return bad_request("topics_update.topics: a device of these users would have more than " +
+                           std::to_string(kTopicsMax) + " topics of its own; it was not changed, their others were");
+    }
     if (!keys.empty() && done->devices == 0)
         return fault_of(error(ErrorCode::NotFound, "no such device in this app; register it", "ids"));
     return "{}";

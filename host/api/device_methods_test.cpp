@@ -69,6 +69,15 @@ TEST(DeviceUpdate, NamesTheDeviceThatWouldHaveTooManyTopics) {
                                     " would have more than 1000 topics of its own; it was not changed");
 }
 
+TEST(DeviceUpdate, SaysThatADeviceOfAUserWasNotChanged) {
+    ApiBench bench;
+    bench.devices.users_verdict = Verdict::TooManyTopics;
+    const std::string body = R"({"users":["u"],"topics_update":{"op":"add","topics":["a"]}})";
+    EXPECT_EQ(code_of(bench, "device_update", body), 107);
+    bench.devices.users_verdict = Verdict::Done;
+    EXPECT_EQ(answer(bench, "device_update", body), Json::parse(R"({"result":{}})"));
+}
+
 TEST(DeviceUpdate, RefusesIdsOfOtherApps) {
     ApiBench bench;
     const std::string foreign = encode_device_id("shop", 9);

@@ -156,7 +156,7 @@ HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, st
     std::string body;
     if (auto refused = read_body(request, transport_errors, share, body)) return std::move(*refused);
     // As much as is left to one request alone, so that the longest body is read when nobody else is there.
-    const int64_t cost = std::min(read_cost(body), options_.body_memory_bytes - static_cast<int64_t>(body.size()));
+    const int64_t cost = std::min(read_cost(body), options_.body_memory_bytes - share.taken());
     if (!share.take(cost)) return answer_of(no_body_memory(), transport_errors);
     if (!json::check(body)) return plain(400, "Bad Request\n");
     const json::Value params = json::root(body);

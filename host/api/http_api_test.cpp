@@ -206,6 +206,21 @@ TEST(HttpApi, TakesMemoryForABodyOnlyAsItComes) {
     EXPECT_TRUE(bench.http.handle(idler).broken) << "it did not need what it announced";
 }
 
+TEST(HttpApi, ReadsALongBodyWithoutALengthWhenNobodyElseIsThere) {
+    HttpOptions options;
+    options.max_body_bytes = 500'000;
+    options.body_memory_bytes = 1'000'000;
+    ApiBench bench(options);
+    // Room for it is taken in steps that double, and what is made of it costs more than is left then.
+    std::string body = R"({"filter":{"users":["u")";
+    while (body.size() < 270'000) body += R"(,"u")";
+    body += "]}}";
+    FakeRequest request("POST", "/api/device_list?api_key=key-1", body);
+    request.chunked = true;
+    const nlohmann::json answer = nlohmann::json::parse(bench.http.handle(request).body);
+    EXPECT_EQ(answer.count("result"), 1u) << answer;
+}
+
 TEST(HttpApi, WrapsErrorsByMode) {
     struct Case {
         ErrorCode error;

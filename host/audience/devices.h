@@ -89,6 +89,8 @@ struct Changed {
     };
     std::vector<Verdict> keys;  // per key, in their order
     uint64_t devices = 0;       // that were changed, those of the users included
+    // Why a device of the users stayed as it was, while their others were changed; else Done.
+    Verdict of_users = Verdict::Done;
 };
 
 class Devices {

@@ -64,6 +64,7 @@ Result<Changed> Registry::update(std::string_view app, const std::vector<int64_t
         if (!verdict) failed = row.code;
         const bool of_key = row.index < keys.size();
         if (of_key && verdict) changed.keys[row.index] = *verdict;
+        if (!of_key && verdict && row.code != BELFRY_OK) changed.of_users = *verdict;
         // With keys, the users' rows count the same devices again.
         if (of_key || keys.empty()) changed.devices += row.changed;
     });

@@ -85,14 +85,17 @@ void Writer::edit_devices(std::string_view app, const belfry_selection& which, b
         for (size_t i = 0; i < users.size(); ++i) {
             const std::string user = text(users[i]);
             uint32_t changed = 0;
+            belfry_code refused = BELFRY_OK;
             if (!keys.empty()) {
                 changed = changed_of_user[user];
             } else if (number) {
                 for (const int64_t key : devices_.keys_of_user(*number, user, -1, UINT32_MAX)) {
-                    if (edit_one(key) == BELFRY_OK) ++changed;
+                    const belfry_code code = edit_one(key);
+                    if (code == BELFRY_OK) ++changed;
+                    if (code != BELFRY_OK && BELFRY_CODE_CLASS(code) != BELFRY_NOT_FOUND) refused = code;
                 }
             }
-            results.push_back(item(keys.size() + i, -1, BELFRY_OK, changed));
+            results.push_back(item(keys.size() + i, -1, refused, changed));
         }
     });
     emit_all(results, emit, ctx);

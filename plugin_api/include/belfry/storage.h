@@ -200,7 +200,7 @@ typedef struct belfry_storage {
                                     belfry_why*);
     /* Applies one patch to the devices of `which` (by keys and/or users only; given both, a device must match both);
      * emits one belfry_item_result per key, then per user: `index` counts the keys first. Keys: OK, NOT_FOUND, CONFLICT
-     * (guard), TOO_LARGE; users: OK. */
+     * (guard), TOO_LARGE; users: OK, or the code of a device of theirs that stayed as it was. */
     belfry_code (*update_devices)(belfry_instance*, belfry_str app, const belfry_selection* which, const belfry_patch*,
                                   belfry_emit, void* ctx, belfry_why*);
     /* Removes the devices of `which` (by keys and/or users) with their subscriptions; emits as update_devices. */

@@ -210,6 +210,12 @@ void many_topics(Context& context) {
     world.register_one(phone);
     require_equal(world.scan_all("own-999").at(0).token, "rotated", "token in the last topic after rotation");
     require_equal(world.scan_all("bound-9999").at(0).token, "rotated", "token in the last bound topic after rotation");
+    Change more;
+    more.flags = BELFRY_PATCH_TOPICS;
+    more.topic_op = BELFRY_TOPICS_ADD;
+    more.topics = {"one too many"};
+    const belfry_item_result kept = world.update({.users = {"ann"}}, more)[0];
+    require(kept.code == BELFRY_TOO_LARGE && kept.changed == 0, "a user's device that stays as it was is said");
     world.remove({.keys = {key}});
     require(world.scan_keys("own-0").empty() && world.device_topics().empty(), "nothing is left");
     Phone over = phone_of("", "b", own);
