@@ -116,7 +116,10 @@ int replay(const Call& call) {
     } else {
         call.world.out << "replayed " << replayed << " of " << ids->size() << "\n";
     }
-    return kDone;
+    if (replayed == static_cast<int64_t>(ids->size())) return kDone;
+    call.world.err << "belfry: the others are unknown in this app, were replayed already, or have expired "
+                      "(--ignore-expiry)\n";
+    return kFailed;
 }
 
 std::string credential_of(const Json& provider) {

@@ -345,6 +345,10 @@ TEST_F(Cli, ShowsTheQueueAndItsDeadLettersAndReplaysThem) {
 
     EXPECT_EQ(belfry({"queue", "replay", "17", "18"}).out, "replayed 2 of 2\n");
     EXPECT_EQ(delivery_.replayed, (std::vector<uint64_t>{17, 18}));
+    delivery_.replays_at_most = 1;
+    const auto some = belfry({"queue", "replay", "17", "18"});
+    EXPECT_EQ(some.code, 1);
+    EXPECT_NE(some.err.find("replayed already"), std::string::npos);
     EXPECT_EQ(belfry({"queue", "replay", "--all", "--ignore-expiry", "--json"}).out, "{\"replayed\":1}\n");
     EXPECT_EQ(delivery_.replayed, (std::vector<uint64_t>{17}));
     EXPECT_TRUE(delivery_.replayed_expired);

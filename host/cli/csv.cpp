@@ -88,6 +88,7 @@ Result<bool> read_record(std::istream& in, std::vector<std::string>& cells) {
             cells.back() += c;
         }
     }
+    if (in.bad()) return error(ErrorCode::Unavailable, "cannot be read any further: input error");
     if (inside) return error(ErrorCode::InvalidArgument, "ends inside quotes");
     return any;
 }

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <streambuf>
 
 namespace belfry::cli {
 namespace {
@@ -22,6 +23,26 @@ std::string lines_of(const std::string& csv) {
         if (!more) return more.error().to_string();
         if (!*more) return out;
     }
+}
+
+// A disk that gives up in the middle.
+class BrokenFile final : public std::streambuf {
+public:
+    BrokenFile() { setg(text_, text_, text_ + sizeof text_ - 1); }
+
+private:
+    int_type underflow() override { throw std::ios_base::failure("input error"); }
+    char text_[30] = "provider,token\nfcm,a\nfcm,b";
+};
+
+TEST(Csv, AReadErrorIsNotTheEnd) {
+    BrokenFile file;
+    std::istream in(&file);
+    CsvReader reader(in);
+    ASSERT_TRUE(reader.open());
+    std::string line;
+    ASSERT_TRUE(reader.next(line));
+    EXPECT_NE(reader.next(line).error().message.find("input error"), std::string::npos);
 }
 
 TEST(Csv, ReadsQuotedCellsOverLinesAndEitherEndOfLine) {
