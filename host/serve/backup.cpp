@@ -19,9 +19,16 @@ Error failed(const char* what, const fs::path& path, const std::error_code& why)
                  std::string(what) + ": " + why.message() + "; look at admin.backup_dir", path.string());
 }
 
-void sync_folder(const fs::path& folder) {
-    const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+void sync(const fs::path& file_or_folder) {
+    const UniqueFd fd(::open(file_or_folder.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd) ::fsync(fd.get());
+}
+
+// A backup that was announced is there after a power loss, too.
+void sync_all(const fs::path& folder) {
+    std::error_code why;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, why)) sync(entry.path());
+    sync(folder);
 }
 
 Status copy_if_there(const fs::path& from, const fs::path& to) {
@@ -64,7 +71,7 @@ Result<api::Backup> BackupMaker::make(const std::string& name) {
     log_.info("backup begins", {{"folder", folder.string()}});
     Status filled = fill(draft);
     if (filled) {
-        sync_folder(draft);
+        sync_all(draft);
         fs::rename(draft, folder, why);
         if (why) filled = failed("cannot be renamed", draft, why);
     }
@@ -73,7 +80,7 @@ Result<api::Backup> BackupMaker::make(const std::string& name) {
         log_.error("backup failed", {{"folder", folder.string()}, {"error", filled.error().to_string()}});
         return filled.error();
     }
-    sync_folder(into_);
+    sync(into_);
     api::Backup done{folder.string(), {}};
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, why)) {
         if (!entry.is_regular_file(why)) continue;

@@ -27,13 +27,13 @@ void ProviderGenerations::follow(delivery::Core& core) {
         const plugins::Instance* instance = instances_.find(configured.instance);
         const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
         if (!generation || known_[configured.instance] == generation->number()) continue;
-        known_[configured.instance] = generation->number();
         const Status switched = core.switch_provider(configured.instance, generation->provider(), generation);
         if (!switched) {
             log_.error("provider runs but is not used",
                        {{"provider", configured.instance}, {"error", switched.error().to_string()}});
             continue;
         }
+        known_[configured.instance] = generation->number();
         log_.info("provider in use", {{"provider", configured.instance}, {"generation", generation->number()}});
     }
 }

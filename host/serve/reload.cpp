@@ -66,9 +66,13 @@ void Reload::name_what_needs_a_restart(const config::Config& fresh) {
         if (key != "log.level") log_.warning("a changed setting needs a restart", {{"setting", key}});
     }
     for (const config::ComponentConfig& provider : started_with_.providers) {
-        const bool kept = std::any_of(fresh.providers.begin(), fresh.providers.end(),
-                                      [&](const auto& other) { return other.instance == provider.instance; });
-        if (!kept) log_.warning("a removed provider runs on until a restart", {{"provider", provider.instance}});
+        const auto kept = std::find_if(fresh.providers.begin(), fresh.providers.end(),
+                                       [&](const auto& other) { return other.instance == provider.instance; });
+        if (kept == fresh.providers.end()) {
+            log_.warning("a removed provider runs on until a restart", {{"provider", provider.instance}});
+        } else if (kept->per_minute != provider.per_minute) {
+            log_.warning("a changed rate needs a restart", {{"provider", provider.instance}});
+        }
     }
 }
 
