@@ -16,20 +16,14 @@ namespace {
                           std::string("stored ") + what + " cannot be read; restore the file from a backup");
 }
 
-uint64_t take_number(std::string_view& bytes, const char* what) {
+uint64_t label_number(std::string_view& bytes) {
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        if (bytes.empty()) corrupt(what);
-        const auto byte = static_cast<unsigned char>(bytes.front());
-        bytes.remove_prefix(1);
-        value |= uint64_t{byte & 0x7fU} << shift;
-        if (byte < 0x80) return value;
-    }
-    corrupt(what);
+    if (!take_number(bytes, &value)) corrupt("labels");
+    return value;
 }
 
 std::string_view take_text(std::string_view& bytes) {
-    const uint64_t n = take_number(bytes, "labels");
+    const uint64_t n = label_number(bytes);
     if (n > bytes.size()) corrupt("labels");
     const std::string_view text = bytes.substr(0, n);
     bytes.remove_prefix(n);
@@ -37,38 +31,6 @@ std::string_view take_text(std::string_view& bytes) {
 }
 
 }  // namespace
-
-void put_number(uint64_t value, std::string& out) {
-    while (value >= 0x80) {
-        out.push_back(static_cast<char>(value | 0x80U));
-        value >>= 7U;
-    }
-    out.push_back(static_cast<char>(value));
-}
-
-void put_text(std::string_view text, std::string& out) {
-    put_number(text.size(), out);
-    out += text;
-}
-
-void encode_topics(std::span<const TopicRef> topics, std::string& out) {
-    out.clear();
-    int64_t before = 0;
-    for (const TopicRef& ref : topics) {
-        put_number((static_cast<uint64_t>(ref.topic - before) << 3U) | ref.origins, out);
-        before = ref.topic;
-    }
-}
-
-void decode_topics(std::string_view bytes, std::vector<TopicRef>& out) {
-    out.clear();
-    int64_t topic = 0;
-    while (!bytes.empty()) {
-        const uint64_t number = take_number(bytes, "topics");
-        topic += static_cast<int64_t>(number >> 3U);
-        out.push_back({topic, static_cast<uint32_t>(number & 7U)});
-    }
-}
 
 bool pack_token(std::string_view token, std::string_view data, std::string& out) {
     out.clear();
@@ -100,7 +62,7 @@ void encode_labels(const Labels& labels, std::string& out) {
 
 Labels decode_labels(std::string_view bytes) {
     Labels labels;
-    labels.variant = static_cast<uint32_t>(take_number(bytes, "labels"));
+    labels.variant = static_cast<uint32_t>(label_number(bytes));
     labels.provider = take_text(bytes);
     labels.platform = take_text(bytes);
     labels.timezone = take_text(bytes);

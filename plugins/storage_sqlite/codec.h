@@ -1,34 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packed columns of the storage file: a device's topics, the token in a subscription row, labels that Traits cannot
-// hold, and the cursors of lists.
+// The packed columns of the storage file: the token in a subscription row, labels that Traits cannot hold, and the
+// cursors of lists; a device's topics: storage/packing.h.
 //
 // Threads: [any].  Formats are part of the schema: a change of one is a migration.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
+
+#include "storage/packing.h"
 
 namespace belfry::storage {
-
-// LEB128; a text behind its length.
-void put_number(uint64_t value, std::string& out);
-void put_text(std::string_view text, std::string& out);
-
-// One subscription of a device: topic number and a bit mask of belfry_origin.
-struct TopicRef {
-    int64_t topic = 0;
-    uint32_t origins = 0;
-    bool operator==(const TopicRef&) const = default;
-};
-
-// Topics in ascending order of their numbers, as LEB128 of (distance << 3 | origins). Fails: CORRUPT.
-void encode_topics(std::span<const TopicRef> topics, std::string& out);
-void decode_topics(std::string_view bytes, std::vector<TopicRef>& out);
 
 // Token and provider_data as a subscription row carries them: the token, or token + data + 2 bytes of data's length.
 // Longer ones than kInlineBytesMax give an empty text: the row is joined with its device.

@@ -9,32 +9,6 @@
 namespace belfry::storage {
 namespace {
 
-TEST(StorageCodec, TopicsComeBackWithTheirOrigins) {
-    const std::vector<TopicRef> topics{{1, 1}, {2, 7}, {300, 2}, {int64_t{1} << 50, 4}};
-    std::string bytes;
-    encode_topics(topics, bytes);
-    std::vector<TopicRef> back{{9, 9}};
-    decode_topics(bytes, back);
-    EXPECT_EQ(back, topics);
-}
-
-TEST(StorageCodec, ThousandTopicsTakeAFewKilobytes) {
-    std::vector<TopicRef> topics;
-    for (int64_t i = 0; i < 1000; ++i) topics.push_back({1000 + i * 11, 1});
-    std::string bytes;
-    encode_topics(topics, bytes);
-    EXPECT_LE(bytes.size(), 1100U);
-}
-
-TEST(StorageCodec, CutTopicsAreCorruptInsteadOfFewer) {
-    std::string bytes;
-    encode_topics(std::vector<TopicRef>{{5000, 1}}, bytes);
-    bytes.pop_back();
-    std::vector<TopicRef> back;
-    EXPECT_THROW(decode_topics(bytes, back), sqlite::Failure);
-    EXPECT_THROW(decode_topics(std::string(11, '\xff'), back), sqlite::Failure);
-}
-
 TEST(StorageCodec, TokenAndDataAreTakenApartAgain) {
     std::string packed;
     EXPECT_FALSE(pack_token("token", "", packed));

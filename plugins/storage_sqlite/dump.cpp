@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "storage_sqlite/dump_page.h"
-#include "storage_sqlite/limits.h"
-#include "storage_sqlite/list_page.h"
+#include "storage/checks.h"
+#include "storage/dump_page.h"
+#include "storage/limits.h"
+#include "storage/paging.h"
+#include "storage_sqlite/dump_place.h"
 #include "storage_sqlite/reader.h"
 #include "storage_sqlite/selection.h"
 #include "storage_sqlite/writer.h"
@@ -49,19 +51,6 @@ DeviceRecord record_of(const DeviceView& view) {
 
 [[noreturn]] void refuse_record(size_t index, const char* why) {
     throw Failure(BELFRY_BAD_REQUEST, why, "records[" + std::to_string(index) + "]");
-}
-
-bool fits(const DeviceRecord& record) {
-    for (const std::string_view label :
-         {record.provider, record.user, record.platform, record.timezone, record.locale}) {
-        if (label.size() > kNameBytesMax) return false;
-    }
-    const bool has_names = std::all_of(record.topics.begin(), record.topics.end(), [](const auto& topic) {
-        return is_name(str(topic.first), false) && topic.second > 0 && topic.second < 8;
-    });
-    return has_names && record.key >= 0 && record.key < BELFRY_KEY_END && !record.provider.empty() &&
-           !record.token.empty() && record.token.size() <= kTokenBytesMax && record.data.size() <= kDataBytesMax &&
-           record.meta.size() <= kMetaBytesMax;
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <charconv>
 #include <cstdio>
 
-#include "storage_sqlite/limits.h"
-#include "storage_sqlite/list_page.h"
+#include "storage/limits.h"
+#include "storage/paging.h"
 #include "storage_sqlite/reader.h"
 #include "storage_sqlite/selection.h"
 

@@ -6,7 +6,8 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "storage_sqlite/limits.h"
+#include "storage/checks.h"
+#include "storage/limits.h"
 #include "storage_sqlite/writer.h"
 
 namespace belfry::storage {
@@ -14,42 +15,6 @@ namespace belfry::storage {
 using sqlite::Failure;
 
 namespace {
-
-belfry_item_result item(size_t index, int64_t key, belfry_code code, uint32_t changed) {
-    belfry_item_result result = sized<belfry_item_result>();
-    result.index = static_cast<uint32_t>(index);
-    result.key = key;
-    result.code = code;
-    result.changed = changed;
-    return result;
-}
-
-belfry_code check_names(belfry_list names) {
-    for (const belfry_str& name : Rows<belfry_str>(names)) {
-        if (name.n == 0) return BELFRY_BAD_REQUEST;
-        if (!is_name(name, false)) return BELFRY_TOO_LARGE;
-    }
-    return BELFRY_OK;
-}
-
-void check_patch(const belfry_patch& patch) {
-    if ((patch.flags & BELFRY_PATCH_USER) != 0 && !is_name(patch.user, true)) {
-        throw Failure(BELFRY_TOO_LARGE, "a user has at most 255 bytes", "user");
-    }
-    if ((patch.flags & BELFRY_PATCH_META) != 0 && patch.meta.n > kMetaBytesMax) {
-        throw Failure(BELFRY_TOO_LARGE, "meta has at most 16 KiB", "meta");
-    }
-    if (((patch.flags & BELFRY_PATCH_TIMEZONE) != 0 && !is_name(patch.timezone, true)) ||
-        ((patch.flags & BELFRY_PATCH_LOCALE) != 0 && !is_name(patch.locale, true))) {
-        throw Failure(BELFRY_TOO_LARGE, "timezone and locale have at most 255 bytes", "timezone, locale");
-    }
-    if ((patch.flags & BELFRY_PATCH_TOPICS) == 0) return;
-    if (patch.topic_op < BELFRY_TOPICS_ADD || patch.topic_op > BELFRY_TOPICS_SET) {
-        throw Failure(BELFRY_BAD_REQUEST, "the operation is add, remove or set", "topics.op");
-    }
-    const belfry_code code = check_names(patch.topics);
-    if (code != BELFRY_OK) throw Failure(code, "a topic has 1 to 255 bytes", "topics");
-}
 
 bool contains(belfry_list names, std::string_view name) {
     for (const belfry_str& one : Rows<belfry_str>(names)) {
@@ -80,7 +45,7 @@ void Writer::edit_devices(std::string_view app, const belfry_selection& which, b
         for (size_t i = 0; i < keys.size(); ++i) {
             const belfry_code code = edit_one(keys[i]);
             if (code == BELFRY_OK && !users.empty()) ++changed_of_user[before_.user];
-            results.push_back(item(i, keys[i], code, code == BELFRY_OK ? 1 : 0));
+            results.push_back(item_result(i, keys[i], code, code == BELFRY_OK ? 1 : 0));
         }
         for (size_t i = 0; i < users.size(); ++i) {
             const std::string user = text(users[i]);
@@ -95,7 +60,7 @@ void Writer::edit_devices(std::string_view app, const belfry_selection& which, b
                     if (code != BELFRY_OK && BELFRY_CODE_CLASS(code) != BELFRY_NOT_FOUND) refused = code;
                 }
             }
-            results.push_back(item(keys.size() + i, -1, refused, changed));
+            results.push_back(item_result(keys.size() + i, -1, refused, changed));
         }
     });
     emit_all(results, emit, ctx);
@@ -183,10 +148,11 @@ void Writer::update_user_topics(std::string_view app, belfry_list changes, belfr
 }
 
 belfry_item_result Writer::bind_one(int64_t app, const belfry_user_topics& change, int64_t now) {
-    if (!is_name(change.user, true)) return item(0, -1, BELFRY_TOO_LARGE, 0);
-    if (change.op < BELFRY_TOPICS_ADD || change.op > BELFRY_TOPICS_SET) return item(0, -1, BELFRY_BAD_REQUEST, 0);
+    if (!is_name(change.user, true)) return item_result(0, -1, BELFRY_TOO_LARGE, 0);
+    if (change.op < BELFRY_TOPICS_ADD || change.op > BELFRY_TOPICS_SET)
+        return item_result(0, -1, BELFRY_BAD_REQUEST, 0);
     const belfry_code code = check_names(change.topics);
-    if (code != BELFRY_OK) return item(0, -1, code, 0);
+    if (code != BELFRY_OK) return item_result(0, -1, code, 0);
     const std::string_view user = view(change.user);
     std::vector<int64_t> bound = topics_.bound_to(app, user);
     if (change.op == BELFRY_TOPICS_SET) bound.clear();
@@ -201,7 +167,7 @@ belfry_item_result Writer::bind_one(int64_t app, const belfry_user_topics& chang
     bound.erase(std::unique(bound.begin(), bound.end()), bound.end());
     topics_.bind(app, user, bound);
     uint32_t changed = 0;
-    if (user.empty()) return item(0, -1, BELFRY_OK, changed);
+    if (user.empty()) return item_result(0, -1, BELFRY_OK, changed);
     for (const int64_t key : devices_.keys_of_user(app, user, -1, UINT32_MAX)) {
         if (!devices_.load(app, key, before_)) continue;
         after_ = before_;
@@ -211,7 +177,7 @@ belfry_item_result Writer::bind_one(int64_t app, const belfry_user_topics& chang
         devices_.update(app, before_, after_);
         ++changed;
     }
-    return item(0, -1, BELFRY_OK, changed);
+    return item_result(0, -1, BELFRY_OK, changed);
 }
 
 std::optional<int64_t> Writer::key_of_fact(int64_t app, const belfry_fact& fact) {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "storage_sqlite/limits.h"
+#include "storage/limits.h"
 
 namespace belfry::storage {
 

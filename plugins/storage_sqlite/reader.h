@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "sqlite/database.h"
+#include "storage/halving.h"
 #include "storage_sqlite/device.h"
 #include "storage_sqlite/row_batch.h"
 #include "storage_sqlite/words.h"
@@ -117,14 +118,18 @@ private:
     std::optional<DumpPlace> dump_devices(std::string_view app, int64_t after, DumpPage& page);
     std::optional<DumpPlace> dump_bindings(std::string_view app, int64_t last, DumpPage& page);
 
-    struct Range {  // of keys: inside a topic, or of a whole app
-        bool by_topic;
-        int64_t number;
+    class Range final : public KeyRange {  // of keys: inside a topic, or of a whole app
+    public:
+        Range(Reader& reader, bool by_topic, int64_t number) : reader_(reader), by_topic_(by_topic), number_(number) {}
+        std::optional<int64_t> edge(int64_t after, int64_t hi, bool last) override;
+        std::vector<int64_t> keys(int64_t after, int64_t hi, uint32_t limit) override;
+
+    private:
+        Reader& reader_;
+        bool by_topic_;
+        int64_t number_;
     };
     std::optional<Range> range_of(const belfry_scan& scan);
-    std::optional<int64_t> edge(const Range& range, int64_t after, int64_t hi, bool last);
-    std::vector<int64_t> keys_in(const Range& range, int64_t after, int64_t hi, uint32_t limit);
-    int64_t estimated_middle(const Range& range, int64_t first, int64_t last);
 
     std::unique_ptr<sqlite::Database> database_;
     Words words_;

@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "storage_sqlite/limits.h"
+#include "storage/checks.h"
+#include "storage/limits.h"
 #include "storage_sqlite/writer.h"
 
 namespace belfry::storage {
@@ -16,7 +17,6 @@ using sqlite::Failure;
 namespace {
 
 constexpr int64_t kSequenceEnd = int64_t{1} << BELFRY_KEY_SEQUENCE_BITS;
-constexpr uint32_t kPrefixEnd = 1U << 16;
 // A key that comes back from before a restore moves the sequence up to it, so that it is not given twice. Above this a
 // key is taken for made up, and may not use up the sequence.
 constexpr int64_t kSequenceTrusted = kSequenceEnd / 2;
@@ -26,43 +26,6 @@ void copy_hash(const uint8_t (&from)[16], Hash& to) {
 }
 
 }  // namespace
-
-bool is_name(belfry_str name, bool may_be_empty) {
-    return name.n <= kNameBytesMax && (may_be_empty || name.n > 0);
-}
-
-belfry_code check_registration(const belfry_registration& row) {
-    if (row.key < -1 || row.key >= BELFRY_KEY_END || row.prefix >= kPrefixEnd) return BELFRY_BAD_REQUEST;
-    if (row.token.n == 0 || row.provider.n == 0) return BELFRY_BAD_REQUEST;
-    if (row.token.n > kTokenBytesMax || row.data.n > kDataBytesMax || row.meta.n > kMetaBytesMax)
-        return BELFRY_TOO_LARGE;
-    if (row.topics.n > kTopicsPerDeviceMax) return BELFRY_TOO_LARGE;
-    for (const belfry_str label : {row.provider, row.user, row.platform, row.timezone, row.locale}) {
-        if (!is_name(label, true)) return BELFRY_TOO_LARGE;
-    }
-    for (const belfry_str& topic : Rows<belfry_str>(row.topics)) {
-        if (topic.n == 0) return BELFRY_BAD_REQUEST;
-        if (!is_name(topic, false)) return BELFRY_TOO_LARGE;
-    }
-    return BELFRY_OK;
-}
-
-void add_origin(std::vector<TopicRef>& topics, int64_t topic, uint32_t origin) {
-    const auto at = std::lower_bound(topics.begin(), topics.end(), topic,
-                                     [](const TopicRef& ref, int64_t t) { return ref.topic < t; });
-    if (at != topics.end() && at->topic == topic) {
-        at->origins |= origin;
-    } else {
-        topics.insert(at, {topic, origin});
-    }
-}
-
-void drop_origin(std::vector<TopicRef>& topics, uint32_t origin, const std::vector<int64_t>& except) {
-    for (TopicRef& ref : topics) {
-        if (!std::binary_search(except.begin(), except.end(), ref.topic)) ref.origins &= ~origin;
-    }
-    std::erase_if(topics, [](const TopicRef& ref) { return ref.origins == 0; });
-}
 
 void Writer::register_devices(std::string_view app, belfry_list registrations, belfry_emit emit, void* ctx) {
     const Rows<belfry_registration> rows(registrations);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "storage_sqlite/limits.h"
+#include "storage/limits.h"
 #include "storage_sqlite/reader.h"
 
 namespace belfry::storage {
@@ -13,13 +13,6 @@ namespace belfry::storage {
 using sqlite::Failure;
 
 namespace {
-
-// Ranges up to this size are halved exactly.
-constexpr uint32_t kCountedForSplit = 8192;
-constexpr uint32_t kSampledPerSlot = 4;
-constexpr uint32_t kCountedPerSample = 2048;
-constexpr int kSlotShift = 48;
-constexpr int kBucketShift = 40;
 
 void check(const belfry_scan& scan) {
     if (scan.by != BELFRY_BY_ALL && scan.by != BELFRY_BY_TOPIC) {
@@ -134,23 +127,23 @@ void Reader::fetch(std::string_view app, int32_t by, belfry_list values, uint32_
 
 std::optional<Reader::Range> Reader::range_of(const belfry_scan& scan) {
     const auto app = app_number(view(scan.app));
-    if (!app || scan.by == BELFRY_BY_ALL) return app ? std::optional(Range{false, *app}) : std::nullopt;
+    if (!app || scan.by == BELFRY_BY_ALL) return app ? std::optional(Range(*this, false, *app)) : std::nullopt;
     const auto topic = topic_number(*app, view(scan.value));
-    return topic ? std::optional(Range{true, *topic}) : std::nullopt;
+    return topic ? std::optional(Range(*this, true, *topic)) : std::nullopt;
 }
 
-std::optional<int64_t> Reader::edge(const Range& range, int64_t after, int64_t hi, bool last) {
-    sqlite::Statement& statement =
-        range.by_topic ? (last ? last_of_topic_ : first_of_topic_) : (last ? last_of_app_ : first_of_app_);
+std::optional<int64_t> Reader::Range::edge(int64_t after, int64_t hi, bool last) {
+    sqlite::Statement& statement = by_topic_ ? (last ? reader_.last_of_topic_ : reader_.first_of_topic_)
+                                             : (last ? reader_.last_of_app_ : reader_.first_of_app_);
     const sqlite::ResetAtEnd reset(statement);
-    if (!statement.with(range.number, after, hi).step() || statement.is_null(0)) return std::nullopt;
+    if (!statement.with(number_, after, hi).step() || statement.is_null(0)) return std::nullopt;
     return statement.integer(0);
 }
 
-std::vector<int64_t> Reader::keys_in(const Range& range, int64_t after, int64_t hi, uint32_t limit) {
+std::vector<int64_t> Reader::Range::keys(int64_t after, int64_t hi, uint32_t limit) {
     std::vector<int64_t> keys;
-    sqlite::Statement& statement = range.by_topic ? keys_of_topic_ : keys_of_app_;
-    statement.with(range.number, after, hi, limit);
+    sqlite::Statement& statement = by_topic_ ? reader_.keys_of_topic_ : reader_.keys_of_app_;
+    statement.with(number_, after, hi, limit);
     while (statement.step()) keys.push_back(statement.integer(0));
     return keys;
 }
@@ -158,47 +151,10 @@ std::vector<int64_t> Reader::keys_in(const Range& range, int64_t after, int64_t 
 int64_t Reader::split(const belfry_scan& scan) {
     check(scan);
     const Snapshot snapshot(*this);
-    const auto range = range_of(scan);
-    const auto first = range ? edge(*range, scan.after, scan.hi, false) : std::nullopt;
-    const auto last = first ? edge(*range, scan.after, scan.hi, true) : std::nullopt;
-    if (!last || *first == *last) throw Failure(BELFRY_NOT_FOUND, "fewer than two rows: nothing to halve");
-    const std::vector<int64_t> keys = keys_in(*range, scan.after, scan.hi, kCountedForSplit);
-    if (keys.size() < kCountedForSplit) return keys[keys.size() / 2];
-    return std::clamp(estimated_middle(*range, *first, *last), *first + 1, *last);
-}
-
-// Buckets of a slot are equally full, slots are not: a few buckets of each slot are counted, and the half is looked for
-// in the sums. Inside one bucket sequences are dense, so its arithmetic middle will do.
-int64_t Reader::estimated_middle(const Range& range, int64_t first, int64_t last) {
-    struct Part {
-        int64_t from, to;  // of keys, both included
-        double weight;
-    };
-    std::vector<Part> parts;
-    for (std::optional<int64_t> at = first; at && *at <= last;) {
-        const int64_t slot = *at >> kSlotShift;
-        const int64_t slot_end = std::min(last, ((slot + 1) << kSlotShift) - 1);
-        const int64_t buckets = (slot_end >> kBucketShift) - (*at >> kBucketShift) + 1;
-        double counted = 0;
-        for (uint32_t i = 0; i < kSampledPerSlot; ++i) {
-            const int64_t bucket = (*at >> kBucketShift) + buckets * i / kSampledPerSlot;
-            const int64_t after = std::max(*at, bucket << kBucketShift) - 1;
-            const int64_t hi = std::min(slot_end, ((bucket + 1) << kBucketShift) - 1) + 1;
-            counted += static_cast<double>(keys_in(range, after, hi, kCountedPerSample).size());
-        }
-        parts.push_back({*at, slot_end, counted * static_cast<double>(buckets)});
-        at = edge(range, slot_end, last + 1, false);
-    }
-    double half = 0;
-    for (const Part& part : parts) half += part.weight / 2;
-    for (const Part& part : parts) {
-        if (half <= part.weight || &part == &parts.back()) {
-            const double share = part.weight > 0 ? std::min(1.0, half / part.weight) : 0.5;
-            return part.from + static_cast<int64_t>(static_cast<double>(part.to - part.from) * share);
-        }
-        half -= part.weight;
-    }
-    return first + (last - first) / 2;
+    auto range = range_of(scan);
+    const auto middle = range ? middle_of(*range, scan.after, scan.hi) : std::nullopt;
+    if (!middle) throw Failure(BELFRY_NOT_FOUND, "fewer than two rows: nothing to halve");
+    return *middle;
 }
 
 }  // namespace belfry::storage

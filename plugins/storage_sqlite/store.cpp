@@ -7,7 +7,7 @@
 #include <chrono>
 
 #include "sqlite/place.h"
-#include "storage_sqlite/limits.h"
+#include "storage/limits.h"
 
 namespace belfry::storage {
 

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "sqlite/failure.h"
-#include "storage_sqlite/limits.h"
+#include "storage/limits.h"
 #include "storage_sqlite/store_rig.h"
 
 namespace belfry::storage {

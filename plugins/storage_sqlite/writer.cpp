@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage_sqlite/limits.h"
+#include "storage/limits.h"
 #include "storage_sqlite/tables.h"
 
 namespace belfry::storage {

@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "sqlite/database.h"
+#include "storage/record.h"
 #include "storage_sqlite/device_table.h"
-#include "storage_sqlite/record.h"
 #include "storage_sqlite/topic_table.h"
 #include "storage_sqlite/words.h"
 
@@ -104,15 +104,6 @@ private:
     int64_t sequence_ = 0, stored_sequence_ = 0;
     Device before_, after_, other_;  // recycled, so that a row costs no allocations
 };
-
-// Whether a whole value may be stored: OK, BAD_REQUEST or TOO_LARGE.
-belfry_code check_registration(const belfry_registration& row);
-bool is_name(belfry_str name, bool may_be_empty);
-
-// Adds an origin to the topic's entry, or an entry; keeps the order.
-void add_origin(std::vector<TopicRef>& topics, int64_t topic, uint32_t origin);
-// Takes an origin from every entry that is not in `except` (ascending), and entries without origins away.
-void drop_origin(std::vector<TopicRef>& topics, uint32_t origin, const std::vector<int64_t>& except);
 
 // Hands rows out in portions; false if the receiver wanted no more.
 template <class Row>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packed columns of the embedded stores, as a damaged file would give them: refused as CORRUPT or read within their
 // bounds. Input: one byte that says which column, then its bytes.
+#include <belfry/services.hpp>
 #include <string>
 #include <vector>
 
 #include "fuzz/fuzz.h"
 #include "queue_sqlite/bundle.h"
-#include "shared/sqlite/failure.h"
 #include "storage_sqlite/codec.h"
 
 namespace {
@@ -68,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (column == 3) try_labels(bytes);
         if (column == 4) try_cursor(bytes);
         if (column == 5) require(storage::unpack_token(bytes, true).first.size() + 2 <= bytes.size());
-    } catch (const belfry::sqlite::Failure& failure) {
+    } catch (const belfry::Refused& failure) {
         require(failure.code() == BELFRY_CORRUPT && failure.what()[0] != '\0');
     }
     return 0;

@@ -109,8 +109,8 @@ void fail(sqlite3* connection, int sqlite_code, std::string_view doing) {
 belfry_code describe_exception(belfry_why* why) noexcept {
     try {
         throw;
-    } catch (const Failure& failure) {
-        return because(why, failure.code(), failure.where(), failure.what());
+    } catch (const Refused& refused) {
+        return because(why, refused.code(), refused.where(), refused.what());
     } catch (const std::bad_alloc&) {
         return because(why, BELFRY_RETRY_LATER, "", "out of memory");
     } catch (const std::exception& error) {

@@ -5,10 +5,9 @@
 // Threads: [any].  Not here: retrying, which is the host's.
 #pragma once
 
-#include <belfry/plugin.h>
 #include <sqlite3.h>
 
-#include <stdexcept>
+#include <belfry/services.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -17,16 +16,10 @@
 namespace belfry::sqlite {
 
 // Carries a code chosen by what the host does next. `where` names a place in the input or configuration, may be empty.
-class Failure : public std::runtime_error {
+class Failure : public Refused {
 public:
     Failure(belfry_code code, const std::string& text, std::string where = {})
-        : std::runtime_error(text), code_(code), where_(std::move(where)) {}
-    belfry_code code() const noexcept { return code_; }
-    const std::string& where() const noexcept { return where_; }
-
-private:
-    belfry_code code_;
-    std::string where_;
+        : Refused(code, std::move(where), text) {}
 };
 
 // The ABI code for an extended SQLite result code; system_errno is sqlite3_system_errno's at that moment.

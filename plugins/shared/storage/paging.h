@@ -6,15 +6,14 @@
 
 #include <belfry/storage.h>
 
+#include <belfry/services.hpp>
 #include <cstdio>
 #include <string>
-
-#include "sqlite/failure.h"
 
 namespace belfry::storage {
 
 [[noreturn]] inline void refuse_cursor() {
-    throw sqlite::Failure(BELFRY_BAD_REQUEST, "not a cursor of this list; start without one", "cursor");
+    throw Refused(BELFRY_BAD_REQUEST, "cursor", "not a cursor of this list; start without one");
 }
 
 inline void put_cursor(const std::string& text, belfry_page_end* end) {
@@ -23,7 +22,7 @@ inline void put_cursor(const std::string& text, belfry_page_end* end) {
 }
 
 inline void start_page(const belfry_paging& paging, belfry_page_end* end) {
-    if (paging.limit == 0) throw sqlite::Failure(BELFRY_BAD_REQUEST, "a page has at least one row", "limit");
+    if (paging.limit == 0) throw Refused(BELFRY_BAD_REQUEST, "limit", "a page has at least one row");
     end->more = 0;
     end->total = paging.want_total != 0 ? 0 : -1;
     end->cursor[0] = '\0';

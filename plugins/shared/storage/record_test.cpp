@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage_sqlite/record.h"
+#include "storage/record.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage_sqlite/record.h"
+#include "storage/record.h"
 
-#include "storage_sqlite/codec.h"
+#include "storage/packing.h"
 
 namespace belfry::storage {
 
@@ -24,15 +24,8 @@ public:
 
     uint64_t number() {
         uint64_t value = 0;
-        for (unsigned shift = 0; good_ && shift < 64; shift += 7) {
-            if (bytes_.empty()) break;
-            const auto byte = static_cast<unsigned char>(bytes_.front());
-            bytes_.remove_prefix(1);
-            value |= uint64_t{byte & 0x7fU} << shift;
-            if (byte < 0x80) return value;
-        }
-        good_ = false;
-        return 0;
+        if (good_) good_ = take_number(bytes_, &value);
+        return good_ ? value : 0;
     }
     int64_t time() { return static_cast<int64_t>(number()); }
     std::string_view text() {

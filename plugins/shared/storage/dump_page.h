@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page of a dump on its way out, and the place where the next one begins.
+// A page of a dump on its way out.
 //
-// Threads: those of the call.  Owner: Reader::dump.
+// Threads: those of the call.
 #pragma once
 
 #include <belfry/storage.h>
@@ -11,21 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "storage_sqlite/codec.h"
-#include "storage_sqlite/limits.h"
-#include "storage_sqlite/record.h"
+#include "storage/limits.h"
+#include "storage/record.h"
 
 namespace belfry::storage {
-
-// Behind a device (owner = its key), behind a bound user (its number), or behind a key of the cluster's state (rank and
-// hash).
-struct DumpPlace {
-    static constexpr char kDevices = 'd';
-    static constexpr char kBindings = 'b';
-    static constexpr char kState = 'k';
-    char part = kDevices;
-    PairCursor at;
-};
 
 class DumpPage {
 public:
