@@ -79,7 +79,7 @@ struct ComponentConfig {
     std::vector<PluginSecret> secrets;  // those of the section
     std::string origin;                 // where it is configured, for messages
     bool implied = false;               // nobody wrote it: embedded mode's own choice, may be left out
-    int64_t per_minute = 0;             // providers: requests per minute; 0 = what the plugin suggests
+    int64_t per_minute = 0;             // providers: deliveries per minute; 0 = what the plugin suggests
     int64_t max_connections = 0;        // providers: per endpoint and loop; 0 = default
     std::string ca_file;                // providers: trust only these roots; empty = the system's
 };

@@ -127,7 +127,7 @@ Section provider_section(ComponentConfig& c) {
     return {"providers.<name>",
             "A provider instance; `<name>` is the instance. All other keys of the section go to the plugin.",
             {{"plugin", &c.plugin, "The provider plugin; by default the one named like the instance."},
-             {"rate.per_minute", &c.per_minute, "Requests per minute; 0 leaves it to the plugin's suggestion.",
+             {"rate.per_minute", &c.per_minute, "Deliveries per minute; 0 leaves it to the plugin's suggestion.",
               between(0, 1'000'000'000)},
              {"max_connections", &c.max_connections, "Connections per endpoint and loop; 0 is the engine's default.",
               between(0, 1024)},

@@ -103,6 +103,72 @@ TEST_F(Encoded, OneRequestForManyDevicesIsJudgedPerDevice) {
     for (uint32_t i = 0; i < 400; ++i) EXPECT_EQ(rig.storage.has(MemoryStorage::key_of(i)), i % 40 != 0) << i;
 }
 
+// What Huawei's push service takes at once.
+TEST_F(Encoded, AThousandDevicesShareARequestAndAreJudgedOneByOne) {
+    provider().items_per_request = 1'000;
+    rig.add_devices(2'500, [](uint32_t i, MemoryStorage::Device& device) {
+        if (i % 500 == 0) device.token = "dead-" + std::to_string(i);
+    });
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 2'500);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_GONE], 5);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED], 2'495);
+    const std::vector<std::string> lines = wire.lines();
+    EXPECT_EQ(lines.size(), 2'500u);
+    EXPECT_EQ(std::set<std::string>(lines.begin(), lines.end()).size(), 2'500u);
+    size_t most = 0;
+    for (const std::string& body : wire.bodies)
+        most = std::max<size_t>(most, static_cast<size_t>(std::count(body.begin(), body.end(), '\n')));
+    EXPECT_EQ(most, 1'000u);
+    EXPECT_EQ(rig.core->providers()[0].in_flight, 0u);
+}
+
+TEST_F(Encoded, ARequestThatMayCarryManyMayAsWellCarryOne) {
+    provider().items_max = 1'000;  // equal renderings only: here none are equal
+    rig.add_devices(1'000);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 1'000);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED], 1'000);
+    EXPECT_EQ(wire.bodies.size(), 1'000u);
+    EXPECT_EQ(rig.core->providers()[0].in_flight, 0u);
+}
+
+TEST_F(Encoded, RequestsOfManySizesCoverEveryDeviceOnce) {
+    provider().items_max = 1'000;
+    provider().items_per_request = 37;  // ends inside blocks and across their borders
+    provider().items_per_encode = 450;
+    rig.add_devices(1'700, [](uint32_t i, MemoryStorage::Device& device) {
+        if (i % 101 == 0) device.token = "refuse-" + std::to_string(i);
+    });
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 1'700);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_REFUSED], 17);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED], 1'683);
+    EXPECT_EQ(wire.lines().size(), 1'683u);
+}
+
+TEST_F(Encoded, DevicesOfARequestWithoutAnAnswerAreTriedAgain) {
+    provider().items_per_request = 1'000;
+    std::atomic<int> left{1};
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        const ScriptedReply reply = wire(exchange);
+        return left-- > 0 ? without_answer(http::Transport::Unknown) : reply;
+    });
+    rig.add_devices(600);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 600);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED], 600);
+    EXPECT_EQ(wire.lines().size(), 1'200u);
+}
+
 TEST_F(Encoded, WhatEncodeRefusesIsFinalAndItsNeighboursAreSent) {
     provider().items_per_request = 4;
     rig.start();

@@ -79,7 +79,7 @@ public:
         ASSERT_TRUE(started) << started.error().to_string();
     }
 
-    // Before start: requests per minute of a provider.
+    // Before start: deliveries per minute of a provider.
     void set_rate(size_t provider, uint64_t per_minute) { instances_[provider].per_minute = per_minute; }
     // A new process over the same stores.
     void restart(fakes::ScriptedSender::Script script, bool with_plugins = true) {

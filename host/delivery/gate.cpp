@@ -66,6 +66,12 @@ void Gate::uses(http::EndpointId endpoint) {
     if (std::find(endpoints_.begin(), endpoints_.end(), endpoint) == endpoints_.end()) endpoints_.push_back(endpoint);
 }
 
+void Gate::packs(uint32_t deliveries) noexcept {
+    uint32_t most = packed_.load(std::memory_order_relaxed);
+    while (deliveries > most && !packed_.compare_exchange_weak(most, deliveries, std::memory_order_relaxed)) {
+    }
+}
+
 uint32_t Gate::free_streams() const {
     const std::lock_guard lock(mutex_);
     if (endpoints_.empty()) return kStreamsUnknown;
@@ -80,7 +86,7 @@ uint32_t Gate::window() const {
         return current->sends->threads() * kItemsPerSend * 2;
     const uint64_t streams = std::max(free_streams(), streams_.load(std::memory_order_relaxed));
     streams_.store(static_cast<uint32_t>(streams), std::memory_order_relaxed);
-    uint64_t most = streams * 3 + kWindowSlack;
+    uint64_t most = streams * 3 * packed_.load(std::memory_order_relaxed) + kWindowSlack;
     if (const uint64_t per_minute = pacer_.per_minute(); per_minute > 0) most = std::min(most, per_minute / 60);
     most = most * share_.load(std::memory_order_relaxed) / kShareFull;
     return static_cast<uint32_t>(std::max<uint64_t>(most, 1));

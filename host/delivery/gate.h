@@ -64,6 +64,8 @@ public:
     void switch_to(std::shared_ptr<Generation> next);
     // Endpoints its plans name: their free streams are its credit.
     void uses(http::EndpointId endpoint);
+    // Its requests carry up to so many deliveries.
+    void packs(uint32_t deliveries) noexcept;
 
     // How many deliveries may be claimed for it now; 0 = none. `high` is not held back by work of other lanes.
     uint32_t room(bool high) const;
@@ -130,6 +132,7 @@ private:
     std::atomic<uint32_t> share_{kShareFull};            // of the window that streams and pace allow
     std::atomic<int64_t> shrunk_at_{0}, widened_at_{0};  // mono ns; 0: never
     std::atomic<uint32_t> paused_platforms_{0};
+    std::atomic<uint32_t> packed_{1};  // the most deliveries of a request
 
     mutable std::mutex mutex_;  // all below
     std::shared_ptr<Generation> generation_;

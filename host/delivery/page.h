@@ -218,7 +218,7 @@ private:
     uint16_t group_for(uint16_t section, std::string_view provider);
     void open_group(Group& group);
     void prepare(Group& group, const std::string& payload);
-    Block* block_for(Group& group, uint16_t number, size_t token_bytes, bool encoded);
+    Block* block_for(Group& group, uint16_t number, size_t token_bytes, const CompiledPlan& plan);
     void write_entry(Block& block, const CompiledPlan& plan);
     std::array<uint8_t, 16> delivery_id_of(const Section& section, const Entry& entry, std::string_view token) const;
     bool only_deferred() const;
@@ -231,6 +231,7 @@ private:
     // page_encode.cpp: requests that no plan writes
     belfry_item item_of(const Block& block, uint32_t at) const;
     void encode(Block& block);
+    void collect_items(Block& block, uint32_t first);
     uint32_t encode_some(Block& block, uint32_t first);
     void take_request(Block& block, Outbox& outbox, const char* buffer, const belfry_request& row);
     Result<http::EndpointId> origin_of(http::EndpointId like, std::string_view url);

@@ -18,11 +18,20 @@ Entry& Block::add(std::string_view token, std::string_view data) noexcept {
     return entry;
 }
 
+Block::Place Block::place(uint32_t number) noexcept {
+    Block* block = this;
+    for (; number >= block->entries_n && block->next != nullptr; block = block->next) number -= block->entries_n;
+    return {block, number};
+}
+
 http::Exchange& Block::add_exchange(uint32_t first, uint32_t n) noexcept {
-    sent[exchanges_n] = Sent{static_cast<uint8_t>(first), static_cast<uint8_t>(n), false};
+    sent[exchanges_n] = Sent{static_cast<uint16_t>(first), static_cast<uint16_t>(n), false};
+    packed = packed || n > 1;
+    under_way += n;
     // Default-initialised: the inline answer's bytes need no zeroes.
     auto* exchange = new (raw_exchanges + exchanges_n * sizeof(http::Exchange)) http::Exchange;
     exchange->index = exchanges_n++;
+    exchange->deliveries = static_cast<uint16_t>(n);
     return *exchange;
 }
 
@@ -31,8 +40,9 @@ void Block::clear() noexcept {
     portion.reset();
     for (std::atomic<uint64_t>& bits : raised) bits.store(0, std::memory_order_relaxed);
     complete.store(false, std::memory_order_relaxed);
-    harvested = false;
-    entries_n = exchanges_n = open_n = text_n = unwritten_n = 0;
+    answered = harvested = packed = behind = false;
+    next = nullptr;
+    entries_n = exchanges_n = open_n = text_n = unwritten_n = under_way = 0;
     job.reset();
     group = 0;
     page = nullptr;

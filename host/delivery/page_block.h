@@ -2,6 +2,9 @@
 // A page's arena comes in blocks of 64 KiB: up to 128 deliveries with their exchanges and tokens, posted to a loop as
 // one portion.
 //
+// Providers that pack many devices into a request (HMS: 1,000) get blocks in a row: a request belongs to the block
+// where it begins and may carry entries of the blocks behind it.
+//
 // Blocks, not pages, are what a late answer keeps alive: a settled page with one straggler gives nine tenths of its
 // memory back. Threads: filled and read by the page's worker; exchanges belong to a loop between submit and done().
 // Owner: a Page; recycled by BlockPool.
@@ -43,9 +46,9 @@ struct Entry {
     bool unwritten = false;  // its request is still to be written by encode
 };
 
-// A request of the block and the entries it carries: [first, first + n).
+// A request of the block and the entries it carries: [first, first + n) in Block::place's numbers.
 struct Sent {
-    uint8_t first = 0, n = 0;
+    uint16_t first = 0, n = 0;
     bool judged = false;
 };
 
@@ -63,6 +66,12 @@ public:
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
 
+    // Where an entry stands, numbered from the first of this block through the blocks behind it.
+    struct Place {
+        Block* block;
+        uint32_t entry;
+    };
+    Place place(uint32_t number) noexcept;
     // Room for one more entry with a token and data of `token_bytes` together.
     bool has_room(size_t token_bytes) const noexcept {
         return entries_n < kBlockEntries && sizeof text - text_n >= token_bytes;
@@ -83,7 +92,12 @@ public:
     std::optional<BlockPortion> portion;                    // engaged once submitted
     std::atomic<uint64_t> raised[kBlockEntries / 64] = {};  // exchanges that finished with an exception, by bit
     std::atomic<bool> complete{false};
-    bool harvested = false;  // complete and every entry judged
+    bool answered = false;   // complete, and all its requests judged
+    bool harvested = false;  // and every entry, though its request may be another block's
+    bool packed = false;     // some request carries several entries
+    Block* next = nullptr;   // the block behind it
+    bool behind = false;     // another
+    uint32_t under_way = 0;  // deliveries of its requests, once submitted
     uint32_t entries_n = 0, exchanges_n = 0, open_n = 0;
     uint16_t group = 0;  // of its first entry; all entries share its gate
     uint32_t text_n = 0;

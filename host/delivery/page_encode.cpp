@@ -11,7 +11,8 @@ namespace belfry::delivery {
 
 namespace {
 
-constexpr size_t kItemsPerEncode = 64;  // a call of the slowest provider takes a few milliseconds
+// A call of the slowest provider takes a few milliseconds, unless it fills one request.
+constexpr size_t kItemsPerEncode = 64;
 
 struct Refusal {
     uint32_t entry = 0;
@@ -46,17 +47,30 @@ void Page::encode(Block& block) {
             ++at;
             continue;
         }
-        items_.clear();
-        for (uint32_t next = at; next < block.entries_n && items_.size() < kItemsPerEncode; ++next) {
-            const Entry& entry = block.entries[next];
-            if (!entry.unwritten || entry.group != block.entries[at].group) break;
-            items_.push_back(item_of(block, next));
-        }
+        collect_items(block, at);
         at += encode_some(block, at);
     }
 }
 
-// How many of items_ (the first is entry `first`) were dealt with.
+// Unwritten entries of one push from `first` on; for requests that carry many, also those of the blocks behind.
+void Page::collect_items(Block& block, uint32_t first) {
+    items_.clear();
+    const Entry& head = block.entries[first];
+    const uint32_t per_request = groups_[head.group].prepared->plan(head.variant).items_max;
+    const size_t most = std::max<size_t>(kItemsPerEncode, std::min(per_request, kBlobEntriesMax));
+    uint32_t number = first, at = first;
+    for (const Block* in = &block; in != nullptr; in = per_request > 1 ? in->next : nullptr, at = 0) {
+        for (; at < in->entries_n; ++at, ++number) {
+            const Entry& entry = in->entries[at];
+            if (items_.size() == most || !entry.unwritten || entry.group != head.group) return;
+            items_.push_back(item_of(*in, at));
+            items_.back().index = number;
+        }
+    }
+}
+
+// How many of items_ (the first is entry `first`) were dealt with. As each request carries at least one entry, the
+// block has room for the requests that its own entries need.
 uint32_t Page::encode_some(Block& block, uint32_t first) {
     const auto all = static_cast<uint32_t>(items_.size());
     Outbox* outbox = world_.blocks.outbox_for(block);
@@ -64,15 +78,17 @@ uint32_t Page::encode_some(Block& block, uint32_t first) {
         http::Exchange unsent;
         unsent.transport = http::Transport::NeverSent;
         for (uint32_t at = first; at < first + all; ++at) {
-            block.entries[at].unwritten = false;
-            judge_unanswered(block, at, unsent);
+            const auto [in, entry] = block.place(at);
+            in->entries[entry].unwritten = false;
+            judge_unanswered(*in, entry, unsent);
         }
         return all;
     }
-    request_rows_.assign(all, belfry_request{});
+    const uint32_t requests_max = std::min(all, kBlockEntries - block.exchanges_n);
+    request_rows_.assign(requests_max, belfry_request{});
     belfry_outbox room = sized<belfry_outbox>();
     room.stride = sizeof(belfry_request);
-    room.cap = all;
+    room.cap = requests_max;
     room.requests = request_rows_.data();
     room.buf = outbox->bytes + outbox->used;
     room.buf_cap = static_cast<uint32_t>(kOutboxBytes - outbox->used);
@@ -85,7 +101,10 @@ uint32_t Page::encode_some(Block& block, uint32_t first) {
             if (row.outcome == BELFRY_ACCEPTED) refusal.verdict.outcome = BELFRY_FAULT;  // nothing was sent
         });
     const uint32_t done = written ? *written : all;
-    for (uint32_t at = first; at < first + done; ++at) block.entries[at].unwritten = false;
+    for (uint32_t at = first; at < first + done; ++at) {
+        const auto [in, entry] = block.place(at);
+        in->entries[entry].unwritten = false;
+    }
     if (written) {
         for (const belfry_request& row : Rows<belfry_request>({room.requests, room.n, room.stride}))
             take_request(block, *outbox, room.buf, row);
@@ -100,15 +119,19 @@ uint32_t Page::encode_some(Block& block, uint32_t first) {
     }
     http::Exchange none;  // what a refused item was sent with
     none.transport = http::Transport::NeverSent;
-    for (const Refusal& refusal : refusals) act_on(block, refusal.entry, none, refusal.verdict, refusal.reason);
+    for (const Refusal& refusal : refusals) {
+        const auto [in, entry] = block.place(refusal.entry);
+        act_on(*in, entry, none, refusal.verdict, refusal.reason);
+    }
     return done;
 }
 
 // A request that encode wrote becomes an exchange.
 void Page::take_request(Block& block, Outbox& outbox, const char* buffer, const belfry_request& row) {
     const auto part = [&](belfry_span span) { return std::string_view(buffer + span.at, span.n); };
-    const Group& group = groups_[block.entries[row.first_item].group];
-    const CompiledPlan& plan = group.prepared->plan(block.entries[row.first_item].variant);
+    const auto [first_block, first] = block.place(row.first_item);
+    const Group& group = groups_[first_block->entries[first].group];
+    const CompiledPlan& plan = group.prepared->plan(first_block->entries[first].variant);
     OutboxRequest& request = outbox.requests.emplace_back();
     request.path = part(row.path);
     request.headers = part(row.headers);
@@ -123,8 +146,10 @@ void Page::take_request(Block& block, Outbox& outbox, const char* buffer, const 
             belfry_verdict verdict = sized<belfry_verdict>();
             verdict.outcome = other.error().code == ErrorCode::InvalidArgument ? BELFRY_REFUSED : BELFRY_RETRY;
             verdict.scope = BELFRY_SCOPE_ITEM;
-            for (uint32_t at = row.first_item; at < row.first_item + row.items; ++at)
-                act_on(block, at, none, verdict, other.error().message);
+            for (uint32_t at = row.first_item; at < row.first_item + row.items; ++at) {
+                const auto [in, entry] = block.place(at);
+                act_on(*in, entry, none, verdict, other.error().message);
+            }
             return;
         }
         endpoint = *other;
@@ -133,7 +158,7 @@ void Page::take_request(Block& block, Outbox& outbox, const char* buffer, const 
     exchange.plan = &plan.plan;
     exchange.encoded = &request;
     exchange.endpoint = endpoint;
-    exchange.token = block.token(row.first_item);
+    exchange.token = first_block->token(first);
     exchange.payload = group.prepared->payload();
     exchange.expires_unix_ms = sections_[group.section].expires_unix_ms;
 }

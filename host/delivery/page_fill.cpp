@@ -118,7 +118,7 @@ bool Page::send_row(Group& group, uint16_t number, int64_t ref, const Addressee&
         return true;
     }
     const CompiledPlan& plan = group.prepared->plan(to.variant);
-    Block* block = block_for(group, number, to.token.size() + to.data.size(), plan.encoded);
+    Block* block = block_for(group, number, to.token.size() + to.data.size(), plan);
     if (block == nullptr) {
         full_ = true;
         return false;
@@ -133,19 +133,22 @@ bool Page::send_row(Group& group, uint16_t number, int64_t ref, const Addressee&
     return true;
 }
 
-Block* Page::block_for(Group& group, uint16_t number, size_t token_bytes, bool encoded) {
+Block* Page::block_for(Group& group, uint16_t number, size_t token_bytes, const CompiledPlan& plan) {
     Generation* const generation = &group.prepared->generation();
     Filling* filling = nullptr;
     for (Filling& other : filling_) {
         if (other.gate == group.gate && other.generation == generation) filling = &other;
     }
     if (filling != nullptr && filling->block->has_room(token_bytes)) {
-        return encoded && world_.blocks.outbox_for(*filling->block) == nullptr ? nullptr : filling->block;
+        const bool writes = plan.encoded && !filling->block->behind;
+        return writes && world_.blocks.outbox_for(*filling->block) == nullptr ? nullptr : filling->block;
     }
     if (blocks_.size() >= kPageBlocks) return nullptr;
     Block* block = world_.blocks.take();
-    const bool fits =
-        block != nullptr && block->has_room(token_bytes) && (!encoded || world_.blocks.outbox_for(*block) != nullptr);
+    // The block behind one whose requests carry many is seldom written from; if it is, encode asks for an outbox.
+    const bool behind = filling != nullptr && plan.items_max > 1;
+    const bool fits = block != nullptr && block->has_room(token_bytes) &&
+                      (!plan.encoded || behind || world_.blocks.outbox_for(*block) != nullptr);
     if (!fits) {
         if (block != nullptr) world_.blocks.give_back(block);
         return nullptr;
@@ -154,6 +157,8 @@ Block* Page::block_for(Group& group, uint16_t number, size_t token_bytes, bool e
     block->group = number;
     blocks_.push_back(block);
     if (filling != nullptr) {
+        block->behind = behind;
+        if (behind) filling->block->next = block;
         filling->block = block;
     } else {
         filling_.push_back({group.gate, generation, block});
@@ -428,8 +433,8 @@ void Page::submit_all() {
 
 void Page::submit(Block& block) {
     if (block.unwritten_n > 0) encode(block);
-    if (block.exchanges_n == 0) {  // encode refused all of them
-        block.harvested = true;
+    if (block.exchanges_n == 0) {  // refused by encode, or carried by requests of the block before
+        block.harvested = block.open_n == 0;
         return;
     }
     Gate& gate = *groups_[block.group].gate;
@@ -442,7 +447,7 @@ void Page::submit(Block& block) {
     const int64_t now = world_.clock.mono_ns();
     portion.unsent_until_mono_ns = now + world_.options.unsent_ms * kNsPerMs;
     portion.answer_timeout_ns = world_.options.answer_ms * kNsPerMs;
-    gate.took(block.exchanges_n);
+    gate.took(block.under_way);
     Generation& generation = groups_[block.group].prepared->generation();
     if (generation.sends == nullptr) {
         world_.sender.submit(portion);

@@ -31,19 +31,19 @@ uint64_t random_number() {
 void Page::harvest(bool everything) {
     for (size_t i = 0; i < blocks_.size(); ++i) {  // resends may append a block
         Block& block = *blocks_[i];
-        if (!block.portion || block.harvested) continue;
+        if (!block.portion || block.answered) continue;
         const bool complete = block.complete.load(std::memory_order_acquire);
         uint64_t low = block.raised[0].exchange(0, std::memory_order_acquire);
         uint64_t high = block.raised[1].exchange(0, std::memory_order_acquire);
         if (complete || everything) low = high = ~uint64_t{0};
         if ((low | high) != 0) harvest_block(block, low, high);
         if (complete) {
-            BELFRY_ASSERT(block.open_n == 0);
-            block.harvested = true;
-            groups_[block.group].gate->gave_back(block.exchanges_n);
+            block.answered = true;
+            groups_[block.group].gate->gave_back(block.under_way);
         }
     }
     if (Block* block = std::exchange(resends_, nullptr)) submit(*block);
+    for (Block* block : blocks_) block->harvested = block->open_n == 0 && (block->answered || !block->portion);
 }
 
 void Page::harvest_block(Block& block, uint64_t low, uint64_t high) {
@@ -60,8 +60,10 @@ void Page::harvest_block(Block& block, uint64_t low, uint64_t high) {
             if (exchange.transport == http::Transport::Answered) {
                 answered[n++] = static_cast<uint8_t>(at);
             } else {
-                for (uint32_t entry = sent.first; entry < sent.first + sent.n; ++entry)
-                    judge_unanswered(block, entry, exchange);
+                for (uint32_t number = sent.first; number < uint32_t{sent.first} + sent.n; ++number) {
+                    const auto [in, entry] = block.place(number);
+                    judge_unanswered(*in, entry, exchange);
+                }
             }
         }
     }
@@ -73,18 +75,21 @@ void Page::harvest_block(Block& block, uint64_t low, uint64_t high) {
 void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
     std::array<belfry_answer, kBlockEntries> answers;
     std::vector<belfry_header> headers;
-    size_t n = 0, headers_n = 0;
+    size_t n = 0, headers_n = 0, items_n = 0, items_end = 0;
     for (const uint8_t at : exchanges) {
         if (const auto& detail = block.exchanges()[at].detail) headers_n += detail->headers.size();
+        items_n += block.sent[at].n;
+        items_end = std::max<size_t>(items_end, size_t{block.sent[at].first} + block.sent[at].n);
     }
     headers.reserve(headers_n);  // the rows below point into it
     answered_tokens_.clear();
-    answered_tokens_.reserve(block.entries_n);
+    answered_tokens_.reserve(items_n);
     Generation* generation = nullptr;
     for (const uint8_t at : exchanges) {
         const http::Exchange& exchange = block.exchanges()[at];
         const Sent& sent = block.sent[at];
-        const Entry& entry = block.entries[sent.first];
+        const auto [first_block, first] = block.place(sent.first);
+        const Entry& entry = first_block->entries[first];
         const Group& group = groups_[entry.group];
         generation = &group.prepared->generation();
         belfry_answer& answer = answers[n++];
@@ -99,8 +104,10 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
         if (exchange.encoded != nullptr) {
             answer.origin = str(static_cast<const OutboxRequest*>(exchange.encoded)->origin);
             const size_t from = answered_tokens_.size();
-            for (uint32_t item = sent.first; item < sent.first + uint32_t{sent.n}; ++item)
-                answered_tokens_.push_back(str(block.token(item)));
+            for (uint32_t number = sent.first; number < uint32_t{sent.first} + sent.n; ++number) {
+                const auto [in, item] = block.place(number);
+                answered_tokens_.push_back(str(in->token(item)));
+            }
             answer.tokens = {answered_tokens_.data() + from, sent.n, sizeof(belfry_str)};
         }
         if (!exchange.detail) continue;
@@ -111,7 +118,7 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
         answer.headers = {headers.data() + from, static_cast<uint32_t>(headers.size() - from), sizeof(belfry_header)};
         answer.date_unix_ms = exchange.detail->date_unix_ms;
     }
-    judged_.assign(block.entries_n, Judged{});
+    judged_.assign(items_end, Judged{});
     reasons_.clear();
     generation->provider->decode(std::span(answers.data(), n), [&](const belfry_verdict& row) {
         Judged& judged = judged_[row.item];
@@ -123,8 +130,9 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
     });
     for (const uint8_t at : exchanges) {
         const Sent& sent = block.sent[at];
-        for (uint32_t entry = sent.first; entry < sent.first + sent.n; ++entry) {
-            judge(block, entry, block.exchanges()[at], judged_[entry]);
+        for (uint32_t number = sent.first; number < uint32_t{sent.first} + sent.n; ++number) {
+            const auto [in, entry] = block.place(number);
+            judge(*in, entry, block.exchanges()[at], judged_[number]);
         }
     }
 }
@@ -374,13 +382,18 @@ void Page::add_sample(uint16_t group, int32_t outcome, int64_t ref, int status, 
     ledger().sample(group, outcome, sample_line(facts));
 }
 
-// Requests that have no answer yet.
+// Deliveries whose requests have no answer yet.
 uint32_t Page::unfinished() const {
     uint32_t left = 0;
-    for (const Block* block : blocks_) {
-        if (block->harvested || !block->portion) continue;
+    for (Block* block : blocks_) {
+        if (block->answered || !block->portion) continue;
         const uint32_t finished = block->portion->finished.load(std::memory_order_acquire);
-        left += std::max(1u, block->exchanges_n - std::min(finished, block->exchanges_n));
+        const uint32_t requests = block->exchanges_n - std::min(finished, block->exchanges_n);
+        if (requests == 0 || !block->packed) {
+            left += std::max(1u, requests);
+            continue;
+        }
+        for (const http::Exchange& exchange : block->exchanges()) left += exchange.done() ? 0u : exchange.deliveries;
     }
     return left;
 }

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "delivery/token_blob.h"
+
 namespace belfry::delivery {
 
 namespace {
@@ -35,8 +37,9 @@ void PreparedPush::add(const belfry_plan& row, Gate& gate, std::string_view targ
     http::Plan& plan = compiled->plan;
     compiled->variant = row.variant;
     compiled->credential = row.credential;
-    compiled->items_max = std::max(1u, row.items_max);
     compiled->encoded = row.body.n == 0 && !generation_->provider->sends();
+    compiled->items_max = compiled->encoded ? std::clamp(row.items_max, 1u, kBlobEntriesMax) : 1;
+    gate.packs(compiled->items_max);
     plan.endpoint = row.endpoint;
     if (row.credential >= 0 && generation_->authorizer != nullptr) {
         plan.credential = generation_->authorizer->slot(static_cast<uint32_t>(row.credential));

@@ -87,6 +87,20 @@ TEST(Pacer, SaysHowLongToWait) {
     EXPECT_EQ(pacer.try_take(now + wait, false), 0);
 }
 
+TEST(Pacer, CountsTheDeliveriesOfARequest) {
+    Pacer pacer(60'000);  // 1,000 per second
+    int64_t at = kNsPerSecond, last = at;
+    uint64_t taken = 0;
+    for (; at < 11 * kNsPerSecond; at += kNsPerMs) {
+        if (pacer.try_take(at, false, 400) != 0) continue;
+        taken += 400;
+        last = at;
+    }
+    EXPECT_GE(taken, 9'600u);
+    EXPECT_LE(taken, 10'800u);
+    EXPECT_GT(pacer.try_take(last + kNsPerMs, false), 300 * kNsPerMs) << "those after a large request wait for it";
+}
+
 TEST(Pacer, WithoutARateOnlyPauses) {
     Pacer pacer(0);
     for (int i = 0; i < 1000; ++i) ASSERT_EQ(pacer.try_take(1, false), 0);

@@ -30,7 +30,7 @@ int64_t Pacer::interval_ns(int64_t now) const noexcept {
     return static_cast<int64_t>(static_cast<double>(full) / part);
 }
 
-int64_t Pacer::try_take(int64_t now_mono_ns, bool high) noexcept {
+int64_t Pacer::try_take(int64_t now_mono_ns, bool high, uint32_t deliveries) noexcept {
     const int64_t paused_until = paused_until_.load(std::memory_order_relaxed);
     if (now_mono_ns < paused_until) return paused_until - now_mono_ns;
     const int64_t interval = interval_ns(now_mono_ns);
@@ -43,7 +43,8 @@ int64_t Pacer::try_take(int64_t now_mono_ns, bool high) noexcept {
         const int64_t from = std::max(next_free, now_mono_ns);
         const int64_t wait = from + interval - now_mono_ns - std::max(allowed, interval);
         if (wait > 0) return std::max(wait, kRetryPauseNs);
-        if (next_free_.compare_exchange_weak(next_free, from + interval, std::memory_order_relaxed)) return 0;
+        if (next_free_.compare_exchange_weak(next_free, from + interval * deliveries, std::memory_order_relaxed))
+            return 0;
     }
 }
 

@@ -103,7 +103,8 @@ struct Exchange {
     std::string_view token, payload;
     std::array<uint8_t, 16> delivery_id{};
     int64_t expires_unix_ms = 0;
-    uint32_t index = 0;  // the owner's own number
+    uint32_t index = 0;       // the owner's own number
+    uint16_t deliveries = 1;  // what the pacer counts it as
 
     static constexpr size_t kInlineAnswer = 128;
     Transport transport = Transport::Pending;

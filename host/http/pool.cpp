@@ -130,7 +130,8 @@ bool Pool::send_range(Range& range, bool high, int64_t& paced_until) {
         Exchange& exchange = active.portion->exchanges[range.next];
         if (current_ == nullptr || burst_left_ == 0 || current_->room(high) == 0) current_ = pick(high);
         if (current_ == nullptr) return false;
-        if (const int64_t wait = pacer == nullptr ? 0 : pacer->try_take(loop_.now(), high); wait > 0) {
+        const int64_t wait = pacer == nullptr ? 0 : pacer->try_take(loop_.now(), high, exchange.deliveries);
+        if (wait > 0) {
             paced_until = loop_.now() + wait;
             return true;
         }

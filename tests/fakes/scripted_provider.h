@@ -53,6 +53,7 @@ public:
     std::function<belfry_code(int call, belfry_why*)> authorizing;  // null: always works
     int64_t credential_valid_ms = 3'600'000;
     uint32_t items_per_request = 1, items_per_encode = UINT32_MAX;
+    uint32_t items_max = 1;  // of its plans, if they promise more than items_per_request
     std::function<ScriptedReply(const belfry_item&)> sending;  // null: accepts
     std::atomic<belfry_code> send_code{BELFRY_OK};             // after `sending` had its say about `send_until` items
     std::atomic<uint32_t> send_until{UINT32_MAX};
@@ -87,7 +88,7 @@ private:
             plan.variant = variant;
             plan.endpoint = 7;
             plan.credential = me.uses_credential ? 0 : -1;
-            plan.items_max = me.items_per_request;
+            plan.items_max = std::max(me.items_per_request, me.items_max);
             plan.answer_max = 4096;
             plan.method = str(std::string_view("POST"));
             plan.text = str(std::string_view(text));
@@ -159,6 +160,7 @@ private:
         for (uint32_t at = 0; at < n;) {
             const std::string token = text(items[at].token);
             if (token.substr(0, 5) == "break") return n;
+            if (outbox->n == outbox->cap) return at;
             if (token.substr(0, 6) == "refuse") {
                 belfry_verdict row = sized<belfry_verdict>();
                 row.item = items[at++].index;

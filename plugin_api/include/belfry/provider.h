@@ -80,7 +80,7 @@ typedef struct belfry_plan {
     uint32_t size, variant;
     int32_t endpoint;       /* id from belfry.http/1 endpoint() */
     int32_t credential;     /* slot whose value is sent as `authorization`; -1 = none */
-    uint32_t items_max;     /* devices per request; 1 unless encode packs more */
+    uint32_t items_max;     /* devices per request; 1 unless encode packs more; beyond 1,000 means 1,000 */
     uint32_t answer_max;    /* longest answer body decode wants to see, bytes; longer ones are cut */
     belfry_str method;      /* "POST" */
     belfry_str text;        /* what TEXT pieces refer to */
@@ -176,7 +176,7 @@ typedef struct belfry_provider {
     uint32_t size;
     uint32_t flags;              /* reserved, 0 */
     uint32_t concurrency;        /* how many [work]/[pure] calls may run at once; 0 = any number */
-    uint32_t per_minute_default; /* requests per minute when the configuration says nothing; 0 = no limit */
+    uint32_t per_minute_default; /* devices per minute when the configuration says nothing; 0 = no limit */
     /* [pure] Checks a token and emits exactly one belfry_token. BAD_REQUEST with `why` refuses it. */
     belfry_code (*validate)(belfry_instance*, const belfry_token*, belfry_emit, void* ctx, belfry_why* why);
     /* [work] Checks the content and emits one belfry_plan per variant; *out lives until release. Once per push, node

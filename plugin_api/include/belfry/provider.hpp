@@ -163,7 +163,7 @@ inline std::string_view header_of(const belfry_answer& answer, std::string_view 
 // Derive, override, and name the class in BELFRY_PLUGIN. What is not overridden is not offered.
 class ProviderBase : public InstanceBase {
 public:
-    // Shadow these in the derived class: calls at once (0 = any number), requests per minute by default (0 = no limit).
+    // Shadow these in the derived class: calls at once (0 = any number), devices per minute by default (0 = no limit).
     static constexpr uint32_t kConcurrency = 0;
     static constexpr uint32_t kPerMinuteDefault = 0;
 
