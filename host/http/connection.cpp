@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/connection.h"
 
-#include <openssl/err.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "http/http_date.h"
@@ -17,7 +15,6 @@ namespace belfry::http {
 
 namespace {
 
-constexpr size_t kRecord = 16 * 1024;         // RFC 8446 5.1: plaintext of one TLS record
 constexpr size_t kOutput = 64 * 1024;         // what is produced before it is written
 constexpr size_t kEarlyFlush = 56 * 1024;     // estimated bytes of new requests that are not worth collecting further
 constexpr int kReadsPerTurn = 16;             // records a connection may read before others have their turn
@@ -68,35 +65,34 @@ void Connection::on_socket(uint32_t epoll_events) {
 void Connection::watch(bool output) {
     if (output == watching_output_) return;
     watching_output_ = output;
-    loop_.watch(*this, fd_.get(), output, true);
+    loop_.watch(*this, wire_.fd(), output, true);
 }
 
 void Connection::read() {
     std::vector<char>& input = loop_.input();
     for (int i = 0; open() && i < kReadsPerTurn; ++i) {
-        ERR_clear_error();
-        errno = 0;
-        const int n = SSL_read(ssl_.get(), input.data(), static_cast<int>(input.size()));
-        if (n > 0) {
-            received_at_ = loop_.now();
-            if (const Status fed = session_->consume({input.data(), static_cast<size_t>(n)}); !fed) {
-                say_last();
-                close(fed.error().message);
-                return;
-            }
-            after_input();
-            continue;
+        size_t n = 0;
+        const Wire::Io io = wire_.read(pool_.endpoint().origin, input.data(), input.size(), n);
+        if (io == Wire::Io::Wait) return;
+        if (io != Wire::Io::Moved) return input_ended(io);
+        received_at_ = loop_.now();
+        if (const Status fed = session_->consume({input.data(), n}); !fed) {
+            say_last();
+            close(fed.error().message);
+            return;
         }
-        const int saved_errno = errno;
-        const int failure = SSL_get_error(ssl_.get(), n);
-        if (failure == SSL_ERROR_WANT_READ || failure == SSL_ERROR_WANT_WRITE) return;
-        // A peer that ends the connection in order, or by an alert, without having sent SETTINGS (which come first, RFC
-        // 9113 3.4) has not looked at any request.
-        const bool unprocessed = !settings_seen_ && (failure == SSL_ERROR_ZERO_RETURN || refused_by_alert());
-        close(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno), unprocessed);
-        return;
+        after_input();
     }
     if (open()) loop_.want_read(*this);
+}
+
+void Connection::input_ended(Wire::Io how) {
+    if (how == Wire::Io::Ended) session_->end_of_input();
+    // A peer that ends an HTTP/2 connection, or refuses it by an alert, without having sent SETTINGS (which come first,
+    // RFC 9113 3.4) has not looked at any request. HTTP/1.1 has no such sign but that our certificate will not do.
+    const bool unprocessed = http1_ ? answers_ == 0 && wire_.refused_by_certificate_alert()
+                                    : !settings_seen_ && (how != Wire::Io::Lost || wire_.refused_by_alert());
+    close(wire_.why(), unprocessed);
 }
 
 void Connection::after_input() {
@@ -108,20 +104,15 @@ void Connection::after_input() {
 
 bool Connection::write_out(std::string_view bytes, size_t& written) {
     while (written < bytes.size()) {
-        const size_t n = std::min(kRecord, bytes.size() - written);
-        ERR_clear_error();
-        errno = 0;
-        const int code = SSL_write(ssl_.get(), bytes.data() + written, static_cast<int>(n));
-        if (code > 0) {
-            written += static_cast<size_t>(code);
-            written_ += static_cast<uint64_t>(code);
-            continue;
+        size_t n = 0;
+        const Wire::Io io = wire_.write(pool_.endpoint().origin, bytes.substr(written), n);
+        if (io == Wire::Io::Wait) return true;
+        if (io != Wire::Io::Moved) {
+            close(wire_.why());
+            return false;
         }
-        const int saved_errno = errno;
-        const int failure = SSL_get_error(ssl_.get(), code);
-        if (failure == SSL_ERROR_WANT_WRITE || failure == SSL_ERROR_WANT_READ) return true;
-        close(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno));
-        return false;
+        written += n;
+        written_ += n;
     }
     return true;
 }
@@ -331,7 +322,7 @@ void Connection::on_end(uint32_t slot, StreamEnd end, uint32_t) noexcept {
     free_slot_ = slot;
     if (--in_flight_ == 0) {
         idle_since_ = loop_.now();
-        arm_earlier(idle_since_ + pool_.endpoint().config.idle_s * kNsPerSecond);
+        arm_earlier(idle_until());
     }
     loop_.touch(pool_);
 }
@@ -399,11 +390,11 @@ void Connection::on_time(int64_t now) noexcept {
         close("no answer to PING");
         return;
     }
-    if (in_flight_ == 0 && now >= idle_since_ + config.idle_s * kNsPerSecond) retire("idle");
+    if (in_flight_ == 0 && now >= idle_until()) retire("idle");
     if (config.age_max_s != 0 && now >= opened_at_ + config.age_max_s * kNsPerSecond) retire("old");
     const bool pinging = pong_until_ != kNever;
     const int64_t ping_at = std::max(received_at_, pinged_at_) + config.ping_s * kNsPerSecond;
-    if (in_flight_ == 0 && !retiring_ && !pinging && now >= ping_at) {
+    if (in_flight_ == 0 && !retiring_ && !pinging && !http1_ && now >= ping_at) {
         session_->ping();
         pinged_at_ = now;
         pong_until_ = now + std::min(kPongTimeoutNs, config.ping_s * kNsPerSecond);
@@ -429,18 +420,25 @@ void Connection::expire_streams(int64_t now) {
     }
     loop_.want_flush(*this);
     loop_.touch(pool_);
+    if (http1_) retire("an answer did not come in time");
     if (!silent) return;
     constexpr std::string_view kSilent = "silent for a whole answer time-out";
     first_deadline_ == kNever ? close(kSilent) : retire(kSilent);
+}
+
+// HTTP/1.1 has no PING: what cannot be probed is given up instead.
+int64_t Connection::idle_until() const noexcept {
+    const EndpointConfig& config = pool_.endpoint().config;
+    return idle_since_ + (http1_ ? std::min(config.idle_s, config.ping_s) : config.idle_s) * kNsPerSecond;
 }
 
 void Connection::arm_next() {
     const EndpointConfig& config = pool_.endpoint().config;
     int64_t next = std::min(first_deadline_, pong_until_);
     if (in_flight_ == 0 && !retiring_) {
-        next = std::min(next, idle_since_ + config.idle_s * kNsPerSecond);
+        next = std::min(next, idle_until());
         const int64_t ping_at = std::max(received_at_, pinged_at_) + config.ping_s * kNsPerSecond;
-        if (pong_until_ == kNever) next = std::min(next, ping_at);
+        if (pong_until_ == kNever && !http1_) next = std::min(next, ping_at);
     } else {
         // Streams come and go without arming anything.
         next = std::min(next, loop_.now() + kLookEveryNs);
@@ -468,11 +466,8 @@ void Connection::close(std::string_view why, bool unprocessed) {
             end_stream(stream, Transport::Unknown);
         }
     }
-    if (ssl_ && was_open && reason.empty()) SSL_shutdown(ssl_.get());
-    ERR_clear_error();
     session_.reset();
-    ssl_.reset();
-    fd_.reset();
+    wire_.close(was_open && reason.empty());
     const bool useless = !was_open || !settings_seen_ || (requests_ > 0 && answers_ == 0);
     pool_.on_closed(*this, was_open, useless, reason);
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection to an endpoint: name, socket, TLS and HTTP/2 session, driven by one loop.
+// One connection to an endpoint: name, socket, TLS and a session of HTTP/2 or HTTP/1.1, driven by one loop.
 //
 //   Resolving -> Connecting -> Handshaking -> Open -> Closed        any state -> Closed
+//                          \-----(http://)----^
 //
 // While Open it may be retiring: no new streams, closed after the last answer.
 // Invariants: HEADERS never wait inside the session between turns (their text lives in the loop's scratch); a request
 // whose first byte did not leave this process is replayed when the connection ends, one that did is Unknown; a slot is
 // reused only after the session ended its stream. Threads: [loop].  Owner: its Pool, then the loop's graveyard until
-// the end of the turn. Not here: which connection a request takes, back-off (Pool); frames (H2Session).
+// the end of the turn. Not here: which connection a request takes, back-off (Pool); frames (Session).
 #pragma once
 
 #include <cstdint>
@@ -16,13 +17,12 @@
 #include <string_view>
 #include <vector>
 
-#include "base/handles.h"
 #include "http/door.h"
-#include "http/h2_session.h"
 #include "http/plan.h"
 #include "http/request_head.h"
+#include "http/session.h"
 #include "http/timers.h"
-#include "http/tls.h"
+#include "http/wire.h"
 
 namespace belfry::http {
 
@@ -60,6 +60,7 @@ public:
     bool retiring() const noexcept { return retiring_; }
     bool settings_seen() const noexcept { return settings_seen_; }
     bool answered() const noexcept { return answers_ > 0; }
+    bool shares_streams() const noexcept { return !http1_; }  // more than one request at a time
 
     bool flush_listed = false, read_listed = false;  // the loop's: listed for this turn
 
@@ -80,6 +81,7 @@ private:
     void try_next_address(std::string_view why);
     void start_handshake();
     void continue_handshake();
+    void choose_session();
     void opened();
     void fail_setup(std::string_view why);
     // Open.
@@ -87,7 +89,9 @@ private:
     bool write_backlog();
     void say_last();
     void after_input();
+    void input_ended(Wire::Io how);
     void expire_streams(int64_t now);
+    int64_t idle_until() const noexcept;
     void arm_next();
     void watch(bool output);
     void close(std::string_view why, bool unprocessed = false);
@@ -110,9 +114,9 @@ private:
     bool retiring_ = false, settings_seen_ = false, watching_output_ = false;
     std::string retire_reason_;
 
-    UniqueFd fd_;
-    Ssl ssl_;
-    std::unique_ptr<H2Session> session_;
+    Wire wire_;
+    bool http1_ = false;
+    std::unique_ptr<Session> session_;
     std::vector<Address> addresses_;
     size_t next_address_ = 0;
     uint64_t ticket_ = 0;  // of the lookup
@@ -120,7 +124,7 @@ private:
     std::vector<Stream> streams_;  // by slot
     uint32_t free_slot_ = kNoSlot;
     uint32_t in_flight_ = 0;
-    uint32_t peer_limit_ = H2Session::kAssumedStreams;
+    uint32_t peer_limit_ = Session::kAssumedStreams;
     std::vector<int32_t> to_cancel_;  // decided during consume
 
     std::vector<char> backlog_;  // produced, not yet taken by the socket

@@ -2,7 +2,6 @@
 // Connection from a name to a usable session: addresses one after the other, TCP, TLS, ALPN.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -53,6 +52,15 @@ void Connection::on_resolved(Notice&& notice) {
         return;
     }
     addresses_ = std::move(notice.addresses);
+    if (pool_.endpoint().origin.plain) {
+        std::erase_if(addresses_, [](const Address& address) {
+            return !is_loopback(reinterpret_cast<const sockaddr*>(&address.storage));
+        });
+        if (addresses_.empty()) {
+            fail_setup(pool_.endpoint().origin.host + " is not this machine: http:// is for loopback addresses only");
+            return;
+        }
+    }
     state_ = State::Connecting;
     try_next_address("no address");
 }
@@ -61,11 +69,11 @@ void Connection::try_next_address(std::string_view why) {
     std::string last(why);
     while (next_address_ < addresses_.size()) {
         const Address& address = addresses_[next_address_++];
-        fd_ = make_socket(address);
-        if (fd_) {
+        wire_.take(make_socket(address));
+        if (wire_) {
             watching_output_ = true;
-            const int code = connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length);
-            if ((code == 0 || errno == EINPROGRESS) && loop_.watch(*this, fd_.get(), true, false)) {
+            const int code = connect(wire_.fd(), reinterpret_cast<const sockaddr*>(&address.storage), address.length);
+            if ((code == 0 || errno == EINPROGRESS) && loop_.watch(*this, wire_.fd(), true, false)) {
                 const bool last_one = next_address_ == addresses_.size();
                 attempt_until_ = last_one ? kNever : loop_.now() + kAttemptTimeoutNs;
                 arm(std::min(setup_until_, attempt_until_));
@@ -80,52 +88,55 @@ void Connection::try_next_address(std::string_view why) {
 void Connection::start_handshake() {
     int failure = 0;
     socklen_t length = sizeof failure;
-    getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &failure, &length);
+    getsockopt(wire_.fd(), SOL_SOCKET, SO_ERROR, &failure, &length);
     if (failure != 0) {
         try_next_address(std::strerror(failure));
         return;
     }
     Endpoint& endpoint = pool_.endpoint();
-    Result<Ssl> made = make_tls_session(*endpoint.tls, endpoint.origin, fd_.get(), pool_.tls_memory());
+    arm(setup_until_);
+    if (endpoint.origin.plain) return choose_session();
+    Result<Ssl> made = make_tls_session(*endpoint.tls, endpoint.origin, wire_.fd(), pool_.tls_memory());
     if (!made) {
         fail_setup(made.error().message);
         return;
     }
-    ssl_ = std::move(*made);
+    wire_.take(std::move(*made));
     state_ = State::Handshaking;
-    arm(setup_until_);
     continue_handshake();
 }
 
 void Connection::continue_handshake() {
-    ERR_clear_error();
-    errno = 0;
-    const int code = SSL_do_handshake(ssl_.get());
-    if (code == 1) {
-        opened();
-        return;
+    bool for_output = false;
+    switch (wire_.shake_hands(pool_.endpoint().origin, for_output)) {
+        case Wire::Io::Moved:
+            return choose_session();
+        case Wire::Io::Wait:
+            return watch(for_output);
+        default:
+            pool_.tls_memory().reset();  // should the peer not get along with its own ticket
+            return fail_setup(wire_.why());
     }
-    const int saved_errno = errno;
-    const int failure = SSL_get_error(ssl_.get(), code);
-    if (failure == SSL_ERROR_WANT_READ || failure == SSL_ERROR_WANT_WRITE) {
-        watch(failure == SSL_ERROR_WANT_WRITE);
-        return;
-    }
-    pool_.tls_memory().reset();  // should the peer not get along with its own ticket
-    fail_setup(explain_tls_failure(ssl_.get(), pool_.endpoint().origin, failure, saved_errno));
 }
 
-void Connection::opened() {
-    const unsigned char* protocol = nullptr;
-    unsigned length = 0;
-    SSL_get0_alpn_selected(ssl_.get(), &protocol, &length);
-    if (std::string_view(reinterpret_cast<const char*>(protocol), length) != "h2") {
-        fail_setup(pool_.endpoint().origin.authority + " does not speak HTTP/2 (ALPN did not choose h2)");
+void Connection::choose_session() {
+    const Endpoint& endpoint = pool_.endpoint();
+    http1_ = !wire_.secure() || !chose_h2(wire_.ssl());
+    if (http1_ && wire_.secure() && !endpoint.config.http1_ok) {
+        fail_setup(endpoint.origin.authority + " does not speak HTTP/2 (ALPN did not choose h2)");
         return;
     }
     nghttp2_mem* memory = loop_.recycler().as_nghttp2();
-    session_ =
-        loop_.options().nghttp2_frames ? make_nghttp2_session(*this, memory) : make_direct_session(*this, memory);
+    if (http1_) {
+        session_ = make_http1_session(*this);
+    } else {
+        session_ =
+            loop_.options().nghttp2_frames ? make_nghttp2_session(*this, memory) : make_direct_session(*this, memory);
+    }
+    opened();
+}
+
+void Connection::opened() {
     state_ = State::Open;
     addresses_.clear();
     opened_at_ = received_at_ = idle_since_ = pinged_at_ = loop_.now();

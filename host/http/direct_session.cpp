@@ -41,7 +41,7 @@ DirectSession::DirectSession(SessionListener& listener, nghttp2_mem* memory) : l
     append_number_frame(Frame::Window, 0, kConnectionWindow - kDefaultWindow, ready_);
 }
 
-std::unique_ptr<H2Session> make_direct_session(SessionListener& listener, nghttp2_mem* memory) {
+std::unique_ptr<Session> make_direct_session(SessionListener& listener, nghttp2_mem* memory) {
     return std::make_unique<DirectSession>(listener, memory);
 }
 

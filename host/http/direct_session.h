@@ -4,7 +4,7 @@
 //
 // Frames go into `ready_` in the order they were decided on and leave with produce(). A body that windows do not let
 // through waits in `waiting_`. What a peer may make us keep is bounded: one frame, one head, kControlMax bytes of
-// answers to its control frames. Threads: [loop].  Owner: Connection, as an H2Session.
+// answers to its control frames. Threads: [loop].  Owner: Connection, as a Session.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -17,13 +17,13 @@
 
 #include "base/handles.h"
 #include "http/h2_frames.h"
-#include "http/h2_session.h"
 #include "http/hpack_encoder.h"
+#include "http/session.h"
 #include "http/stream_table.h"
 
 namespace belfry::http {
 
-class DirectSession final : public H2Session {
+class DirectSession final : public Session {
 public:
     DirectSession(SessionListener& listener, nghttp2_mem* memory);
 

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "http/h2_frames.h"
-#include "http/h2_session.h"
+#include "http/session.h"
 
 namespace belfry::http {
 namespace {
@@ -95,7 +95,7 @@ public:
     Server& operator=(const Server&) = delete;
 
     // Bytes both ways until nobody has anything to say.
-    void talk(H2Session& client) {
+    void talk(Session& client) {
         for (bool more = true; more;) {
             Output out;
             ASSERT_TRUE(client.produce(out, 64 * 1024));
@@ -282,7 +282,7 @@ struct Bench {
         return std::string(out.view());
     }
     Heard heard;
-    std::unique_ptr<H2Session> session = make_direct_session(heard, nullptr);
+    std::unique_ptr<Session> session = make_direct_session(heard, nullptr);
 };
 
 TEST(DirectSession, WhatNoPeerMaySayEndsTheConnectionWithAReason) {

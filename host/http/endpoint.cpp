@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "http/h2_session.h"
+#include "http/session.h"
 
 namespace belfry::http {
 
@@ -44,7 +44,7 @@ Endpoint::Endpoint(EndpointId number, EndpointConfig settings, Origin where, Ssl
       meters(metrics, config.untrusted ? "untrusted" : origin.authority),
       loops(loop_count),
       shares(std::make_unique<Share[]>(loop_count)) {
-    const uint32_t streams = config.wait_settings ? 1 : H2Session::kAssumedStreams;
+    const uint32_t streams = config.wait_settings ? 1 : Session::kAssumedStreams;
     for (unsigned i = 0; i < loops; ++i) shares[i].potential = config.connections_max * streams;
 }
 

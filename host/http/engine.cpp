@@ -22,9 +22,9 @@ constexpr uint32_t kLoopsMax = 64;
 bool same(const EndpointConfig& a, const EndpointConfig& b) {
     return a.url == b.url && a.partition == b.partition && a.ca_file == b.ca_file &&
            a.client_cert_pem == b.client_cert_pem && a.client_key_pem == b.client_key_pem &&
-           a.untrusted == b.untrusted && a.http1_ok == b.http1_ok && a.wait_settings == b.wait_settings &&
-           a.connections_max == b.connections_max && a.idle_s == b.idle_s && a.age_max_s == b.age_max_s &&
-           a.ping_s == b.ping_s;
+           a.untrusted == b.untrusted && a.http1_ok == b.http1_ok && a.plain_loopback == b.plain_loopback &&
+           a.wait_settings == b.wait_settings && a.connections_max == b.connections_max && a.idle_s == b.idle_s &&
+           a.age_max_s == b.age_max_s && a.ping_s == b.ping_s;
 }
 
 // Waits for the one exchange of a call.
@@ -102,7 +102,7 @@ Result<EndpointId> Engine::add_endpoint(const EndpointConfig& wanted) {
         return error(ErrorCode::Busy, "more than " + std::to_string(EndpointTable::kEndpointsMax) + " endpoints",
                      config.url);
     }
-    Result<Origin> origin = parse_origin(config.url);
+    Result<Origin> origin = parse_origin(config.url, config.plain_loopback);
     if (!origin) return origin.error();
     Result<SslCtx> tls = make_tls_context(config);
     if (!tls) return tls.error();

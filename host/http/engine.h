@@ -30,12 +30,13 @@ struct EngineOptions {
 };
 
 struct EndpointConfig {
-    std::string url;        // "https://host[:port]"
+    std::string url;        // "https://host[:port]"; "http://..." with plain_loopback
     std::string partition;  // connections are shared only between equal (url, partition, trust settings)
     std::string ca_file;    // PEM bundle; empty: the system's roots
     std::string client_cert_pem, client_key_pem;
     bool untrusted = false;
-    bool http1_ok = false;
+    bool http1_ok = false;         // HTTP/1.1 will do if the peer does not choose h2
+    bool plain_loopback = false;   // http:// will do, but connects to this machine only
     bool wait_settings = false;    // one stream at most until the peer's SETTINGS came; no second connection before
                                    // the first has answered
     uint32_t connections_max = 8;  // per loop

@@ -235,7 +235,7 @@ TEST_F(AnEngineInTrouble, GivesUpHandshakesThatTakeTooLong) {
     submit(*engine, batch);
     ASSERT_TRUE(batch.wait());
     EXPECT_EQ(batch.count(Transport::NeverSent), 5u);
-    EXPECT_EQ(engine->last_connect_error(endpoint), "connecting timed out");
+    EXPECT_NE(engine->last_connect_error(endpoint).find("timed out"), std::string::npos);
     EXPECT_GE(metric("http_connect_failures_total", server), 2);
 }
 

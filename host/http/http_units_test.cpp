@@ -290,11 +290,15 @@ TEST(RequestHeads, RefusesWhatNoServerWouldAccept) {
     plan.headers.assign(100, {"x", {{PieceKind::Text, 0, 1}}, false});
     EXPECT_EQ(build(), HeadFault::Malformed);
     plan.headers.clear();
-    for (const char* lines : {"no colon\n", ": empty\n", "Upper: x\n", "bell: \a\n", ":path: /y\n"}) {
+    for (const char* lines : {"no colon\n", ": empty\n", "Upper: x\n", "bell: \a\n", ":path: /y\n", "host: x\n",
+                              "content-length: 0\n", "connection: close\n", "transfer-encoding: chunked\n"}) {
         const EncodedRequest encoded{"/x", lines, ""};
         exchange.encoded = &encoded;
         EXPECT_EQ(build(), HeadFault::Malformed) << lines;
     }
+    plan.method = "GET / HTTP/1.1\r\nx:";
+    EXPECT_EQ(build(), HeadFault::Malformed);
+    plan.method = "PUT";
     const EncodedRequest fine{"/x", "a:  b \nc: d", "body"};
     exchange.encoded = &fine;
     ASSERT_EQ(build(), HeadFault::None);

@@ -5,7 +5,7 @@
 //
 // HEADERS refer to the caller's memory (NO_COPY), so produce() never leaves one queued. DATA frames are written by
 // send_data straight behind the frames before them: the body is copied once, from the exchange to the output.
-#include "http/h2_session.h"
+#include "http/session.h"
 
 #include <algorithm>
 #include <array>
@@ -54,7 +54,7 @@ bool slot_of(nghttp2_session* session, int32_t stream, uint32_t& slot) {
     return data != 0;
 }
 
-class Nghttp2Session final : public H2Session {
+class Nghttp2Session final : public Session {
 public:
     Nghttp2Session(SessionListener& listener, nghttp2_mem* memory);
 
@@ -270,7 +270,7 @@ Status Nghttp2Session::consume(std::string_view bytes) {
 
 }  // namespace
 
-std::unique_ptr<H2Session> make_nghttp2_session(SessionListener& listener, nghttp2_mem* memory) {
+std::unique_ptr<Session> make_nghttp2_session(SessionListener& listener, nghttp2_mem* memory) {
     return std::make_unique<Nghttp2Session>(listener, memory);
 }
 

@@ -9,7 +9,8 @@ namespace belfry::http {
 
 namespace {
 
-constexpr std::string_view kScheme = "https://";
+constexpr std::string_view kScheme = "https://", kPlainScheme = "http://";
+constexpr uint16_t kPlainPort = 80;
 constexpr size_t kHostMax = 253;  // RFC 1035 2.3.4, without the root's dot
 
 Error bad_url(std::string_view url, std::string_view why) {
@@ -48,15 +49,18 @@ bool split(std::string_view text, std::string_view& host, std::string_view& port
 
 }  // namespace
 
-Result<Origin> parse_origin(std::string_view url) {
-    if (url.substr(0, kScheme.size()) != kScheme) return bad_url(url, "does not begin with https://");
-    std::string_view rest = url.substr(kScheme.size());
+Result<Origin> parse_origin(std::string_view url, bool plain_ok) {
+    Origin origin;
+    origin.plain = plain_ok && url.substr(0, kPlainScheme.size()) == kPlainScheme;
+    if (!origin.plain && url.substr(0, kScheme.size()) != kScheme) return bad_url(url, "does not begin with https://");
+    const uint16_t usual_port = origin.plain ? kPlainPort : origin.port;
+    origin.port = usual_port;
+    std::string_view rest = url.substr(origin.plain ? kPlainScheme.size() : kScheme.size());
     if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
     if (rest.find_first_of("/?#@") != std::string_view::npos) return bad_url(url, "has more than a host and a port");
     std::string_view host, port;
     if (!split(rest, host, port)) return bad_url(url, "has a malformed host or port");
     if (host.empty() || host.size() > kHostMax) return bad_url(url, "has no host, or one that is too long");
-    Origin origin;
     for (const char c : host) {
         const char lower = (c >= 'A' && c <= 'Z') ? static_cast<char>(c + ('a' - 'A')) : c;
         if (!host_byte(lower)) return bad_url(url, "has a host with characters that are not allowed there");
@@ -72,7 +76,7 @@ Result<Origin> parse_origin(std::string_view url) {
     const bool v6 = origin.host.find(':') != std::string::npos;
     if (v6 && !origin.literal) return bad_url(url, "has a malformed IPv6 address");
     origin.authority = v6 ? "[" + origin.host + "]" : origin.host;
-    if (origin.port != 443) origin.authority += ":" + std::to_string(origin.port);
+    if (origin.port != usual_port) origin.authority += ":" + std::to_string(origin.port);
     return origin;
 }
 

@@ -13,11 +13,13 @@ namespace belfry::http {
 struct Origin {
     std::string host;  // name or address, without brackets, lower case
     uint16_t port = 443;
+    bool plain = false;     // http: without TLS
     bool literal = false;   // host is an IP address
-    std::string authority;  // what :authority carries: the port only if it is not 443
+    std::string authority;  // what :authority carries: the port only if it is not the scheme's own
 };
 
-// "https://host[:port][/]". InvalidArgument otherwise: other schemes, user info, a path.
-Result<Origin> parse_origin(std::string_view url);
+// "https://host[:port][/]", and "http://..." if `plain_ok`. InvalidArgument otherwise: other schemes, user info, a
+// path.
+Result<Origin> parse_origin(std::string_view url, bool plain_ok = false);
 
 }  // namespace belfry::http

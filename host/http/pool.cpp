@@ -36,7 +36,7 @@ Pool::Pool(Loop& loop, Endpoint& endpoint)
     : Timer(loop.timers()),
       loop_(loop),
       endpoint_(endpoint),
-      streams_expected_(endpoint.config.wait_settings ? 1 : H2Session::kAssumedStreams) {}
+      streams_expected_(endpoint.config.wait_settings ? 1 : Session::kAssumedStreams) {}
 
 Pool::~Pool() = default;
 
@@ -174,6 +174,7 @@ bool Pool::wants_connection() const {
         if (connection->retiring()) continue;
         // Such peers allow one stream until they have seen a credential they accept: that is no shortage.
         unsettled |= !connection->settings_seen() || !connection->answered();
+        if (!connection->shares_streams()) continue;  // without a spare one: something waits, or it is enough
         limit += connection->limit();
         used += connection->in_flight();
     }

@@ -28,9 +28,36 @@ bool clean_path(std::string_view path) {
     return !path.empty() && path.front() == '/' && plain_bytes<0x21>(path);
 }
 
+// What frames a request or speaks of its connection is the engine's own (RFC 9112 6, RFC 9113 8.2.2): from elsewhere it
+// could make two requests of one.
+bool of_engine(std::string_view name) {
+    switch (name.size()) {
+        case 4:
+            return name == "host";
+        case 6:
+            return name == "expect";
+        case 7:
+            return name == "upgrade" || name == "trailer";
+        case 10:
+            return name == "connection" || name == "keep-alive";
+        case 14:
+            return name == "content-length";
+        case 16:
+            return name == "proxy-connection";
+        case 17:
+            return name == "transfer-encoding";
+        default:
+            return false;
+    }
+}
+
+bool clean_method(std::string_view method) {
+    return !method.empty() && std::all_of(method.begin(), method.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 // RFC 9113 8.2.1: field names are lower case.
 bool clean_name(std::string_view name) {
-    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return !name.empty() && !of_engine(name) && std::all_of(name.begin(), name.end(), [](char c) {
         return c > 0x20 && c < 0x7F && c != ':' && !(c >= 'A' && c <= 'Z');
     });
 }
@@ -82,7 +109,7 @@ void RequestHeads::begin_plan(const Plan& plan, bool encoded, int64_t now_mono_n
     encoded_ = encoded;
     constant_only_ = true;
     fields_n_ = bytes_ = 0;
-    plan_fault_ = add_credential(plan, now_mono_ns);
+    plan_fault_ = clean_method(plan.method) ? add_credential(plan, now_mono_ns) : HeadFault::Malformed;
     for (const PlanHeader& header : plan.headers) {
         if (encoded || plan_fault_ != HeadFault::None) break;
         if (!constant(header.value)) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "http/arena.h"
-#include "http/h2_session.h"
 #include "http/plan.h"
+#include "http/session.h"
 
 namespace belfry::http {
 

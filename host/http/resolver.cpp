@@ -117,6 +117,17 @@ Notice look_up(const Job& job) {
 
 }  // namespace
 
+bool is_loopback(const sockaddr* address) noexcept {
+    if (address->sa_family == AF_INET) {
+        sockaddr_in v4;
+        std::memcpy(&v4, address, sizeof v4);
+        return ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    sockaddr_in6 v6;
+    std::memcpy(&v6, address, sizeof v6);
+    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+}
+
 bool is_public(const sockaddr* address) noexcept {
     if (address->sa_family == AF_INET) {
         sockaddr_in v4;

@@ -42,6 +42,9 @@ private:
 // What may be connected to of a lookup's result, at most eight.
 std::vector<Address> usable_addresses(const addrinfo* list, bool untrusted);
 
+// Whether an address means this machine.
+bool is_loopback(const sockaddr* address) noexcept;
+
 // Whether an address is reachable from everywhere: not private, loopback, link-local, multicast, documentation or an
 // embedded one of these (RFC 6890, RFC 4291, RFC 6052).
 bool is_public(const sockaddr* address) noexcept;

@@ -15,7 +15,8 @@ using Bio = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
 using X509Handle = std::unique_ptr<X509, FreeWith<X509_free>>;
 using Pkey = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
 
-constexpr unsigned char kAlpn[] = {2, 'h', '2'};
+constexpr unsigned char kAlpn[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr unsigned kAlpnH2 = 3;  // bytes of it that name h2 alone
 
 std::string last_openssl_error() {
     const unsigned long code = ERR_peek_last_error();
@@ -84,12 +85,12 @@ Result<SslCtx> make_tls_context(const EndpointConfig& config) {
     SslCtx context(SSL_CTX_new(TLS_client_method()));
     if (!context) return error(ErrorCode::Internal, "no TLS context: " + last_openssl_error());
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-    SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context.get(), keep_ticket);
-    if (SSL_CTX_set_alpn_protos(context.get(), kAlpn, sizeof kAlpn) != 0) {
+    if (SSL_CTX_set_alpn_protos(context.get(), kAlpn, config.http1_ok ? sizeof kAlpn : kAlpnH2) != 0) {
         return error(ErrorCode::Internal, "ALPN cannot be set: " + last_openssl_error());
     }
     if (const Status roots = use_roots(*context, config); !roots) return roots.error();
@@ -131,17 +132,33 @@ std::string explain_tls_failure(const SSL* ssl, const Origin& origin, int ssl_er
         ERR_clear_error();
         return text;
     }
-    if (ssl_error == SSL_ERROR_ZERO_RETURN) return "the peer closed the connection";
+    if (ssl_error == SSL_ERROR_ZERO_RETURN || cut_off()) {
+        ERR_clear_error();
+        return "the peer closed the connection";
+    }
     if (ssl_error == SSL_ERROR_SYSCALL && ERR_peek_error() == 0) {
         return saved_errno == 0 ? "the peer closed the connection" : std::strerror(saved_errno);
     }
     return "TLS failed: " + last_openssl_error();
 }
 
-bool refused_by_alert() noexcept {
+int peers_alert() noexcept {
     const unsigned long code = ERR_peek_last_error();
-    // An alert's number, shifted: SSL_R_SSLV3_ALERT_... = SSL_AD_REASON_OFFSET + alert (RFC 8446 6).
-    return code != 0 && ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET;
+    // SSL_R_SSLV3_ALERT_... = SSL_AD_REASON_OFFSET + alert.
+    const bool alert = code != 0 && ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET;
+    return alert ? ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET : -1;
+}
+
+bool cut_off() noexcept {
+    const unsigned long code = ERR_peek_error();
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
+bool chose_h2(const SSL* ssl) noexcept {
+    const unsigned char* protocol = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl, &protocol, &length);
+    return length == 2 && std::memcmp(protocol, "h2", 2) == 0;
 }
 
 }  // namespace belfry::http

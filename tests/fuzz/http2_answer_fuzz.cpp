@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "fuzz/fuzz.h"
-#include "http/h2_session.h"
+#include "http/session.h"
 #include "http/output.h"
 
 namespace {
@@ -211,11 +211,11 @@ private:
     }
 
     std::vector<Stream> streams_;  // by slot
-    uint32_t limit_ = http::H2Session::kAssumedStreams;
+    uint32_t limit_ = http::Session::kAssumedStreams;
     bool alive_ = true, going_ = false, greeted_ = false;
     bool opened_ = false;  // heads wait in the session
     std::string written_;
-    std::unique_ptr<http::H2Session> session_;
+    std::unique_ptr<http::Session> session_;
 };
 
 }  // namespace

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One HTTP/2 client session as bytes in and bytes out: requests and answers on one side, frames on the other.
+// One client session as bytes in and bytes out: requests and answers on one side, HTTP/2 frames or HTTP/1.1 on the
+// other.
 //
-// Two kinds stand behind this seam: DirectSession writes its own frames and is what connections use; Nghttp2Session is
-// the reference it is compared with, and the way back should a peer not get along with it. Connection knows streams by
-// their slot only, and gives heads and bodies when asked. Nothing is submitted from inside a listener call; the caller
-// produces after it has consumed. Threads: [loop].  Owner: Connection.  Not here: sockets, TLS, deadlines, retries.
+// Three kinds stand behind this seam: DirectSession writes its own HTTP/2 frames and is what connections use;
+// Nghttp2Session is the reference it is compared with, and the way back should a peer not get along with it;
+// Http1Session is a session of one stream at a time. Connection knows streams by their slot only, and gives heads and
+// bodies when asked. Nothing is submitted from inside a listener call; the caller produces after it has consumed.
+// Threads: [loop]. Owner: Connection.  Not here: sockets, TLS, deadlines, retries.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -62,14 +64,14 @@ protected:
     ~SessionListener() = default;
 };
 
-class H2Session {
+class Session {
 public:
     static constexpr uint32_t kAssumedStreams =
         100;  // until the peer's SETTINGS came, as browsers and Google's SDKs do
 
-    virtual ~H2Session() = default;
-    H2Session(const H2Session&) = delete;
-    H2Session& operator=(const H2Session&) = delete;
+    virtual ~Session() = default;
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
 
     // Opens a stream. Its id, or 0 if the session takes no more (ids used up, peer going away). May ask for the body.
     virtual int32_t open(uint32_t slot, const RequestHead& head) = 0;
@@ -81,11 +83,13 @@ public:
     virtual Status produce(Output& out, size_t enough) = 0;
     // After an error only produce() may be called, once: what is left to tell the peer.
     virtual Status consume(std::string_view bytes) = 0;
+    // The peer said in order that nothing more comes. An answer that lasts until then is complete now.
+    virtual void end_of_input() noexcept {}
     virtual bool has_output() const noexcept = 0;
     virtual bool ended() const noexcept = 0;
 
 protected:
-    H2Session() = default;
+    Session() = default;
 };
 
 // What both kinds of session say in their first SETTINGS.
@@ -93,8 +97,10 @@ inline constexpr uint32_t kStreamWindow = 1 << 20;        // bytes an answer may
 inline constexpr uint32_t kConnectionWindow = 16u << 20;  // the same for all streams of a connection together
 inline constexpr uint32_t kAnswerHeadMax = 32 * 1024;     // SETTINGS_MAX_HEADER_LIST_SIZE
 
-// Both queue the client's preface and SETTINGS at once. `memory` and `listener` outlive the session.
-std::unique_ptr<H2Session> make_direct_session(SessionListener& listener, nghttp2_mem* memory);
-std::unique_ptr<H2Session> make_nghttp2_session(SessionListener& listener, nghttp2_mem* memory);
+// Both kinds of HTTP/2 queue the client's preface and SETTINGS at once. `memory` and `listener` outlive the session.
+std::unique_ptr<Session> make_direct_session(SessionListener& listener, nghttp2_mem* memory);
+std::unique_ptr<Session> make_nghttp2_session(SessionListener& listener, nghttp2_mem* memory);
+// HTTP/1.1, keep-alive, never pipelined: allows one stream, and none once the peer wants to end the connection.
+std::unique_ptr<Session> make_http1_session(SessionListener& listener);
 
 }  // namespace belfry::http
