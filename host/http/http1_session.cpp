@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "http/session.h"
 
@@ -125,55 +127,54 @@ private:
         return -1;
     }
 
-    // Callbacks of the parser, in the order in which they come; not 0: refused.
+    // Callbacks of the parser, in the order in which they come; not 0: refused. A head is told of when it is complete.
     int begin() {
-        head_bytes_ = 0;
-        announced_ = head_done_ = value_begun_ = false;
-        name_.clear();
-        value_.clear();
+        value_begun_ = false;
+        text_.clear();
+        fields_.clear();
         return busy_ && head_.empty() ? 0 : refuse("an answer that nobody asked for");
     }
-    int take_name(std::string_view text) {
-        if (value_begun_ && take_field() != 0) return -1;
-        for (const char c : text) name_.push_back(lower(c));
-        return count(text.size() + kFieldOverhead);
+    int take_name(std::string_view name) {
+        if (fields_.empty() || std::exchange(value_begun_, false)) fields_.emplace_back();
+        for (const char c : name) text_.push_back(lower(c));
+        fields_.back().name += name.size();
+        return bounded();
     }
-    int take_value(std::string_view text) {
+    int take_value(std::string_view value) {
         value_begun_ = true;
-        value_.append(text);
-        return count(text.size());
+        text_.append(value);
+        fields_.back().value += value.size();
+        return bounded();
     }
-    int count(size_t bytes) {
-        head_bytes_ += bytes;
-        return head_bytes_ <= kAnswerHeadMax ? 0 : refuse("a head is too long");
-    }
-    int take_field() {
-        value_begun_ = false;
-        if (!head_done_ && announce() != 0) return -1;
-        if (!clean(name_, value_)) return refuse("a field has bytes that are not allowed");
-        if (!head_done_ && !interim()) listener_.on_field(slot_, name_, value_);
-        name_.clear();
-        value_.clear();
-        return 0;
+    int bounded() {
+        return text_.size() + fields_.size() * kFieldOverhead <= kAnswerHeadMax ? 0 : refuse("a head is too long");
     }
     bool interim() const { return parser_.status_code < 200; }
-    // The status, before its fields.
-    int announce() {
-        if (std::exchange(announced_, true)) return 0;
-        if (parser_.http_major != 1) return refuse("not HTTP/1");
+    int head_complete() {
         const unsigned status = parser_.status_code;
+        if (parser_.http_major != 1) return refuse("not HTTP/1");
         if (status < 100 || status > 999) return refuse("a status that is none");
         if (status == 101) return refuse("the peer switches protocols");
-        if (!interim()) listener_.on_status(slot_, static_cast<int>(status));
-        return 0;
-    }
-    int head_complete() {
-        if ((value_begun_ || !name_.empty()) && take_field() != 0) return -1;
-        if (announce() != 0) return -1;
-        head_done_ = true;
         if (interim()) return ++interims_ <= kInterimMax ? 1 : refuse("too many interim answers");
-        const bool none = bodiless_ || parser_.status_code == 204 || parser_.status_code == 304;  // RFC 9112 6.3
-        return none ? 1 : 0;
+        if (!walk_fields([](std::string_view name, std::string_view value) { return clean(name, value); }))
+            return refuse("a field has bytes that are not allowed");
+        listener_.on_status(slot_, static_cast<int>(status));
+        walk_fields([this](std::string_view name, std::string_view value) {
+            listener_.on_field(slot_, name, value);
+            return true;
+        });
+        text_.clear();  // trailers are counted, and that is all
+        fields_.clear();
+        return bodiless_ || status == 204 || status == 304 ? 1 : 0;  // RFC 9112 6.3
+    }
+    template <class Visit>
+    bool walk_fields(Visit visit) const {
+        std::string_view rest = text_;
+        for (const Field& field : fields_) {
+            if (!visit(rest.substr(0, field.name), rest.substr(field.name, field.value))) return false;
+            rest.remove_prefix(field.name + field.value);
+        }
+        return true;
     }
     int take_body(std::string_view bytes) {
         listener_.on_body(slot_, bytes);
@@ -213,10 +214,13 @@ private:
     bool bodiless_ = false;  // its answer has no body, whatever its head says
     unsigned interims_ = 0;
     std::string head_;  // of the request, not yet produced
-    // Of the head that is being read:
-    bool announced_ = false, head_done_ = false, value_begun_ = false;
-    size_t head_bytes_ = 0;
-    std::string name_, value_;
+    // Of the head or the trailers that are being read:
+    struct Field {
+        size_t name = 0, value = 0;  // bytes of text_
+    };
+    bool value_begun_ = false;
+    std::string text_;
+    std::vector<Field> fields_;
     const char* fault_ = nullptr;
 };
 
