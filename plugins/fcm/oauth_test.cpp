@@ -7,20 +7,6 @@ namespace {
 
 constexpr int64_t kNowS = 1'700'000'000;  // where the test clock stands
 
-std::string decoded(std::string_view text) {
-    std::string bytes;
-    uint32_t bits = 0;
-    int held = 0;
-    for (const char c : text) {
-        bits = bits << 6 |
-               static_cast<uint32_t>(
-                   std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_").find(c));
-        held += 6;
-        if (held >= 8) bytes.push_back(static_cast<char>(bits >> (held -= 8) & 255));
-    }
-    return bytes;
-}
-
 void answer(FcmBed& bed, int status, const std::string& body, const std::string& retry_after = "",
             int64_t date_unix_ms = kNowS * 1000) {
     http::CallAnswer answer{status, body, {}, date_unix_ms};

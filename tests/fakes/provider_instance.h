@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <belfry/abi.hpp>
 #include <optional>
 #include <string>
@@ -22,6 +23,21 @@ inline const belfry_plugin& plugin_of(const char* library, const belfry_host* ho
     if (opened == nullptr) throw std::runtime_error(::dlerror());
     using Main = const belfry_plugin* (*)(const belfry_host*);
     return *reinterpret_cast<Main>(::dlsym(opened, BELFRY_ENTRY_SYMBOL))(host);
+}
+
+// What a part of a JWT means.
+inline std::string decoded(std::string_view text) {
+    std::string bytes;
+    uint32_t bits = 0;
+    int held = 0;
+    for (const char c : text) {
+        bits = bits << 6 |
+               static_cast<uint32_t>(
+                   std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_").find(c));
+        held += 6;
+        if (held >= 8) bytes.push_back(static_cast<char>(bits >> (held -= 8) & 255));
+    }
+    return bytes;
 }
 
 // Names the cases of a table after their member `name`.
@@ -48,6 +64,7 @@ struct Answer {
     uint32_t resent = 0;
     int64_t date_unix_ms = 0;
     uint32_t variant = 0;
+    std::vector<std::string> tokens = {};  // of a request for several devices; none: one device, of a plan with a body
 };
 
 // A plan as the engine would execute it.
@@ -56,6 +73,7 @@ struct Request {
     std::string method, path, body;
     std::vector<std::string> headers, keep;  // headers as "name: value"
     uint32_t variant = 0;
+    uint32_t items_max = 1;
 };
 
 struct Trouble {
@@ -113,14 +131,20 @@ public:
         return requests.empty() ? std::nullopt : std::optional<Request>(requests.front());
     }
     bool has_prepared() const { return prepared_ != nullptr; }
+    const belfry_prepared* prepared() const { return prepared_; }
 
     std::vector<Verdict> decode(const std::vector<Answer>& answers) {
         std::vector<belfry_answer> rows;
         std::vector<belfry_header> headers(answers.size());
+        std::vector<std::vector<belfry_str>> tokens(answers.size());
+        uint32_t items = 0;
         for (size_t i = 0; i < answers.size(); ++i) {
             auto row = sized<belfry_answer>();
-            row.first_item = static_cast<uint32_t>(i);
-            row.items = 1;
+            for (const std::string& token : answers[i].tokens) tokens[i].push_back(str(std::string_view(token)));
+            row.tokens = list_of(tokens[i]);
+            row.first_item = items;
+            row.items = std::max(1U, row.tokens.n);
+            items += row.items;
             row.status = answers[i].status;
             row.body = str(std::string_view(answers[i].body));
             row.resent = answers[i].resent;
@@ -200,6 +224,9 @@ private:
                 case BELFRY_PIECE_TOKEN_JSON:
                     out += json::escape(token);
                     break;
+                case BELFRY_PIECE_TTL_S:
+                    out += "<ttl>";
+                    break;
                 case BELFRY_PIECE_TARGET_JSON:
                     out += json::escape(view(content.target));
                     break;
@@ -218,12 +245,12 @@ private:
                         run(plan.body, plan, content, token),
                         {},
                         {},
-                        plan.variant};
+                        plan.variant,
+                        plan.items_max};
         for (const belfry_field& field : Rows<belfry_field>(plan.headers)) {
             request.headers.push_back(text(field.name) + ": " + run(field.value, plan, content, token));
         }
         for (const belfry_str& name : Rows<belfry_str>(plan.keep)) request.keep.push_back(text(name));
-        EXPECT_EQ(plan.items_max, 1U);
         return request;
     }
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real hms.so under the host's real services. Threads: used by one at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "fakes/provider_instance.h"
+#include "fakes/rsa_key.h"
+#include "fakes/service_host.h"
+
+namespace belfry::fakes {
+
+// As AppGallery Connect writes it.
+inline std::string hms_key_file(std::string_view private_key = kTestRsaKey) {
+    return R"({"project_id":"9001","key_id":"kid-1","sub_account":"102030","private_key":")" +
+           json::escape(private_key) + "\"}";
+}
+
+inline constexpr const char* kHmsV1 =
+    R"({"app_id":"123","client_secret":{"$secret":"s"},"endpoint":"https://hms.test:7",)"
+    R"("token_endpoint":"https://hms.test:8/oauth2/v3/token"})";
+inline constexpr const char* kHmsV3 =
+    R"({"generation":"v3","service_account":{"$secret":"k"},"endpoint":"https://hms.test:7"})";
+
+// Secrets: "s" the client's, "k" the key file.
+struct HmsHost {
+    explicit HmsHost(const std::string& secret, const std::string& key_file)
+        : host({"hms", "hms", "", 0,
+                [=](std::string_view id) -> Result<std::string> { return id == "s" ? secret : key_file; }, false}) {}
+    TestHost host;
+};
+class HmsBed : public HmsHost, public ProviderInstance {
+public:
+    explicit HmsBed(const std::string& config = kHmsV1,
+                    const std::string& secret = "a+b/=", const std::string& key_file = hms_key_file())
+        : HmsHost(secret, key_file), ProviderInstance(BELFRY_HMS_SO, "hms", host.abi(), config) {}
+
+    struct Token {
+        std::string token, identity;
+        uint32_t variant = 0;
+    };
+    // Nothing if it is refused (see trouble).
+    std::optional<Token> validate(const std::string& token) {
+        auto asked = sized<belfry_token>();
+        asked.platform = str("android");
+        asked.token = str(std::string_view(token));
+        std::optional<Token> out;
+        belfry_why why{};
+        trouble.code = collect<belfry_token>(
+            [&](auto emit, void* ctx) { return provider().validate(instance(), &asked, emit, ctx, &why); },
+            [&](const belfry_token& row) {
+                out = Token{text(row.token), text(row.identity), row.variant};
+            });
+        trouble.where = why.where;
+        trouble.text = why.text;
+        return out;
+    }
+
+    struct Item {
+        std::string token;
+        uint32_t variant = 0;
+        std::string_view payload;
+        int64_t expires_unix_ms = 0;
+    };
+    struct Written {
+        uint32_t first_item = 0, items = 0, variant = 0;
+        std::string path, headers, body;
+    };
+    struct Encoded {
+        uint32_t length = 0;
+        std::vector<Written> requests;
+        std::vector<Verdict> refused;
+    };
+    static std::vector<Item> items(const std::vector<std::string>& tokens, std::string_view payload,
+                                   uint32_t variant = 0, int64_t expires_unix_ms = 0) {
+        std::vector<Item> made;
+        for (const std::string& token : tokens) made.push_back({token, variant, payload, expires_unix_ms});
+        return made;
+    }
+    static std::vector<std::string> tokens(size_t n) {
+        std::vector<std::string> made;
+        for (size_t i = 0; i < n; ++i) made.push_back("T" + std::to_string(i));
+        return made;
+    }
+    // One call, as the host makes it; `first` is the number of the first item.
+    Encoded encode(const std::vector<Item>& items, uint32_t buffer_bytes = 256 * 1024, uint32_t first = 0) {
+        std::vector<belfry_item> rows;
+        for (const Item& item : items) {
+            auto row = sized<belfry_item>();
+            row.index = first + static_cast<uint32_t>(rows.size());
+            row.variant = item.variant;
+            row.attempt = 1;
+            row.token = str(std::string_view(item.token));
+            row.payload = str(item.payload);
+            row.expires_unix_ms = item.expires_unix_ms;
+            rows.push_back(row);
+        }
+        std::string buffer(buffer_bytes, '\0');
+        std::vector<belfry_request> room(items.size());
+        auto outbox = sized<belfry_outbox>();
+        outbox.stride = sizeof(belfry_request);
+        outbox.cap = static_cast<uint32_t>(room.size());
+        outbox.requests = room.data();
+        outbox.buf = buffer.data();
+        outbox.buf_cap = buffer_bytes;
+        Encoded out;
+        collect<belfry_verdict>(
+            [&](auto emit, void* ctx) {
+                out.length = provider().encode(instance(), prepared(), list_of(rows), &outbox, emit, ctx);
+                return belfry_code{BELFRY_OK};
+            },
+            [&](const belfry_verdict& v) {
+                out.refused.push_back({v.item, v.outcome, v.scope, v.flags, 0, "", text(v.reason), v.variant, 0});
+            });
+        for (uint32_t i = 0; i < outbox.n; ++i) {
+            const auto part = [&](belfry_span span) { return buffer.substr(span.at, span.n); };
+            const belfry_request& row = room[i];
+            out.requests.push_back(
+                {row.first_item, row.items, row.variant, part(row.path), part(row.headers), part(row.body)});
+        }
+        return out;
+    }
+    // Prepares `payload` and writes the request for `tokens`.
+    Written one(const std::string& payload, const std::vector<std::string>& tokens, uint32_t variant = 0,
+                int64_t expires_unix_ms = 0, uint32_t flags = 0) {
+        EXPECT_TRUE(prepare(payload, "", BELFRY_CONTENT_TOKENS, "", flags, expires_unix_ms))
+            << trouble.where << ": " << trouble.text;
+        if (!has_prepared()) return {};
+        const Encoded encoded = encode(items(tokens, payload, variant, expires_unix_ms));
+        EXPECT_EQ(encoded.requests.size(), 1U) << (encoded.refused.empty() ? "" : encoded.refused[0].reason);
+        return encoded.requests.empty() ? Written{} : encoded.requests[0];
+    }
+};
+
+}  // namespace belfry::fakes
