@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The baseline of PERF-9: what a bare SQLite client reaches that inserts the rows of new devices, in transactions of
-// 100, with the tables, indexes and durability of a storage file. It looks nothing up and answers nobody.
+// 100 or BATCH, with the tables, indexes and durability of a storage file. It looks nothing up and answers nobody.
 //
-// perf9_bare_inserts LIKE.db SECONDS: LIKE.db is a storage file whose schema is copied into a fresh file beside it.
-// Prints rows per second and CPU microseconds per row.
+// perf9_bare_inserts LIKE.db SECONDS [BATCH [ROWS]]: LIKE.db is a storage file whose schema is copied into a fresh file
+// beside it; ends after SECONDS or ROWS. Prints rows per second and CPU microseconds per row.
 #include <sqlite3.h>
 
 #include <chrono>
@@ -20,7 +20,11 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kRowsPerTransaction = 100;
+
+struct Wanted {
+    double seconds = 0;
+    uint64_t rows_per_transaction = 100, rows = UINT64_MAX;
+};
 
 void check(sqlite3* database, int code) {
     if (code != SQLITE_OK && code != SQLITE_DONE && code != SQLITE_ROW)
@@ -86,7 +90,7 @@ void insert(sqlite3_stmt* device, sqlite3_stmt* subscription, uint64_t i) {
     }
 }
 
-int measure(const std::string& like, double seconds) {
+int measure(const std::string& like, const Wanted& wanted) {
     const std::string path = like + ".bare";
     for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path + end);
     sqlite3* database = nullptr;
@@ -104,9 +108,9 @@ int measure(const std::string& like, double seconds) {
     uint64_t rows = 0;
     const auto start = Clock::now();
     double took = 0;
-    while (took < seconds) {
+    while (took < wanted.seconds && rows < wanted.rows) {
         run(database, "BEGIN IMMEDIATE");
-        for (int i = 0; i < kRowsPerTransaction; ++i) insert(device, subscription, rows++);
+        for (uint64_t i = 0; i < wanted.rows_per_transaction; ++i) insert(device, subscription, rows++);
         run(database, "COMMIT");
         took = std::chrono::duration<double>(Clock::now() - start).count();
     }
@@ -122,12 +126,16 @@ int measure(const std::string& like, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) {
-        std::fprintf(stderr, "usage: %s LIKE.db SECONDS\n", argv[0]);
+    if (argc < 3 || argc > 5) {
+        std::fprintf(stderr, "usage: %s LIKE.db SECONDS [BATCH [ROWS]]\n", argv[0]);
         return 2;
     }
+    Wanted wanted;
+    wanted.seconds = std::strtod(argv[2], nullptr);
+    if (argc > 3) wanted.rows_per_transaction = std::strtoull(argv[3], nullptr, 10);
+    if (argc > 4) wanted.rows = std::strtoull(argv[4], nullptr, 10);
     try {
-        return measure(argv[1], std::strtod(argv[2], nullptr));
+        return measure(argv[1], wanted);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "perf9_bare_inserts: %s\n", error.what());
         return 1;

@@ -117,7 +117,7 @@ private:
     std::recursive_mutex mutex_;
 };
 
-class FakeDevices final : public audience::Devices {
+class FakeDevices : public audience::Devices {
 public:
     std::vector<Result<audience::Registered>> register_devices(std::span<const audience::Registration> all) override {
         const std::lock_guard lock(mutex_);

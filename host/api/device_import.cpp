@@ -77,52 +77,58 @@ std::optional<Fault> DeviceImport::take_line(std::string_view line) {
 
 std::optional<Fault> DeviceImport::add(audience::Registration&& device, size_t bytes) {
     std::string token = device.provider + '\0' + device.token;
-    const bool known = tokens_.contains(token) || (device.key >= 0 && keys_.contains(device.key));
-    if (known || batch_bytes_ + bytes > kImportBatchBytes) {
+    const bool known = filling_.tokens.contains(token) || (device.key >= 0 && filling_.keys.contains(device.key));
+    if (known || filling_.bytes + bytes > kImportBatchBytes) {
         if (auto fault = store()) return fault;
     }
-    tokens_.insert(std::move(token));
-    if (device.key >= 0) keys_.insert(device.key);
-    batch_.push_back(std::move(device));
-    places_.push_back(line_);
-    batch_bytes_ += bytes;
-    return batch_.size() == kImportBatchLines ? store() : std::nullopt;
+    filling_.tokens.insert(std::move(token));
+    if (device.key >= 0) filling_.keys.insert(device.key);
+    filling_.devices.push_back(std::move(device));
+    filling_.places.push_back(line_);
+    filling_.bytes += bytes;
+    return filling_.devices.size() == kImportBatchLines ? store() : std::nullopt;
 }
 
+// Hands the batch over and returns; only one is on its way, so that later lines are stored later.
 std::optional<Fault> DeviceImport::store() {
-    if (batch_.empty()) return std::nullopt;
-    std::vector<Result<audience::Registered>> done;
+    if (filling_.devices.empty()) return std::nullopt;
+    if (auto fault = settle()) return fault;
+    storing_ = std::exchange(filling_, {});
+    // Deferred where no thread can be had: then settle() stores.
+    stored_ = std::async(std::launch::async | std::launch::deferred, [this] { return register_batch(); });
+    return std::nullopt;
+}
+
+DeviceImport::Stored DeviceImport::register_batch() {
+    Stored done;
     for (int tries = 0; tries < kImportBusyTries; ++tries) {
-        done = devices_.register_devices(batch_);
+        done = devices_.register_devices(storing_.devices);
         const bool busy = std::any_of(done.begin(), done.end(), [](const Result<audience::Registered>& one) {
             return !one && one.error().code == ErrorCode::Busy;
         });
         if (!busy) break;
     }
-    std::optional<Fault> fault = settle(done);
-    batch_.clear();
-    places_.clear();
-    batch_bytes_ = 0;
-    tokens_.clear();
-    keys_.clear();
-    return fault;
+    return done;
 }
 
-std::optional<Fault> DeviceImport::settle(const std::vector<Result<audience::Registered>>& done) {
+std::optional<Fault> DeviceImport::settle() {
+    if (!stored_.valid()) return std::nullopt;
+    const Stored done = stored_.get();
+    const std::vector<uint64_t>& places = storing_.places;
     std::optional<Error> trouble;
     for (size_t i = 0; i < done.size(); ++i) {
         if (done[i]) {
             ++registered_;
         } else if (is_of_the_line(done[i].error().code)) {
-            refuse(places_[i], fault_of(done[i].error()));
+            refuse(places[i], fault_of(done[i].error()));
         } else if (!trouble) {
             trouble = done[i].error();
         }
     }
     if (!trouble) return std::nullopt;
     Fault fault = fault_of(*trouble);
-    fault.message += "; the import ended between lines " + std::to_string(places_.front()) + " and " +
-                     std::to_string(places_.back()) + " (" + std::to_string(registered_) + " devices registered, " +
+    fault.message += "; the import ended between lines " + std::to_string(places.front()) + " and " +
+                     std::to_string(places.back()) + " (" + std::to_string(registered_) + " devices registered, " +
                      std::to_string(failed_) + " lines refused); import the same again, what is stored does no harm";
     return fault;
 }
@@ -137,6 +143,7 @@ std::variant<std::string, Fault> DeviceImport::finish() {
         if (auto fault = take_line(std::exchange(partial_, {}))) return std::move(*fault);
     }
     if (auto fault = store()) return std::move(*fault);
+    if (auto fault = settle()) return std::move(*fault);
     // A batch reports what its devices met after the lines that were refused at once.
     std::stable_sort(errors_.begin(), errors_.end(),
                      [](const LineError& a, const LineError& b) { return a.line < b.line; });

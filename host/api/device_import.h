@@ -3,15 +3,17 @@
 //
 //     take(piece) ... take(piece), finish()      pieces may end anywhere
 //
-// Lines are stored in batches; a line that is wrong is reported with its number and the others go on. Trouble of the
-// storage ends the import: every line before is stored, and importing the same again does no harm.
-// Threads: one caller. Owner: Service::device_import.
+// Lines are stored in batches, one at a time, while the next one is read and checked; a line that is wrong is reported
+// with its number and the others go on. Trouble of the storage ends the import: every line before is stored, and
+// importing the same again does no harm.
+// Threads: one caller, and one of its own while a batch is being stored. Owner: Service::device_import.
 #pragma once
 
+#include <future>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -23,9 +25,10 @@ namespace belfry::api {
 
 inline constexpr size_t kImportLineBytesMax = 1 << 20;  // every device that fits the bounds fits, escaped too
 inline constexpr size_t kImportErrorsMax = 1000;        // errors that are listed; all are counted
-inline constexpr size_t kImportBatchLines = 2000;
+// The storage sorts a batch: the longer it is, the more of its devices share pages.
+inline constexpr size_t kImportBatchLines = 4000;
 inline constexpr size_t kImportBatchBytes = 1 << 20;
-inline constexpr int64_t kImportMemory = 4 << 20;  // what one import holds at most, as counted against bodies
+inline constexpr int64_t kImportMemory = 8 << 20;  // what one import holds at most, as counted against bodies
 // How often a batch is tried that found too many registrations waiting; the registry waits itself before it says so.
 inline constexpr int kImportBusyTries = 6;
 
@@ -44,10 +47,19 @@ private:
         Code code;
         std::string message;
     };
+    using Stored = std::vector<Result<audience::Registered>>;
+    struct Batch {
+        std::vector<audience::Registration> devices;
+        std::vector<uint64_t> places;  // line of each
+        size_t bytes = 0;
+        std::unordered_set<std::string> tokens;  // no two of one call may be the same
+        std::unordered_set<int64_t> keys;
+    };
     std::optional<Fault> take_line(std::string_view line);
     std::optional<Fault> add(audience::Registration&& device, size_t bytes);
     std::optional<Fault> store();
-    std::optional<Fault> settle(const std::vector<Result<audience::Registered>>& done);
+    Stored register_batch();
+    std::optional<Fault> settle();
     void refuse(uint64_t line, const Fault& fault);
 
     const App& app_;
@@ -58,11 +70,8 @@ private:
     uint64_t registered_ = 0, failed_ = 0;
     std::vector<LineError> errors_;
 
-    std::vector<audience::Registration> batch_;
-    std::vector<uint64_t> places_;  // line of each of `batch_`
-    size_t batch_bytes_ = 0;
-    std::set<std::string, std::less<>> tokens_;  // of `batch_`: no two of one call may be the same
-    std::set<int64_t> keys_;
+    Batch filling_, storing_;
+    std::future<Stored> stored_;  // of `storing_`; last, so that its thread ends before what it uses
 };
 
 }  // namespace belfry::api

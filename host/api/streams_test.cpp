@@ -3,7 +3,11 @@
 #include <belfry/storage.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "api/api_fakes.h"
 #include "api/device_import.h"
@@ -112,6 +116,39 @@ TEST(DeviceImport, StoresInBatchesWithoutTwoOfOneTokenOrDevice) {
               5);
     EXPECT_EQ(twice.devices.groups, (std::vector<size_t>{2, 2, 1}));
     EXPECT_EQ(twice.devices.registered.back().token, "d");
+}
+
+// A storage that is as slow as the test wants.
+class GatedDevices : public FakeDevices {
+public:
+    std::vector<Result<audience::Registered>> register_devices(std::span<const audience::Registration> all) override {
+        ++begun;
+        // Were the import to wait here, nobody would open the gate.
+        if (opened.wait_for(std::chrono::seconds(10)) == std::future_status::timeout) waited_in_vain = true;
+        return FakeDevices::register_devices(all);
+    }
+    std::promise<void> gate;
+    const std::shared_future<void> opened = gate.get_future();
+    std::atomic<int> begun{0};
+    std::atomic<bool> waited_in_vain{false};
+};
+
+TEST(DeviceImport, ReadsOnWhileABatchIsBeingStored) {
+    GatedDevices devices;
+    const App app = ApiBench::app("default");
+    DeviceImport import(app, devices);
+    std::string batch;
+    for (size_t i = 0; i < kImportBatchLines; ++i) batch += line_of("t" + std::to_string(i));
+    EXPECT_FALSE(import.take(batch));
+    EXPECT_FALSE(import.take(line_of("one-more") + "wrong\n"));
+    while (devices.begun == 0) std::this_thread::yield();
+    devices.gate.set_value();
+    const std::variant<std::string, Fault> result = import.finish();
+    EXPECT_FALSE(devices.waited_in_vain);
+    EXPECT_EQ(devices.groups, (std::vector<size_t>{kImportBatchLines, 1}));
+    const Json facts = Json::parse(std::get<std::string>(result));
+    EXPECT_EQ(facts["registered"], kImportBatchLines + 1);
+    EXPECT_EQ(facts["errors"][0]["line"], kImportBatchLines + 2);
 }
 
 TEST(DeviceImport, WaitsForRoomAndEndsAtTroubleOfTheStorage) {

@@ -29,10 +29,11 @@
 
 namespace belfry::audience {
 
-inline constexpr size_t kRegistrationsWaitingMax = 4096;
+inline constexpr size_t kRegistrationsWaitingMax = 8192;
 // How long a caller waits for room before it is told Busy; batches of several clients then take turns.
 inline constexpr std::chrono::seconds kRegistrationRoomWait{5};
-inline constexpr size_t kRegistrationGroupMax = 1000;
+// Groups are sorted: in long ones more devices share the storage's pages.
+inline constexpr size_t kRegistrationGroupMax = 4000;
 // How often a registration is tried again that lost a race inside the storage.
 inline constexpr int kRegistrationRaces = 3;
 

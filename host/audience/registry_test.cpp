@@ -324,10 +324,11 @@ TEST_F(RegistryTest, LetsBatchesWaitForRoomInsteadOfRefusingThem) {
         const std::lock_guard lock(memory_.mutex);
         memory_.gate_open = false;
     }
-    constexpr size_t kBatch = 1500;
+    constexpr size_t kBatch = kRegistrationGroupMax / 2;
+    constexpr size_t kBatches = (kRegistrationGroupMax + 2 * kRegistrationsWaitingMax) / kBatch;
     std::atomic<size_t> stored{0};
     std::vector<std::thread> callers;
-    for (size_t c = 0; c < 5; ++c) {
+    for (size_t c = 0; c < kBatches; ++c) {
         callers.emplace_back([&, c] {
             std::vector<Registration> all;
             for (size_t i = 0; i < kBatch; ++i)
@@ -335,7 +336,7 @@ TEST_F(RegistryTest, LetsBatchesWaitForRoomInsteadOfRefusingThem) {
             for (const Result<Registered>& answer : registry_.register_devices(all)) stored += answer ? 1 : 0;
         });
     }
-    // The bound holds while the storage does not move: a group of 1000 is in its hands, no more than the bound waits.
+    // The bound holds while the storage does not move: a group is in its hands, no more than the bound waits.
     while (registry_.waiting() < kRegistrationsWaitingMax - kBatch) std::this_thread::yield();
     EXPECT_LE(registry_.waiting(), kRegistrationsWaitingMax);
     {
@@ -344,7 +345,7 @@ TEST_F(RegistryTest, LetsBatchesWaitForRoomInsteadOfRefusingThem) {
     }
     memory_.opened.notify_all();
     for (std::thread& caller : callers) caller.join();
-    EXPECT_EQ(stored, 5 * kBatch);
+    EXPECT_EQ(stored, kBatches * kBatch);
 }
 
 TEST_F(RegistryTest, TriesLostRacesAgainAndThenSaysConflict) {

@@ -30,19 +30,21 @@ void copy_hash(const uint8_t (&from)[16], Hash& to) {
 void Writer::register_devices(std::string_view app, belfry_list registrations, belfry_emit emit, void* ctx) {
     const Rows<belfry_registration> rows(registrations);
     std::vector<belfry_registered> results;
-    for (size_t at = 0; at < rows.size();) {
-        const size_t end = std::min(rows.size(), at + kRowsPerTransaction);
+    for (size_t at = 0; at < rows.size(); at += results.size()) {
         transact([&] {
             results.clear();
             const int64_t number = app_number(app);
             const int64_t now = now_();
-            for (size_t i = at; i < end; ++i) {
+            const auto is_full = [&] {
+                if (results.size() < kRowsPerTransaction) return false;
+                return results.size() >= kRowsPerTransactionAlone || lock_.waiting() > 0;
+            };
+            for (size_t i = at; i < rows.size() && !is_full(); ++i) {
                 results.push_back(register_one(number, rows.known(i), now));
                 results.back().index = static_cast<uint32_t>(i);
             }
         });
         if (!emit_all(results, emit, ctx)) return;
-        at = end;
     }
 }
 

@@ -265,10 +265,31 @@ TEST(SqliteStoreConfig, ReadsItsFieldsAndRefusesOthersValues) {
     EXPECT_EQ(config.path, "/a/b.db");
     EXPECT_EQ(config.writer_cache_kib() + 8 * config.reader_cache_kib(), 32U * 1024);
     EXPECT_EQ(parse_config("{}").readers, 4U);
-    for (const char* bad :
-         {"", "[]", R"({"path":""})", R"({"path":1})", R"({"readers":0})", R"({"readers":"4"})", R"({"cache_mib":1})"}) {
+    for (const char* bad : {"", "[]", R"({"path":""})", R"({"path":1})", R"({"readers":0})", R"({"readers":"4"})",
+                            R"({"cache_mib":1})"}) {
         EXPECT_THROW(parse_config(bad), sqlite::Failure) << bad;
     }
+}
+
+TEST_F(SqliteStore, RegistersManyInOneTransactionWhileNobodyWaits) {
+    std::vector<std::string> names = tokens(kRowsPerTransactionAlone + 1);
+    std::vector<belfry_registration> rows(names.size(), sized<belfry_registration>());
+    for (size_t i = 0; i < rows.size(); ++i) {
+        rows[i].key = -1;
+        rows[i].token = str(std::string_view(names[i]));
+        rows[i].provider = belfry_str{"fcm", 3};
+        std::memcpy(rows[i].identity_hash, &i, sizeof i);
+    }
+    // One portion of results per transaction.
+    std::vector<uint32_t> portions;
+    store().writer().register_devices(
+        kApp, list_of(rows),
+        [](void* ctx, belfry_list results) {
+            static_cast<std::vector<uint32_t>*>(ctx)->push_back(results.n);
+            return 0;
+        },
+        &portions);
+    EXPECT_EQ(portions, (std::vector<uint32_t>{kRowsPerTransactionAlone, 1}));
 }
 
 TEST(TurnLock, ServesThreadsInTheOrderTheyCame) {

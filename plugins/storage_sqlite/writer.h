@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // All changes of a storage file, on its one read-write connection. A batch runs in transactions of at most
-// kRowsPerTransaction rows, each durable when its results are handed out.
+// kRowsPerTransaction rows (registrations: more while nobody waits), each durable when its results are handed out.
 //
 // Threads: [any]; a fair lock serialises the transactions.  Owner: Store.
 // Not here: reads (reader.h); results leave only after the lock is free, so a slow receiver holds nobody up.
@@ -25,6 +25,10 @@
 #include "storage_sqlite/words.h"
 
 namespace belfry::storage {
+
+// Registrations that one transaction takes while nobody else wants to write: rows of a sorted batch share pages, which
+// are then written once. What it changes fits into the writer's cache.
+inline constexpr uint32_t kRowsPerTransactionAlone = 2000;
 
 // First come, first served: a thread with many transactions to run lets others in between them.
 class TurnLock {
