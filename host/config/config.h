@@ -28,6 +28,16 @@ struct HttpConfig {
     int64_t request_timeout_s = 30;
 };
 
+// An HTTP proxy on the way to providers.
+struct ProxyConfig {
+    std::string url;  // "http://host:port"; empty: none (of a provider: as in [proxy]); kDirect: none
+    std::string user;
+    Secret password;
+    bool looks_up_names = false;  // of push services that come with a push
+
+    static constexpr std::string_view kDirect = "direct";
+};
+
 struct LogConfig {
     std::string level = "info";
 };
@@ -82,6 +92,7 @@ struct ComponentConfig {
     int64_t per_minute = 0;             // providers: deliveries per minute; 0 = what the plugin suggests
     int64_t max_connections = 0;        // providers: per endpoint and loop; 0 = default
     std::string ca_file;                // providers: trust only these roots; empty = the system's
+    ProxyConfig proxy;                  // providers: the one to use, after load(); without url: none
 };
 
 struct Config {
@@ -93,6 +104,7 @@ struct Config {
     bool dev = false;
     std::map<std::string, std::string> plugin_pins;  // plugin -> sha256 of its file, hex
     HttpConfig http;
+    ProxyConfig proxy;
     LogConfig log;
     MetricsConfig metrics;
     DeliveryConfig delivery;

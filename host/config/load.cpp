@@ -194,6 +194,7 @@ private:
             webpush.origin = "embedded mode";
             webpush.implied = true;
         }
+        settle_proxies();
         for (const AppConfig& app : config_.apps) check_app(app);
         for (const auto& [plugin, sum] : config_.plugin_pins) {
             if (sum.size() == 64 && sum.find_first_not_of("0123456789abcdef") == std::string::npos) continue;
@@ -202,6 +203,33 @@ private:
                 "plugin_pins." + plugin + " must be 64 small hexadecimal digits, as sha256sum prints them");
         }
         check_keys();
+    }
+
+    // Each provider gets the proxy it uses; credentials never go to another proxy than their own.
+    void settle_proxies() {
+        check_proxy(config_.proxy, "proxy", config_.file.empty() ? "proxy" : config_.file);
+        for (ComponentConfig& provider : config_.providers) {
+            ProxyConfig& proxy = provider.proxy;
+            check_proxy(proxy, "providers." + provider.instance + ".proxy", provider.origin);
+            if (proxy.url.empty()) {
+                proxy = config_.proxy;
+            } else if (proxy.url == ProxyConfig::kDirect) {
+                proxy = {};
+            } else {
+                proxy.looks_up_names = config_.proxy.looks_up_names;
+            }
+        }
+        if (config_.proxy.url == ProxyConfig::kDirect) config_.proxy = {};
+    }
+
+    void check_proxy(const ProxyConfig& proxy, const std::string& key, const std::string& origin) {
+        const bool usable = proxy.url.empty() || proxy.url == ProxyConfig::kDirect ||
+                            (proxy.url.rfind("http://", 0) == 0 && proxy.url.find('@') == std::string::npos);
+        if (!usable)
+            reading_.complain(origin, key + ".url must be http://host:port, with " + key + ".user and " + key +
+                                          ".password beside it");
+        if (proxy.url.empty() && (!proxy.user.empty() || !proxy.password.empty()))
+            reading_.complain(origin, key + ".user and " + key + ".password need " + key + ".url beside them");
     }
 
     void check_app(const AppConfig& app) {
@@ -272,7 +300,7 @@ std::vector<std::string> changed_settings(Config a, Config b) {
         return std::visit(
             [&](const auto* left) {
                 using Field = std::remove_cv_t<std::remove_pointer_t<decltype(left)>>;
-                if constexpr (std::is_same_v<Field, std::vector<ApiKey>>)
+                if constexpr (std::is_same_v<Field, std::vector<ApiKey>> || std::is_same_v<Field, Secret>)
                     return true;
                 else
                     return *left == *std::get<Field*>(other);

@@ -210,6 +210,53 @@ nested = { app_secret = { env = "HMS_SECRET" }, list = [1, 2.5, true] }
     EXPECT_EQ(values.at("providers.fcm.nested.app_secret"), "s3cret");
 }
 
+TEST_F(ConfigLoad, GivesEveryProviderTheProxyItUses) {
+    args_.environment["PROXY_PASSWORD"] = "s3cret";
+    const Result<Config> config = load_text(R"([api]
+keys = [ { name = "a", key = "k" } ]
+[proxy]
+url = "http://proxy.corp:3128"
+user = "belfry"
+password = { env = "PROXY_PASSWORD" }
+looks_up_names = true
+[providers.apns]
+[providers.fcm]
+proxy = { url = "http://other:8080", user = "fcm" }
+[providers.hms]
+proxy.url = "direct"
+)");
+    ASSERT_TRUE(config) << config.error().message;
+    std::map<std::string, ProxyConfig> used;
+    for (const ComponentConfig& provider : config->providers) {
+        used[provider.instance] = provider.proxy;
+        EXPECT_EQ(provider.section, "{}") << "the plugin sees nothing of it";
+    }
+    EXPECT_EQ(used["apns"].url, "http://proxy.corp:3128");
+    EXPECT_EQ(used["apns"].user, "belfry");
+    EXPECT_EQ(used["apns"].password.reveal(), "s3cret");
+    EXPECT_TRUE(used["apns"].looks_up_names);
+    EXPECT_EQ(used["fcm"].url, "http://other:8080");
+    EXPECT_EQ(used["fcm"].user, "fcm");
+    EXPECT_TRUE(used["fcm"].password.empty()) << "credentials of one proxy are not for another";
+    EXPECT_EQ(used["hms"].url, "");
+}
+
+TEST_F(ConfigLoad, RefusesProxiesThatCannotBeUsed) {
+    const std::string head = "[api]\nkeys = [ { name = \"a\", key = \"k\" } ]\n";
+    const std::pair<const char*, const char*> cases[] = {
+        {"[proxy]\nurl = \"https://proxy:3128\"\n", "proxy.url must be http://host:port"},
+        {"[proxy]\nurl = \"http://u:p4ss@proxy:3128\"\n", "proxy.user and proxy.password beside it"},
+        {"[proxy]\nuser = \"u\"\n", "need proxy.url"},
+        {"[providers.fcm]\nproxy.url = \"proxy:3128\"\n", "providers.fcm.proxy.url must be"},
+        {"[providers.fcm]\nproxy.password = \"x\"\n", "providers.fcm.proxy.password need providers.fcm.proxy.url"},
+    };
+    for (const auto& [text, said] : cases) {
+        const std::string all = findings(head + text);
+        EXPECT_NE(all.find(said), std::string::npos) << all;
+        EXPECT_EQ(all.find("p4ss"), std::string::npos);
+    }
+}
+
 TEST_F(ConfigLoad, SaysWhichSecretIsMissing) {
     const std::string all = findings(R"([api]
 keys = [ { name = "a", key = { env = "NO_SUCH_KEY" } }, { name = "b", key = { file = "absent" } },

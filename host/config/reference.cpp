@@ -17,6 +17,7 @@ struct ShowDefault {
     }
     std::string operator()(const std::map<std::string, std::string>*) const { return ""; }
     std::string operator()(const std::vector<ApiKey>*) const { return ""; }
+    std::string operator()(const Secret*) const { return ""; }
 };
 
 struct ShowType {
@@ -37,6 +38,7 @@ struct ShowType {
     }
     std::string operator()(const std::map<std::string, std::string>*) const { return "table of texts"; }
     std::string operator()(const std::vector<ApiKey>*) const { return "list of keys"; }
+    std::string operator()(const Secret*) const { return "secret"; }
 };
 
 void write_section(const Section& section, std::string& out) {

@@ -76,6 +76,17 @@ std::vector<Section> fixed_sections(Config& c) {
          {{"max_inactive_days", &c.devices.max_inactive_days,
            "Devices that nobody registered or updated for so many days are removed, a few at a time; 0 keeps them.",
            between(0, 36'500)}}},
+        {"proxy",
+         "The HTTP proxy that all providers use, for networks that let nothing else out. It is asked for tunnels "
+         "(CONNECT); what goes through them is TLS from end to end. Proxies named in environment variables are not "
+         "used. A change needs no restart, SIGHUP will do.",
+         {{"url", &c.proxy.url, "`http://host:port`; empty: providers are reached directly."},
+          {"user", &c.proxy.user, "Who we are at the proxy (Basic)."},
+          {"password", &c.proxy.password, "Its password."},
+          {"looks_up_names", &c.proxy.looks_up_names,
+           "Who looks up the names of push services, which come from browsers and could point into your network. "
+           "`false`: Belfry does, refuses private addresses and asks the proxy for the address. `true`: the proxy is "
+           "told the name and must refuse private addresses itself; for networks that cannot look up outside names."}}},
         {"log",
          "Log lines on standard error.",
          {{"level", &c.log.level, "Least level that is written.", one_of({"debug", "info", "warning", "error"})}}},
@@ -132,7 +143,10 @@ Section provider_section(ComponentConfig& c) {
              {"max_connections", &c.max_connections, "Connections per endpoint and loop; 0 is the engine's default.",
               between(0, 1024)},
              {"ca_file", &c.ca_file, "PEM file of the only roots to trust for this provider; by default the system's.",
-              path()}}};
+              path()},
+             {"proxy.url", &c.proxy.url, "A proxy for this provider alone, or `direct`; by default as in `[proxy]`."},
+             {"proxy.user", &c.proxy.user, "With `proxy.url`: who we are there."},
+             {"proxy.password", &c.proxy.password, "With `proxy.url`: the password."}}};
 }
 
 Section sink_section(ComponentConfig& c) {

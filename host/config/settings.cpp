@@ -65,6 +65,7 @@ struct Reader {
             (*field)[name] = *text;
         }
     }
+    void operator()(Secret* field) const { *field = read_secret(node, key, reading); }
     void operator()(std::vector<ApiKey>* field) const {
         if (!node.is(Node::Kind::List)) return complain("a list of { name = \"...\", key = ... }");
         for (const Node& item : node.list) read_key(item, *field);

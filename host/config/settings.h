@@ -17,7 +17,7 @@
 namespace belfry::config {
 
 using Slot = std::variant<std::string*, int64_t*, bool*, std::vector<std::string>*, std::map<std::string, std::string>*,
-                          std::vector<ApiKey>*>;
+                          std::vector<ApiKey>*, Secret*>;
 
 struct Rule {
     int64_t min = 0;

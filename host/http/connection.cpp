@@ -47,7 +47,10 @@ Connection::~Connection() {
 void Connection::on_socket(uint32_t epoll_events) {
     switch (state_) {
         case State::Connecting:
-            start_handshake();
+            connected();
+            return;
+        case State::Tunnelling:
+            continue_tunnel();
             return;
         case State::Handshaking:
             continue_handshake();
@@ -379,7 +382,7 @@ void Connection::on_time(int64_t now) noexcept {
         if (state_ == State::Connecting && now >= attempt_until_) {
             try_next_address("the connection attempt timed out");
         } else {
-            fail_setup(state_ == State::Resolving ? "the name lookup timed out" : "connecting timed out");
+            setup_timed_out();
         }
         return;
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connection to an endpoint: name, socket, TLS and a session of HTTP/2 or HTTP/1.1, driven by one loop.
 //
-//   Resolving -> Connecting -> Handshaking -> Open -> Closed        any state -> Closed
-//                          \-----(http://)----^
+//   Resolving -> Connecting [-> Tunnelling] -> Handshaking -> Open -> Closed        any state -> Closed
 //
+// Tunnelling is for endpoints behind a proxy; http:// skips Handshaking.
 // While Open it may be retiring: no new streams, closed after the last answer.
 // Invariants: HEADERS never wait inside the session between turns (their text lives in the loop's scratch); a request
 // whose first byte did not leave this process is replayed when the connection ends, one that did is Unknown; a slot is
@@ -19,6 +19,7 @@
 
 #include "http/door.h"
 #include "http/plan.h"
+#include "http/proxy_tunnel.h"
 #include "http/request_head.h"
 #include "http/session.h"
 #include "http/timers.h"
@@ -33,7 +34,7 @@ class Connection final : private Timer, private SessionListener {
 public:
     static constexpr uint32_t kStreamsMax = 1000;  // per connection, whatever the peer allows
 
-    enum class State : uint8_t { Resolving, Connecting, Handshaking, Open, Closed };
+    enum class State : uint8_t { Resolving, Connecting, Tunnelling, Handshaking, Open, Closed };
     enum class Sent : uint8_t { Yes, Full, NoCredential, Malformed };
 
     Connection(Loop& loop, Pool& pool);
@@ -78,11 +79,17 @@ private:
     };
 
     // Setting up.
+    void look_up(const Origin& name, bool untrusted);
+    void choose_target();
     void try_next_address(std::string_view why);
+    void connected();
+    void start_tunnel();
+    void continue_tunnel();
     void start_handshake();
     void continue_handshake();
     void choose_session();
     void opened();
+    void setup_timed_out();
     void fail_setup(std::string_view why);
     // Open.
     bool write_out(std::string_view bytes, size_t& written);
@@ -117,6 +124,8 @@ private:
     Wire wire_;
     bool http1_ = false;
     std::unique_ptr<Session> session_;
+    std::string target_;  // what the proxy is asked for
+    std::unique_ptr<ProxyTunnel> tunnel_;
     std::vector<Address> addresses_;
     size_t next_address_ = 0;
     uint64_t ticket_ = 0;  // of the lookup

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connection from a name to a usable session: addresses one after the other, TCP, TLS, ALPN.
+// Connection from a name to a usable session: addresses one after the other, TCP, a proxy's tunnel, TLS, ALPN.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -38,9 +38,21 @@ UniqueFd make_socket(const Address& address) {
 void Connection::begin() {
     received_at_ = loop_.now();
     setup_until_ = loop_.now() + loop_.options().connect_timeout_ms * kNsPerMs;
-    Endpoint& endpoint = pool_.endpoint();
     arm(setup_until_);
-    ticket_ = loop_.look_up(*this, endpoint.origin, endpoint.config.untrusted);
+    const Endpoint& endpoint = pool_.endpoint();
+    if (!endpoint.proxy || endpoint.origin.plain) return look_up(endpoint.origin, endpoint.config.untrusted);
+    // Whoever looks a name up decides which address is connected to. For names that came with a push that is us, unless
+    // the operator left it to the proxy; an address that came with a push is ours to judge in any case.
+    const bool judged_here = endpoint.config.untrusted && (!endpoint.config.proxy.looks_up || endpoint.origin.literal);
+    if (judged_here) return look_up(endpoint.origin, true);
+    if (endpoint.config.untrusted && endpoint.origin.host.find('.') == std::string::npos)
+        return fail_setup("name " + endpoint.origin.host + " is a local one, and it came from outside");
+    target_ = endpoint.origin.with_port();
+    look_up(endpoint.proxy.at, false);
+}
+
+void Connection::look_up(const Origin& name, bool untrusted) {
+    ticket_ = loop_.look_up(*this, name, untrusted);
     if (ticket_ == 0) fail_setup("too many name lookups are waiting");
 }
 
@@ -51,18 +63,29 @@ void Connection::on_resolved(Notice&& notice) {
         fail_setup(notice.failure);
         return;
     }
+    const Endpoint& endpoint = pool_.endpoint();
     addresses_ = std::move(notice.addresses);
-    if (pool_.endpoint().origin.plain) {
+    if (endpoint.proxy && !endpoint.origin.plain && target_.empty()) return choose_target();
+    if (endpoint.origin.plain) {
         std::erase_if(addresses_, [](const Address& address) {
             return !is_loopback(reinterpret_cast<const sockaddr*>(&address.storage));
         });
         if (addresses_.empty()) {
-            fail_setup(pool_.endpoint().origin.host + " is not this machine: http:// is for loopback addresses only");
+            fail_setup(endpoint.origin.host + " is not this machine: http:// is for loopback addresses only");
             return;
         }
     }
     state_ = State::Connecting;
     try_next_address("no address");
+}
+
+// The proxy gets an address that the policy allows. IPv4 if there is one: a proxy without IPv6 is the likelier one.
+void Connection::choose_target() {
+    const auto v4 = std::find_if(addresses_.begin(), addresses_.end(),
+                                 [](const Address& address) { return address.storage.ss_family == AF_INET; });
+    target_ = to_text(v4 != addresses_.end() ? *v4 : addresses_.front());
+    addresses_.clear();
+    look_up(pool_.endpoint().proxy.at, false);
 }
 
 void Connection::try_next_address(std::string_view why) {
@@ -82,10 +105,12 @@ void Connection::try_next_address(std::string_view why) {
         }
         last = std::strerror(errno);
     }
-    fail_setup("cannot connect to " + pool_.endpoint().origin.authority + ": " + last);
+    const Endpoint& endpoint = pool_.endpoint();
+    fail_setup("cannot connect to " +
+               (target_.empty() ? endpoint.origin.authority : "proxy " + endpoint.proxy.at.with_port()) + ": " + last);
 }
 
-void Connection::start_handshake() {
+void Connection::connected() {
     int failure = 0;
     socklen_t length = sizeof failure;
     getsockopt(wire_.fd(), SOL_SOCKET, SO_ERROR, &failure, &length);
@@ -93,9 +118,45 @@ void Connection::start_handshake() {
         try_next_address(std::strerror(failure));
         return;
     }
-    Endpoint& endpoint = pool_.endpoint();
     arm(setup_until_);
-    if (endpoint.origin.plain) return choose_session();
+    if (!target_.empty()) return start_tunnel();
+    pool_.endpoint().origin.plain ? choose_session() : start_handshake();
+}
+
+void Connection::start_tunnel() {
+    const ProxyRoute& proxy = pool_.endpoint().proxy;
+    tunnel_ = std::make_unique<ProxyTunnel>(proxy.at.with_port(), target_, proxy.credentials);
+    state_ = State::Tunnelling;
+    continue_tunnel();
+}
+
+void Connection::continue_tunnel() {
+    const Origin& origin = pool_.endpoint().origin;
+    size_t n = 0;
+    while (!tunnel_->unsent().empty()) {
+        const Wire::Io io = wire_.write(origin, tunnel_->unsent(), n);
+        if (io == Wire::Io::Wait) return watch(true);
+        if (io != Wire::Io::Moved)
+            return fail_setup("proxy " + pool_.endpoint().proxy.at.with_port() + ": " + wire_.why());
+        tunnel_->sent(n);
+    }
+    watch(false);
+    std::vector<char>& input = loop_.input();
+    ProxyTunnel::State answer = ProxyTunnel::State::Asking;
+    while (answer == ProxyTunnel::State::Asking) {
+        const Wire::Io io = wire_.read(origin, input.data(), input.size(), n);
+        if (io == Wire::Io::Wait) return;
+        if (io != Wire::Io::Moved)
+            return fail_setup("proxy " + pool_.endpoint().proxy.at.with_port() + ": " + wire_.why());
+        answer = tunnel_->consume({input.data(), n});
+    }
+    if (answer == ProxyTunnel::State::Refused) return fail_setup(tunnel_->why());
+    tunnel_.reset();
+    start_handshake();
+}
+
+void Connection::start_handshake() {
+    Endpoint& endpoint = pool_.endpoint();
     Result<Ssl> made = make_tls_session(*endpoint.tls, endpoint.origin, wire_.fd(), pool_.tls_memory());
     if (!made) {
         fail_setup(made.error().message);
@@ -145,6 +206,17 @@ void Connection::opened() {
     loop_.want_flush(*this);
     arm_next();
     read();
+}
+
+void Connection::setup_timed_out() {
+    switch (state_) {
+        case State::Resolving:
+            return fail_setup("the name lookup timed out");
+        case State::Tunnelling:
+            return fail_setup("proxy " + pool_.endpoint().proxy.at.with_port() + " did not answer in time");
+        default:
+            return fail_setup("connecting timed out");
+    }
 }
 
 void Connection::fail_setup(std::string_view why) {

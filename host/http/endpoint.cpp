@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "http/proxy_tunnel.h"
 #include "http/session.h"
 
 namespace belfry::http {
@@ -35,11 +36,29 @@ EndpointMeters::EndpointMeters(Metrics& metrics, const std::string& label)
                                {{"endpoint", label}})),
       never_sent(metrics.counter("http_never_sent_total", "Requests given back unsent", {{"endpoint", label}})) {}
 
-Endpoint::Endpoint(EndpointId number, EndpointConfig settings, Origin where, SslCtx trust, unsigned loop_count,
-                   Metrics& metrics)
+Result<ProxyRoute> route_of(const Proxy& proxy) {
+    ProxyRoute route;
+    if (proxy.url.empty()) return route;
+    Result<Origin> at = parse_origin(proxy.url, true);
+    if (!at || !at->plain) {
+        return error(
+            ErrorCode::InvalidArgument,
+            "a proxy's URL must be http://host:port, with user and password beside it; what goes through it is "
+            "TLS from end to end");
+    }
+    Result<std::string> credentials = basic_credentials(proxy);
+    if (!credentials) return credentials.error();
+    route.at = std::move(*at);
+    route.credentials = std::move(*credentials);
+    return route;
+}
+
+Endpoint::Endpoint(EndpointId number, EndpointConfig settings, Origin where, ProxyRoute route, SslCtx trust,
+                   unsigned loop_count, Metrics& metrics)
     : id(number),
       config(std::move(settings)),
       origin(std::move(where)),
+      proxy(std::move(route)),
       tls(std::move(trust)),
       meters(metrics, config.untrusted ? "untrusted" : origin.authority),
       loops(loop_count),

@@ -22,8 +22,19 @@ struct EndpointMeters {
         &answers_5xx, &resets, &goaways, &replays, &timeouts, &never_sent;
 };
 
+// The way to a proxy.
+struct ProxyRoute {
+    Origin at;                // host empty: there is none
+    std::string credentials;  // the value of proxy-authorization; empty: none
+
+    explicit operator bool() const noexcept { return !at.host.empty(); }
+};
+// InvalidArgument: an URL or credentials that cannot be used.
+Result<ProxyRoute> route_of(const Proxy& proxy);
+
 struct Endpoint {
-    Endpoint(EndpointId number, EndpointConfig settings, Origin where, SslCtx trust, unsigned loops, Metrics& metrics);
+    Endpoint(EndpointId number, EndpointConfig settings, Origin where, ProxyRoute route, SslCtx trust, unsigned loops,
+             Metrics& metrics);
 
     // What a loop's pool could take, published by the loop.
     struct alignas(64) Share {
@@ -38,6 +49,7 @@ struct Endpoint {
     const EndpointId id;
     const EndpointConfig config;
     const Origin origin;
+    const ProxyRoute proxy;
     const SslCtx tls;
     EndpointMeters meters;
     const unsigned loops;

@@ -24,7 +24,7 @@ bool same(const EndpointConfig& a, const EndpointConfig& b) {
            a.client_cert_pem == b.client_cert_pem && a.client_key_pem == b.client_key_pem &&
            a.untrusted == b.untrusted && a.http1_ok == b.http1_ok && a.plain_loopback == b.plain_loopback &&
            a.wait_settings == b.wait_settings && a.connections_max == b.connections_max && a.idle_s == b.idle_s &&
-           a.age_max_s == b.age_max_s && a.ping_s == b.ping_s;
+           a.age_max_s == b.age_max_s && a.ping_s == b.ping_s && a.proxy == b.proxy;
 }
 
 // Waits for the one exchange of a call.
@@ -104,11 +104,14 @@ Result<EndpointId> Engine::add_endpoint(const EndpointConfig& wanted) {
     }
     Result<Origin> origin = parse_origin(config.url, config.plain_loopback);
     if (!origin) return origin.error();
+    Result<ProxyRoute> route = route_of(config.proxy);
+    if (!route) return route.error();
     Result<SslCtx> tls = make_tls_context(config);
     if (!tls) return tls.error();
     const auto id = static_cast<EndpointId>(impl_->endpoints.size());
-    impl_->endpoints.push_back(std::make_unique<Endpoint>(id, std::move(config), std::move(*origin), std::move(*tls),
-                                                          static_cast<unsigned>(impl_->loops.size()), impl_->metrics));
+    impl_->endpoints.push_back(std::make_unique<Endpoint>(id, std::move(config), std::move(*origin), std::move(*route),
+                                                          std::move(*tls), static_cast<unsigned>(impl_->loops.size()),
+                                                          impl_->metrics));
     impl_->table.publish(*impl_->endpoints.back());
     return id;
 }

@@ -29,12 +29,24 @@ struct EngineOptions {
     bool nghttp2_frames = false;           // sessions by nghttp2 instead of DirectSession
 };
 
+// An HTTP proxy that is asked for tunnels; what goes through them is TLS from end to end.
+struct Proxy {
+    std::string url;             // "http://host[:port]"; empty: none
+    std::string user, password;  // Basic, RFC 7617
+    // Names of untrusted endpoints: false: they are looked up here, by the address policy, and the proxy is asked for
+    // the address; true: the proxy is told the name and has to keep pushes out of the network itself.
+    bool looks_up = false;
+
+    bool operator==(const Proxy&) const = default;
+};
+
 struct EndpointConfig {
     std::string url;        // "https://host[:port]"; "http://..." with plain_loopback
     std::string partition;  // connections are shared only between equal (url, partition, trust settings)
     std::string ca_file;    // PEM bundle; empty: the system's roots
     std::string client_cert_pem, client_key_pem;
-    bool untrusted = false;
+    Proxy proxy;                   // not used for http://
+    bool untrusted = false;        // the URL came from outside: public addresses only
     bool http1_ok = false;         // HTTP/1.1 will do if the peer does not choose h2
     bool plain_loopback = false;   // http:// will do, but connects to this machine only
     bool wait_settings = false;    // one stream at most until the peer's SETTINGS came; no second connection before

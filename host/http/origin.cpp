@@ -49,6 +49,11 @@ bool split(std::string_view text, std::string_view& host, std::string_view& port
 
 }  // namespace
 
+std::string Origin::with_port() const {
+    const bool v6 = host.find(':') != std::string::npos;
+    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 Result<Origin> parse_origin(std::string_view url, bool plain_ok) {
     Origin origin;
     origin.plain = plain_ok && url.substr(0, kPlainScheme.size()) == kPlainScheme;

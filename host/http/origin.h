@@ -16,6 +16,8 @@ struct Origin {
     bool plain = false;     // http: without TLS
     bool literal = false;   // host is an IP address
     std::string authority;  // what :authority carries: the port only if it is not the scheme's own
+
+    std::string with_port() const;  // "host:port", "[v6]:port"
 };
 
 // "https://host[:port][/]", and "http://..." if `plain_ok`. InvalidArgument otherwise: other schemes, user info, a

@@ -117,6 +117,14 @@ Notice look_up(const Job& job) {
 
 }  // namespace
 
+std::string to_text(const Address& address) {
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    const int code = getnameinfo(reinterpret_cast<const sockaddr*>(&address.storage), address.length, host, sizeof host,
+                                 port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    if (code != 0) return {};
+    return (address.storage.ss_family == AF_INET6 ? "[" + std::string(host) + "]" : host) + ":" + port;
+}
+
 bool is_loopback(const sockaddr* address) noexcept {
     if (address->sa_family == AF_INET) {
         sockaddr_in v4;

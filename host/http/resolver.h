@@ -42,6 +42,9 @@ private:
 // What may be connected to of a lookup's result, at most eight.
 std::vector<Address> usable_addresses(const addrinfo* list, bool untrusted);
 
+// "1.2.3.4:443", "[v6]:443".
+std::string to_text(const Address& address);
+
 // Whether an address means this machine.
 bool is_loopback(const sockaddr* address) noexcept;
 

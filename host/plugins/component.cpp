@@ -67,7 +67,8 @@ Status take_provider_keys(Json& section, const std::string& folder, HostSettings
         !taken)
         return taken;
     if (const Status taken = take_ca_file(section, folder, settings); !taken) return taken;
-    if (take(section, "proxy")) return key_error("/proxy", "proxies are not supported by this version; remove the key");
+    if (take(section, "proxy"))
+        return key_error("/proxy", "must be a table: { url = \"http://host:port\", user = ..., password = ... }");
     const std::optional<Json> isolation = take(section, "isolation");
     if (isolation && *isolation != "none")
         return key_error("/isolation",

@@ -21,7 +21,11 @@ struct HostSettings {
     int64_t per_minute = 0;       // rate.per_minute; 0: what the plugin suggests
     int64_t connections_max = 0;  // max_connections; 0: the engine's default
     std::string ca_file;          // absolute; empty: the system's roots
-    bool critical = false;        // without this instance the host must not serve
+    struct Proxy {
+        std::string url, user, password;
+        bool looks_up = false;
+    } proxy;                // of a provider; without url: none
+    bool critical = false;  // without this instance the host must not serve
 };
 
 struct HostRequest {

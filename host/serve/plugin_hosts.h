@@ -20,6 +20,8 @@ public:
         settings.name = std::move(request.instance);
         settings.plugin = std::move(request.plugin);
         settings.ca_file = std::move(request.settings.ca_file);
+        const auto& proxy = request.settings.proxy;
+        settings.proxy = {proxy.url, proxy.user, proxy.password, proxy.looks_up};
         settings.connections_max = static_cast<uint32_t>(request.settings.connections_max);
         settings.read_secret = std::move(request.read_secret);
         settings.log_only = request.log_only;

@@ -63,7 +63,8 @@ void Reload::name_what_needs_a_restart(const config::Config& fresh) {
     if (differs(fresh.storage, started_with_.storage)) log_.warning("a change of [storage] needs a restart");
     if (differs(fresh.queue, started_with_.queue)) log_.warning("a change of [queue] needs a restart");
     for (const std::string& key : config::changed_settings(started_with_, fresh)) {
-        if (key != "log.level") log_.warning("a changed setting needs a restart", {{"setting", key}});
+        if (key != "log.level" && key.rfind("proxy.", 0) != 0)
+            log_.warning("a changed setting needs a restart", {{"setting", key}});
     }
     for (const config::ComponentConfig& provider : started_with_.providers) {
         const auto kept = std::find_if(fresh.providers.begin(), fresh.providers.end(),

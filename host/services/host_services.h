@@ -46,6 +46,7 @@ struct InstanceSettings {
     uint32_t connections_max = 0;  // per endpoint and loop; 0: what the plugin asks for
     SecretReader read_secret;      // empty: it has no secrets
     bool log_only = false;         // the reduced host of belfry_plugin_main
+    http::Proxy proxy = {};        // for its endpoints; without url: none
 };
 
 // The process-wide parts that services stand on.

@@ -34,7 +34,7 @@ TEST(HostServices, KnowsItsServicesById) {
 }
 
 TEST(HostServices, ReducedHostOnlyLogs) {
-    const TestHost host({"fcm", "fcm", "", 0, {}, true});
+    const TestHost host({"fcm", "fcm", "", 0, {}, true, {}});
     EXPECT_NE(service(host, BELFRY_LOG_ID), nullptr);
     EXPECT_EQ(service(host, BELFRY_HTTP_ID), nullptr);
 }
@@ -114,13 +114,17 @@ TEST(ClockService, IsTheHostsClock) {
 }
 
 TEST(SecretService, ReadsThroughTheInstancesReader) {
-    const TestHost host({"fcm", "fcm", "", 0,
+    const TestHost host({"fcm",
+                         "fcm",
+                         "",
+                         0,
                          [](std::string_view id) -> Result<std::string> {
                              if (id == "s1") return std::string("PEM");
                              return error(ErrorCode::Misconfigured, "cannot read key.json: no such file",
                                           "credentials");
                          },
-                         false});
+                         false,
+                         {}});
     const auto& secret = host.service<belfry_secret>(BELFRY_SECRET_ID);
     belfry_why why{};
     std::string read;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -122,6 +123,24 @@ void RawPeer::reset() {
 
 void RawPeer::wait() {
     while (fill()) {
+    }
+}
+
+void RawPeer::relay_to(uint16_t port) {
+    const UniqueFd other(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    if (connect(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return;
+    pollfd both[] = {{fd_.get(), POLLIN, 0}, {other.get(), POLLIN, 0}};
+    char buffer[kInput];
+    while (poll(both, 2, -1) > 0) {
+        for (int from = 0; from < 2; ++from) {
+            if (both[from].revents == 0) continue;
+            const ssize_t n = recv(both[from].fd, buffer, sizeof buffer, 0);
+            if (n <= 0 || send(both[1 - from].fd, buffer, static_cast<size_t>(n), MSG_NOSIGNAL) != n) return;
+        }
     }
 }
 

@@ -40,6 +40,8 @@ public:
     void finish();  // ends the connection in order: says so, then waits for the other side
     void reset();   // TCP reset
     void wait();    // until the other side ends it
+    // Copies both ways between this connection and 127.0.0.1:`port` until either ends. Without TLS.
+    void relay_to(uint16_t port);
     void interrupt() { shutdown(fd_.get(), SHUT_RDWR); }
 
 private:
