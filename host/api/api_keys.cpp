@@ -2,22 +2,13 @@
 #include "api/api_keys.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "api/query.h"
 #include "api/reader.h"
-#include "base/assert.h"
+#include "crypto/hash.h"
 
 namespace belfry::api {
 namespace {
-
-std::array<uint8_t, 32> hash_of(std::string_view key) {
-    std::array<uint8_t, 32> hash{};
-    unsigned int length = 0;
-    const int done = EVP_Digest(key.data(), key.size(), hash.data(), &length, EVP_sha256(), nullptr);
-    BELFRY_ASSERT(done == 1 && length == hash.size());
-    return hash;
-}
 
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -39,7 +30,7 @@ std::string_view key_of_authorization(std::string_view header) {
 void ApiKeys::set(const std::vector<AppKey>& keys) {
     auto entries = std::make_shared<Entries>();
     for (const AppKey& key : keys) {
-        if (!key.key.empty()) entries->push_back({hash_of(key.key), key.app});
+        if (!key.key.empty()) entries->push_back({crypto::sha256(key.key), key.app});
     }
     const std::lock_guard lock(mutex_);
     entries_ = std::move(entries);
@@ -47,7 +38,7 @@ void ApiKeys::set(const std::vector<AppKey>& keys) {
 
 std::shared_ptr<const App> ApiKeys::find(const Entries& entries, std::string_view key) {
     if (key.empty()) return nullptr;
-    const std::array<uint8_t, 32> hash = hash_of(key);
+    const crypto::Digest hash = crypto::sha256(key);
     std::shared_ptr<const App> found;
     for (const Entry& entry : entries) {
         if (CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = entry.app;

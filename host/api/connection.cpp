@@ -2,6 +2,7 @@
 #include "api/connection.h"
 
 #include <Poco/DateTimeFormat.h>
+#include <Poco/DateTimeFormatter.h>
 #include <Poco/Net/HTTPServerRequestImpl.h>
 #include <Poco/Net/HTTPServerResponseImpl.h>
 #include <Poco/Net/NetException.h>
@@ -13,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <ctime>
 #include <optional>
 #include <string_view>
 
@@ -180,6 +182,19 @@ private:
     bool started_ = false;
 };
 
+// The Date header of now; written anew once a second.
+const std::string& date_of_now() {
+    struct Written {
+        std::time_t second = -1;
+        std::string text;
+    };
+    thread_local Written date;
+    const Poco::Timestamp now;
+    if (now.epochTime() != date.second)
+        date = {now.epochTime(), Poco::DateTimeFormatter::format(now, Poco::DateTimeFormat::HTTP_FORMAT)};
+    return date.text;
+}
+
 void write(HTTPServerResponseImpl& out, const HttpResponse& response) {
     out.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(response.status));
     if (!response.content_type.empty()) out.setContentType(response.content_type);
@@ -294,7 +309,7 @@ Connection::Next Connection::exchange(HttpApi& api, bool last) {
     const std::optional<int64_t> length = body_length(request);
     if (!length || (version != HTTPMessage::HTTP_1_1 && version != HTTPMessage::HTTP_1_0))
         throw Poco::Net::MessageException("headers");
-    response.setDate(Poco::Timestamp());
+    response.set(HTTPResponse::DATE, date_of_now());
     response.setVersion(version);
     PocoRequest asked(request, response, *length, clock);
     const HttpResponse answer = api.handle(asked);

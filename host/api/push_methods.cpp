@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <openssl/evp.h>
-
+#include <algorithm>
 #include <array>
 
 #include "api/json_writer.h"
 #include "api/recipient.h"
 #include "api/service.h"
+#include "crypto/hash.h"
 
 namespace belfry::api {
 namespace {
 
 // First half of SHA-256 of the request as it came: what makes a repeated uid the same request.
 std::array<uint8_t, 16> fingerprint_of(std::string_view raw) {
-    std::array<uint8_t, EVP_MAX_MD_SIZE> digest{};
-    unsigned int length = 0;
-    const int done = EVP_Digest(raw.data(), raw.size(), digest.data(), &length, EVP_sha256(), nullptr);
-    BELFRY_ASSERT(done == 1 && length == 32);
+    const crypto::Digest digest = crypto::sha256(raw);
     std::array<uint8_t, 16> half{};
     std::copy_n(digest.begin(), half.size(), half.begin());
     return half;

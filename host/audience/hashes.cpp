@@ -1,40 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audience/hashes.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <memory>
+#include <array>
 
 #include "base/assert.h"
-#include "base/handles.h"
+#include "crypto/hash.h"
 
 namespace belfry::audience {
 
-namespace {
-
-using MdCtx = std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>>;
-
-// One per thread: looking a digest up and allocating its context costs more than hashing a token.
-EVP_MD_CTX* digest_context() {
-    thread_local const MdCtx context(EVP_MD_CTX_new());
-    BELFRY_ASSERT(context != nullptr);
-    return context.get();
-}
-
-}  // namespace
-
 Hash16 hash_of(std::initializer_list<std::string_view> parts) {
-    EVP_MD_CTX* context = digest_context();
-    BELFRY_ASSERT(EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1);
-    bool first = true;
+    using namespace std::string_view_literals;
+    std::array<std::string_view, 2 * kHashPartsMax> pieces;
+    BELFRY_ASSERT(parts.size() <= kHashPartsMax);
+    size_t n = 0;
     for (const std::string_view part : parts) {
-        if (!first) BELFRY_ASSERT(EVP_DigestUpdate(context, "", 1) == 1);
-        BELFRY_ASSERT(EVP_DigestUpdate(context, part.data(), part.size()) == 1);
-        first = false;
+        if (n > 0) pieces[n++] = "\0"sv;
+        pieces[n++] = part;
     }
-    std::array<uint8_t, 32> full{};
-    BELFRY_ASSERT(EVP_DigestFinal_ex(context, full.data(), nullptr) == 1);
+    const crypto::Digest full = crypto::sha256(std::span(pieces).first(n));
     Hash16 half{};
     std::copy_n(full.begin(), half.size(), half.begin());
     return half;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 
 namespace belfry::audience {
@@ -18,7 +20,8 @@ Hash16 token_hash(std::string_view token);
 // First half of SHA-256(provider '\0' identity): what makes a registration unique inside an app. `provider` is the
 // instance name.
 Hash16 identity_hash(std::string_view provider, std::string_view identity);
-// First half of SHA-256 over `parts`, each followed by '\0' except the last.
+// First half of SHA-256 over `parts`, at most kHashPartsMax, each followed by '\0' except the last.
+inline constexpr size_t kHashPartsMax = 4;
 Hash16 hash_of(std::initializer_list<std::string_view> parts);
 
 // belfry_registration.prefix of a new device: name slot (8 bits) | hash bucket (8 bits). The bucket spreads the devices

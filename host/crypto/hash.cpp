@@ -4,20 +4,49 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <climits>
+#include <memory>
 
 #include "base/assert.h"
+#include "base/handles.h"
 #include "crypto/bytes.h"
 
 namespace belfry::crypto {
+namespace {
+
+// A digest context set up for SHA-256, one per thread: looking the algorithm up and allocating a context cost more than
+// hashing a token.
+class Sha256 {
+public:
+    Sha256() : algorithm_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
+        BELFRY_ASSERT(context_ && EVP_DigestInit_ex(context_.get(), algorithm_.get(), nullptr) == 1);
+    }
+    Digest operator()(std::span<const std::string_view> pieces) {
+        bool done = EVP_DigestInit_ex(context_.get(), nullptr, nullptr) == 1;
+        for (const std::string_view piece : pieces)
+            done = done && EVP_DigestUpdate(context_.get(), piece.data(), piece.size()) == 1;
+        Digest digest;
+        done = done && EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1;
+        BELFRY_ASSERT(done);
+        return digest;
+    }
+
+private:
+    std::unique_ptr<EVP_MD, FreeWith<EVP_MD_free>> algorithm_;
+    std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>> context_;
+};
+
+}  // namespace
 
 Digest sha256(std::string_view data) noexcept {
-    Digest digest;
-    SHA256(bytes_of(data), data.size(), digest.data());
-    return digest;
+    return sha256(std::span(&data, 1));
+}
+
+Digest sha256(std::span<const std::string_view> pieces) noexcept {
+    thread_local Sha256 hash;
+    return hash(pieces);
 }
 
 Digest hmac_sha256(std::string_view key, std::string_view data) noexcept {

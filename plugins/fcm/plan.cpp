@@ -15,17 +15,25 @@ using belfry::Refused;
     throw Refused(BELFRY_BAD_REQUEST, where, what);
 }
 
-// Objects of strings. In those for devices keys are reserved: "Message" and "ErrorCode" name different ones, both lists
-// count.
+// Objects of strings, by the member of "message" that holds them. In those for devices keys are reserved: "Message" and
+// "ErrorCode" name different ones, both lists count.
 struct StringMap {
-    const char* path;
+    std::string_view holder;  // empty: "message" itself
+    std::string_view name;
     bool reserved_keys;
 };
-constexpr StringMap kStringMaps[] = {{"message.data", true},
-                                     {"message.android.data", true},
-                                     {"message.webpush.data", false},
-                                     {"message.webpush.headers", false},
-                                     {"message.apns.headers", false}};
+constexpr StringMap kStringMaps[] = {{"", "data", true},
+                                     {"android", "data", true},
+                                     {"webpush", "data", false},
+                                     {"webpush", "headers", false},
+                                     {"apns", "headers", false}};
+
+const StringMap* string_map(std::string_view holder, std::string_view name) {
+    for (const StringMap& map : kStringMaps) {
+        if (map.holder == holder && map.name == name) return &map;
+    }
+    return nullptr;
+}
 
 bool is_reserved(std::string_view key) {
     return key == "from" || key == "message_type" || key == "gcm" || key.starts_with("gcm.") ||
@@ -33,20 +41,54 @@ bool is_reserved(std::string_view key) {
 }
 
 // The bytes of keys and values.
-size_t check_map(const Json& json, const StringMap& map) {
-    const belfry_json_value value = json.find(map.path);
-    if (value.type == 0 || value.type == BELFRY_JSON_NULL) return 0;
-    if (value.type != BELFRY_JSON_OBJECT) wrong(map.path, "must be an object of strings");
+size_t check_map(const Json& json, const StringMap& map, belfry_json_value value) {
+    if (value.type == BELFRY_JSON_NULL) return 0;
+    std::string path("message.");
+    if (!map.holder.empty()) path.append(map.holder).append(".");
+    path.append(map.name);
+    if (value.type != BELFRY_JSON_OBJECT) wrong(path, "must be an object of strings");
     size_t bytes = 0;
     json.each(value, [&](const belfry_json_entry& entry) {
-        const std::string key = json.string(entry.key), where = std::string(map.path) + "." + key;
-        if (entry.value.type != BELFRY_JSON_STRING) wrong(where, "must be a string, also for numbers and booleans");
+        const std::string key = json.string(entry.key);
+        if (entry.value.type != BELFRY_JSON_STRING) {
+            wrong(path + "." + key, "must be a string, also for numbers and booleans");
+        }
         if (map.reserved_keys && is_reserved(key)) {
-            wrong(where, "a key that FCM reserves (from, message_type, gcm*, google*)");
+            wrong(path + "." + key, "a key that FCM reserves (from, message_type, gcm*, google*)");
         }
         bytes += key.size() + json.string(entry.value).size();
     });
     return bytes;
+}
+
+// The value of "message", which nothing may stand beside.
+belfry_json_value only_message(const Json& json, belfry_json_value root) {
+    belfry_json_value message{};
+    if (root.type != BELFRY_JSON_OBJECT) return message;
+    json.each(root, [&](const belfry_json_entry& entry) {
+        const std::string key = json.string(entry.key);
+        if (key != "message") wrong(key, "unknown: only \"message\" is allowed at this level");
+        message = entry.value;
+    });
+    return message;
+}
+
+// One walk over the members of "message", for it is made for every push; the bytes of message.data. Of a key that
+// stands there twice both are checked and the last one counts.
+size_t check_members(const Json& json, belfry_json_value message) {
+    size_t data_bytes = 0;
+    json.each(message, [&](const belfry_json_entry& entry) {
+        const std::string key = json.string(entry.key);
+        if (key == "token" || key == "topic" || key == "condition" || key == "fid") {
+            wrong("message." + key, "not allowed here: the recipient of the push decides");
+        }
+        if (const StringMap* map = string_map("", key)) data_bytes = check_map(json, *map, entry.value);
+        if (key != "android" && key != "webpush" && key != "apns") return;
+        json.each(entry.value, [&](const belfry_json_entry& inner) {
+            if (const StringMap* map = string_map(key, json.string(inner.key))) check_map(json, *map, inner.value);
+        });
+    });
+    return data_bytes;
 }
 
 void check_size(const Json& json, const belfry_content& content, size_t data_bytes) {
@@ -101,28 +143,12 @@ belfry_span check_content(const belfry::Services& services, const belfry_content
     const Json json{services, belfry::view(content.payload)};
     services.json_check(json.text);
     check_target(content);
-    const belfry_json_value message = json.find("message");
+    const belfry_json_value message = only_message(json, json.find(""));
     if (message.type != BELFRY_JSON_OBJECT) {
         wrong("message", "must be an object: {\"message\": {\"notification\": {...}}}");
     }
-    json.each(json.find(""), [&](const belfry_json_entry& entry) {
-        const std::string key = json.string(entry.key);
-        if (key != "message") wrong(key, "unknown: only \"message\" is allowed at this level");
-    });
-    bool empty = true;
-    json.each(message, [&](const belfry_json_entry& entry) {
-        const std::string key = json.string(entry.key);
-        empty = false;
-        if (key == "token" || key == "topic" || key == "condition" || key == "fid") {
-            wrong("message." + key, "not allowed here: the recipient of the push decides");
-        }
-    });
-    size_t data_bytes = 0;
-    for (const StringMap& map : kStringMaps) {
-        const size_t bytes = check_map(json, map);
-        if (&map == kStringMaps) data_bytes = bytes;
-    }
-    check_size(json, content, data_bytes);
+    check_size(json, content, check_members(json, message));
+    const bool empty = json.raw(message).find('"') == std::string_view::npos;
     return empty ? belfry_span{message.at.at, 0} : belfry_span{message.at.at + 1, message.at.n - 2};
 }
 
