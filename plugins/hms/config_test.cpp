@@ -78,7 +78,7 @@ TEST(HmsOAuth, O2_AShortRestOfLifeIsTakenAsSaid) {
     const auto credential = bed.authorize();
     ASSERT_TRUE(credential) << bed.trouble.text;
     EXPECT_EQ(credential->valid_ms, 2'000);
-    EXPECT_EQ(credential->refresh_after_ms, 1'800);
+    EXPECT_EQ(credential->refresh_after_ms, 1'000);
     EXPECT_EQ(credential->not_again_before_ms, 1'000);
 }
 

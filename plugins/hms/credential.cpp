@@ -16,7 +16,7 @@ using belfry::Refused;
 
 constexpr int64_t kSignedS = 3600;
 constexpr int64_t kBackdateS = 20;  // so that a clock slightly ahead is no error
-constexpr int64_t kRefreshEarlyMs = 300'000;
+constexpr int64_t kRefreshEarlyMs = 300'000, kRefreshEarlyLeastMs = 10'000;
 constexpr int64_t kNotAgainMs = 10'000;
 constexpr uint32_t kRateLimitedMs = 60'000;
 constexpr size_t kQuotedMax = 200;  // bytes of Huawei's own words
@@ -52,7 +52,9 @@ int64_t number_at(const Json& json, std::string_view path) {
 belfry_credential credential_for(int64_t valid_ms) {
     auto credential = belfry::sized<belfry_credential>();
     credential.valid_ms = valid_ms;
-    credential.refresh_after_ms = valid_ms - std::min(kRefreshEarlyMs, valid_ms / 10);
+    // The host uses no credential in its last seconds, so that short ones are renewed at half-time.
+    const int64_t early_ms = std::clamp(valid_ms / 10, std::min(kRefreshEarlyLeastMs, valid_ms / 2), kRefreshEarlyMs);
+    credential.refresh_after_ms = valid_ms - early_ms;
     credential.not_again_before_ms = std::min(kNotAgainMs, valid_ms / 2);
     return credential;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "apns/channels.h"
+#include "hms/credentials.h"
 #include "net/url.h"
 #include "phone_view.h"
 
@@ -80,6 +81,7 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
     if (name == "webpush") return webpush_.control(request, segments);
     if (call == "GET apns") return apns();
     if (call == "POST apns") return make_channel(request);
+    if (name == "hms") return hms(request, segments);
     if (call == "POST reset") return reset();
     if (call == "POST expire-access-tokens") return expire_access_tokens();
     if (call == "POST silence") {
@@ -90,6 +92,7 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
         404,
         "no such call; there are GET /health, GET|PUT /config, GET|POST|DELETE /faults, GET /counters, "
         "GET /journal, GET /tokens/summary, GET /tokens/{token}, GET /phones, GET /phones/{token}, GET|POST /apns, "
+        "GET /hms, POST /hms/revoke-access-tokens, "
         "POST /reset, POST /expire-access-tokens, POST /silence");
 }
 
@@ -230,6 +233,22 @@ Reply ControlApi::apns() {
     return answer({{"connections", std::move(connections)}, {"channels", std::move(channels)}});
 }
 
+Reply ControlApi::hms(const Request& request, const Segments& segments) {
+    const std::lock_guard lock(world_.mutex);
+    const bool revoke = segments.size() == 2 && segments[1] == "revoke-access-tokens";
+    if (revoke && request.method == "POST") {
+        revoke_hms_tokens(world_);
+    } else if (segments.size() != 1 || request.method != "GET") {
+        return problem(404, "there are GET /hms and POST /hms/revoke-access-tokens");
+    }
+    const HmsState& hms = world_.hms;
+    return answer({{"oauth_calls", hms.oauth_calls},
+                   {"tokens_issued", hms.tokens_issued},
+                   {"sends", hms.sends},
+                   {"devices", hms.devices},
+                   {"largest", hms.largest}});
+}
+
 Reply ControlApi::reset() {
     {
         const std::lock_guard lock(world_.mutex);
@@ -244,6 +263,7 @@ Reply ControlApi::reset() {
 Reply ControlApi::expire_access_tokens() {
     const std::lock_guard lock(world_.mutex);
     world_.oauth.expire_all(world_.clock.uptime());
+    expire_hms_tokens(world_);
     return answer({{"status", "ok"}});
 }
 

@@ -46,6 +46,7 @@ private:
     Reply tokens(const Segments& segments);
     Reply phones(const Request& request, const Segments& segments);
     Reply apns();
+    Reply hms(const Request& request, const Segments& segments);
     Reply make_channel(const Request& request);
     Reply reset();
     Reply expire_access_tokens();

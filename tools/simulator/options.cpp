@@ -36,6 +36,7 @@ const std::array kOptions{
     Option{"--control", "HOST:PORT", &Options::control, "control port, plain HTTP"},
     Option{"--apns-listen", "HOST:PORT", &Options::apns_listen, "APNs, production"},
     Option{"--apns-sandbox-listen", "HOST:PORT", &Options::apns_sandbox_listen, "APNs, sandbox"},
+    Option{"--hms-listen", "HOST:PORT", &Options::hms_listen, "Push Kit with its token endpoint"},
     Option{"--project", "NAME", &Options::projects, "a project to simulate (default demo); may be given again"},
     Option{"--latency-ms", "N", Number{&Options::latency_ms, 0, 86'400'000}, "delay of every answer"},
     Option{"--stream-limit", "N", Number{&Options::stream_limit, 0, 1'000'000}, "streams per connection (100)"},
@@ -102,8 +103,7 @@ Options parse_options(int argc, char** argv) {
 
 std::string help_text() {
     constexpr std::size_t kHelpColumn = 28;
-    std::string text =
-        "belfry-simulator: FCM with its token endpoint, and APNs, on loopback; strict and scriptable\n\n";
+    std::string text = "belfry-simulator: FCM, APNs, HMS and Web Push services on loopback; strict and scriptable\n\n";
     for (const Option& option : kOptions) {
         std::string line = "  " + std::string(option.name) + ' ' + std::string(option.value);
         line.resize(std::max(kHelpColumn, line.size() + 1), ' ');

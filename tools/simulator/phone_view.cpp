@@ -42,9 +42,22 @@ Json apple_view(Json view, const Delivered& message) {
     return view;
 }
 
+// HarmonyOS: what stands in the payload.
+Json harmony_view(Json view, const Delivered& message) {
+    const Json body = Json::parse(*message.body, nullptr, false);
+    view["headers"] = Json::parse(message.headers, nullptr, false);
+    const Json* payload = body.is_object() ? get(body, "payload") : nullptr;
+    if (payload == nullptr) return view;
+    view["notification"] = get(*payload, "notification") != nullptr ? *get(*payload, "notification") : Json();
+    view["payload"] = *payload;
+    if (const Json* options = get(body, "pushOptions")) view["pushOptions"] = *options;
+    return view;
+}
+
 // android.data replaces data, android.notification is laid over notification (fcm.md section 2.2).
 Json phone_view(const Delivered& message) {
     Json view = {{"message_id", message.message_id}, {"time", iso_time(message.wall_ms)}};
+    if (message.headers.starts_with(R"({"push-type")")) return harmony_view(std::move(view), message);
     if (!message.headers.empty()) return apple_view(std::move(view), message);
     const Json body = Json::parse(*message.body, nullptr, false);
     const Json* sent = body.is_object() ? get(body, "message") : nullptr;

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "hms/app.h"
+
 namespace belfry::simulator {
 
 namespace {
@@ -64,14 +66,18 @@ Simulator::Simulator(const Options& options)
       webpush_(world_),
       apns_production_(world_, ApnsEnvironment::Production),
       apns_sandbox_(world_, ApnsEnvironment::Sandbox),
+      hms_(world_),
       control_(world_, *this, webpush_) {
     world_.projects = options.projects;
     world_.settings = settings_of(options);
     world_.apns.topics = apns_team_.topics;
     world_.apns.keys = std::move(apns_team_.keys);
+    world_.hms.app = prepare_hms_app(folder_.path());
     listen(options);
-    apns_url_ = listen_apns(options.apns_listen, "--apns-listen", ApnsEnvironment::Production);
-    apns_sandbox_url_ = listen_apns(options.apns_sandbox_listen, "--apns-sandbox-listen", ApnsEnvironment::Sandbox);
+    apns_url_ = listen_with(options.apns_listen, "--apns-listen", apns_tls_.get(), apns_production_);
+    apns_sandbox_url_ =
+        listen_with(options.apns_sandbox_listen, "--apns-sandbox-listen", apns_tls_.get(), apns_sandbox_);
+    hms_url_ = listen_with(options.hms_listen, "--hms-listen", tls_.get(), hms_);
     if (options.sink) listen_sink(options);
     listen_webpush(options);
     const std::string token_url = data_url_ + "/token";
@@ -119,11 +125,10 @@ void Simulator::listen(const Options& options) {
     control_url_ = url("http", control);
 }
 
-std::string Simulator::listen_apns(const std::string& where, std::string_view option, ApnsEnvironment environment) {
+std::string Simulator::listen_with(const std::string& where, std::string_view option, SSL_CTX* tls, Backend& backend) {
     Endpoint endpoint = parse_endpoint(where, option);
     auto lane = std::make_unique<Lane>();
-    ApnsBackend& backend = environment == ApnsEnvironment::Production ? apns_production_ : apns_sandbox_;
-    lane->server = std::make_unique<Server>(lane->loop, endpoint, apns_tls_.get(), backend, connection_ids_);
+    lane->server = std::make_unique<Server>(lane->loop, endpoint, tls, backend, connection_ids_);
     lanes_.push_back(std::move(lane));
     return url("https", endpoint);
 }
@@ -159,6 +164,9 @@ void Simulator::write_description() const {
     Json apns = apns_team_.facts();
     apns["url"] = apns_url_;
     apns["sandbox_url"] = apns_sandbox_url_;
+    Json hms = hms_facts(world_.hms.app, folder_.path());
+    hms["url"] = hms_url_;
+    hms["token_url"] = hms_url_ + "/oauth2/v3/token";
     const Json json = {
         {"fcm_url", sink_url_.empty() ? data_url_ : sink_url_},
         {"strict_url", data_url_},
@@ -168,6 +176,7 @@ void Simulator::write_description() const {
         {"service_account", identity_.service_account_files.front()},
         {"webpush", std::move(webpush)},
         {"apns", std::move(apns)},
+        {"hms", std::move(hms)},
     };
     write_private_file(folder_.description_file(), json.dump(2) + '\n');
 }
@@ -178,6 +187,7 @@ std::string Simulator::announcement() const {
            "OAuth tokens     " + data_url_ + "/token\n" +                                            //
            "APNs             " + apns_url_ + "\n" +                                                  //
            "APNs sandbox     " + apns_sandbox_url_ + "\n" +                                          //
+           "HMS              " + hms_url_ + "\n" +                                                   //
            "Web Push         " + webpush_.origin(webpush::Flavour::Mozilla) + " and three more\n" +  //
            "control          " + control_url_ + "\n" +                                               //
            "CA certificate   " + identity_.ca_file + "\n" +                                          //

@@ -12,6 +12,7 @@
 #include "apns/team.h"
 #include "control_api.h"
 #include "fcm/backend.h"
+#include "hms/backend.h"
 #include "identity.h"
 #include "net/server.h"
 #include "net/sink.h"
@@ -54,7 +55,7 @@ private:
     void listen(const Options& options);
     void listen_sink(const Options& options);
     void listen_webpush(const Options& options);
-    std::string listen_apns(const std::string& where, std::string_view option, ApnsEnvironment environment);
+    std::string listen_with(const std::string& where, std::string_view option, SSL_CTX* tls, Backend& backend);
     void write_description() const;
 
     Options options_;
@@ -68,15 +69,16 @@ private:
     FcmBackend fcm_;
     webpush::PushServices webpush_;
     ApnsBackend apns_production_, apns_sandbox_;
+    HmsBackend hms_;
     ControlApi control_;
     std::atomic<std::uint64_t> connection_ids_{0};
-    std::vector<std::unique_ptr<Lane>> lanes_;          // of FCM, then one for each APNs host
+    std::vector<std::unique_ptr<Lane>> lanes_;          // of FCM, then one for each APNs host and for HMS
     std::vector<std::unique_ptr<Lane>> webpush_lanes_;  // one per flavour
     Lane control_lane_;
     SinkSettings sink_settings_;
     std::vector<std::unique_ptr<SinkLane>> sink_lanes_;
     std::string data_url_;
-    std::string apns_url_, apns_sandbox_url_;
+    std::string apns_url_, apns_sandbox_url_, hms_url_;
     std::string sink_url_;  // empty without --sink
     std::string control_url_;
 };

@@ -40,6 +40,12 @@ std::string_view route_name(Route route) {
             return "webpush";
         case Route::Apns:
             return "apns";
+        case Route::Hms:
+            return "hms";
+        case Route::HmsToken:
+            return "hms_token";
+        case Route::HmsTopics:
+            return "hms_topics";
         case Route::Other:
             return "other";
     }

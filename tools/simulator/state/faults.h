@@ -18,7 +18,7 @@
 
 namespace belfry::simulator {
 
-enum class Route : std::uint8_t { Send, Token, Topics, Apns, WebPush, Other };
+enum class Route : std::uint8_t { Send, Token, Topics, Apns, WebPush, Hms, HmsToken, HmsTopics, Other };
 std::string_view route_name(Route route);
 
 enum class FaultAction : std::uint8_t {
@@ -41,7 +41,7 @@ struct FaultRule {
     // Which requests are candidates.
     std::optional<Route> route = Route::Send;  // none: any
     std::string token_prefix;
-    std::string project;           // of APNs: "production" or "sandbox"
+    std::string project;           // of APNs: "production" or "sandbox"; of HMS: "v1", "v2" or "v3"
     std::uint64_t connection = 0;  // 0: any
     // Which candidates it hits: all, unless one of these is set.
     double percent = 0;

@@ -19,7 +19,7 @@ struct Delivered {
     std::int64_t wall_ms = 0;
     // The request body; shared by the phones of a topic. Rendered as the app sees it only when somebody looks.
     std::shared_ptr<const std::string> body;
-    // APNs: its headers as a JSON object; empty for FCM.
+    // APNs and HarmonyOS: their headers as a JSON object; empty for others.
     std::string headers{};
 };
 

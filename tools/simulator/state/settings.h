@@ -38,6 +38,14 @@ struct Settings {
     bool apns_upper_case_id = false;                  // apns-id of answers
     std::int64_t apns_device_per_second = 10;         // 0: no limit
     std::int64_t apns_channels_max = 10'000;          // per app and environment
+    std::int64_t hms_devices_per_second = 6'000;      // 0: no limit
+    std::int64_t hms_auth_status = 401;               // HTTP status of refused tokens: sources disagree, or 200
+    std::int64_t hms_refusal_status = 400;            // of refused messages, or 200
+    bool hms_push_right = true;                       // or every send: 80300002
+    bool hms_foreign_app = false;                     // every token is one of another app
+    bool hms_numbers = false;                         // code is a number
+    bool hms_objects = false;                         // msg is an object where it is usually JSON in a text
+    bool hms_blanks = false;                          // v3's words have blanks around them
     std::int64_t connection_max_age_ms = 0;           // 0: unlimited
     std::int64_t connection_max_idle_ms = 0;          // 0: unlimited
     std::int64_t sink_note_bytes = 0;  // the sink notes when bodies of at least so many bytes came; 0: none

@@ -10,6 +10,7 @@
 
 #include "apns/state.h"
 #include "fcm/oauth.h"
+#include "hms/state.h"
 #include "state/clock.h"
 #include "state/counters.h"
 #include "state/faults.h"
@@ -44,6 +45,7 @@ struct World {
     Topics topics;
     OAuth oauth;
     ApnsState apns;
+    HmsState hms;
     MinuteQuota send_quota;
     MinuteQuota topic_quota;
 
@@ -56,6 +58,7 @@ struct World {
         ledger.clear();
         send_quota.clear();
         topic_quota.clear();
+        hms.clear_counts();
     }
 
     // What the fault script says about a connection that is being accepted.
