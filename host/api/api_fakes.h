@@ -183,12 +183,14 @@ public:
                                                  const audience::Paging& paging) override {
         return topic_page_for(selection, paging);
     }
-    Status update_user_topics(std::string_view app, std::string_view user, audience::TopicOp op,
-                              const std::vector<std::string>& topics) override {
+    Status update_user_topics(std::string_view app, std::span<const audience::UserTopics> changes) override {
         const std::lock_guard lock(mutex_);
         if (refusal) return *refusal;
-        asked_topics = std::string(app) + "/" + std::string(user) + "/" + std::to_string(static_cast<int>(op));
-        for (const std::string& topic : topics) asked_topics += "/" + topic;
+        for (const audience::UserTopics& change : changes) {
+            asked_topics = std::string(app) + "/" + change.user + "/" + std::to_string(static_cast<int>(change.op));
+            for (const std::string& topic : change.topics) asked_topics += "/" + topic;
+            bindings.push_back(asked_topics);
+        }
         return {};
     }
 
@@ -206,6 +208,7 @@ public:
     audience::Changed::Verdict verdict = audience::Changed::Verdict::Done;        // of each key
     audience::Changed::Verdict users_verdict = audience::Changed::Verdict::Done;  // of a device of the users
     std::string asked_topics, asked_app;
+    std::vector<std::string> bindings;  // every asked_topics
     std::optional<Error> refusal;
 
 private:

@@ -105,10 +105,9 @@ Answer Service::device_topic_update(const App& app, const Checked& params, std::
 }
 
 Answer Service::user_topic_update(const App& app, const Checked& params, std::string_view) {
-    std::variant<TopicChange, Fault> read = topic_change_of(params, "");
+    std::variant<audience::UserTopics, Fault> read = user_topics_of(params, "");
     if (Fault* fault = std::get_if<Fault>(&read)) return std::move(*fault);
-    const TopicChange& change = std::get<TopicChange>(read);
-    const Status done = devices_.update_user_topics(app.name, params.text("user"), change.op, change.topics);
+    const Status done = devices_.update_user_topics(app.name, {&std::get<audience::UserTopics>(read), 1});
     if (!done) return fault_of(done.error());
     return "{}";
 }

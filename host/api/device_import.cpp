@@ -20,15 +20,29 @@ bool is_of_the_line(ErrorCode code) noexcept {
     return code == ErrorCode::InvalidArgument || code == ErrorCode::TooLarge || code == ErrorCode::Conflict;
 }
 
-std::variant<audience::Registration, Fault> device_of(const App& app, std::string_view line) {
+constexpr std::string_view kBinding = "user_topic_update";
+
+using Line = std::variant<audience::Registration, audience::UserTopics, Fault>;
+
+template <class Made>
+Line line_of(std::variant<Made, Fault>&& made) {
+    return std::visit([](auto& one) { return Line(std::move(one)); }, made);
+}
+
+Line parsed(const App& app, std::string_view line) {
     const json::Check valid = json::check(line);
     if (!valid) return bad_request("not JSON: byte " + std::to_string(valid.at + 1) + ": " + std::string(valid.fault));
-    const json::Value root = json::root(line);
+    json::Value root = json::root(line);
     if (!root.is(json::Type::Object)) return bad_request("must be an object, as device_register takes it");
-    static const ObjectType& type = *find_method("device_register")->request;
-    std::variant<Checked, Fault> checked = read(root, type, app);
+    static const ObjectType& device = *find_method("device_register")->request;
+    static const ObjectType& binding = *find_method(kBinding)->request;
+    const json::Value inside = json::member(root, kBinding);
+    const bool binds = !inside.is_nothing();
+    if (binds && !inside.is(json::Type::Object)) return bad_request(std::string(kBinding) + ": must be an object");
+    std::variant<Checked, Fault> checked = read(binds ? inside : root, binds ? binding : device, app);
     if (Fault* fault = std::get_if<Fault>(&checked)) return std::move(*fault);
-    return registration_of(app, std::get<Checked>(checked));
+    const Checked& params = std::get<Checked>(checked);
+    return binds ? line_of(user_topics_of(params, "")) : line_of(registration_of(app, params));
 }
 
 }  // namespace
@@ -67,12 +81,31 @@ std::optional<Fault> DeviceImport::take_line(std::string_view line) {
         return std::nullopt;
     }
     if (is_blank(line)) return std::nullopt;
-    std::variant<audience::Registration, Fault> device = device_of(app_, line);
-    if (const Fault* fault = std::get_if<Fault>(&device)) {
+    Line read = parsed(app_, line);
+    if (const Fault* fault = std::get_if<Fault>(&read)) {
         refuse(line_, *fault);
         return std::nullopt;
     }
-    return add(std::move(std::get<audience::Registration>(device)), line.size());
+    if (auto* change = std::get_if<audience::UserTopics>(&read)) return bind(std::move(*change), line.size());
+    return add(std::move(std::get<audience::Registration>(read)), line.size());
+}
+
+std::optional<Fault> DeviceImport::bind(audience::UserTopics&& change, size_t bytes) {
+    if (bindings_.empty()) first_binding_ = line_;
+    bindings_.push_back(std::move(change));
+    bindings_bytes_ += bytes;
+    const bool full = bindings_.size() == kImportBindings || bindings_bytes_ > kImportBatchBytes;
+    return full ? store_bindings() : std::nullopt;
+}
+
+std::optional<Fault> DeviceImport::store_bindings() {
+    if (bindings_.empty()) return std::nullopt;
+    const Status done = devices_.update_user_topics(app_.name, bindings_);
+    if (!done) return ended(done.error(), first_binding_, line_);
+    bound_ += bindings_.size();
+    bindings_.clear();
+    bindings_bytes_ = 0;
+    return std::nullopt;
 }
 
 std::optional<Fault> DeviceImport::add(audience::Registration&& device, size_t bytes) {
@@ -89,8 +122,10 @@ std::optional<Fault> DeviceImport::add(audience::Registration&& device, size_t b
     return filling_.devices.size() == kImportBatchLines ? store() : std::nullopt;
 }
 
-// Hands the batch over and returns; only one is on its way, so that later lines are stored later.
+// Hands the batch over and returns; only one is on its way, so that later lines are stored later. Topics bound to
+// everybody reach a device when it registers: those of earlier lines go first.
 std::optional<Fault> DeviceImport::store() {
+    if (auto fault = store_bindings()) return fault;
     if (filling_.devices.empty()) return std::nullopt;
     if (auto fault = settle()) return fault;
     storing_ = std::exchange(filling_, {});
@@ -126,9 +161,13 @@ std::optional<Fault> DeviceImport::settle() {
         }
     }
     if (!trouble) return std::nullopt;
-    Fault fault = fault_of(*trouble);
-    fault.message += "; the import ended between lines " + std::to_string(places.front()) + " and " +
-                     std::to_string(places.back()) + " (" + std::to_string(registered_) + " devices registered, " +
+    return ended(*trouble, places.front(), places.back());
+}
+
+Fault DeviceImport::ended(const Error& trouble, uint64_t first_line, uint64_t last_line) const {
+    Fault fault = fault_of(trouble);
+    fault.message += "; the import ended between lines " + std::to_string(first_line) + " and " +
+                     std::to_string(last_line) + " (" + std::to_string(registered_) + " devices registered, " +
                      std::to_string(failed_) + " lines refused); import the same again, what is stored does no harm";
     return fault;
 }
@@ -150,6 +189,7 @@ std::variant<std::string, Fault> DeviceImport::finish() {
     JsonWriter out;
     out.open('{').key("lines").integer(static_cast<int64_t>(line_));
     out.key("registered").integer(static_cast<int64_t>(registered_));
+    if (bound_ > 0) out.key("user_topics").integer(static_cast<int64_t>(bound_));
     out.key("failed").integer(static_cast<int64_t>(failed_));
     out.key("errors").open('[');
     for (const LineError& error : errors_) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// device_import: NDJSON in, one device_register per line, in constant memory.
+// device_import: NDJSON in, one device_register or user_topic_update per line, in constant memory.
 //
 //     take(piece) ... take(piece), finish()      pieces may end anywhere
 //
@@ -29,6 +29,7 @@ inline constexpr size_t kImportErrorsMax = 1000;        // errors that are liste
 inline constexpr size_t kImportBatchLines = 4000;
 inline constexpr size_t kImportBatchBytes = 1 << 20;
 inline constexpr int64_t kImportMemory = 8 << 20;  // what one import holds at most, as counted against bodies
+inline constexpr size_t kImportBindings = 200;     // that are stored together
 // How often a batch is tried that found too many registrations waiting; the registry waits itself before it says so.
 inline constexpr int kImportBusyTries = 6;
 
@@ -56,6 +57,9 @@ private:
         std::unordered_set<int64_t> keys;
     };
     std::optional<Fault> take_line(std::string_view line);
+    std::optional<Fault> bind(audience::UserTopics&& change, size_t bytes);
+    std::optional<Fault> store_bindings();
+    Fault ended(const Error& trouble, uint64_t first_line, uint64_t last_line) const;
     std::optional<Fault> add(audience::Registration&& device, size_t bytes);
     std::optional<Fault> store();
     Stored register_batch();
@@ -70,6 +74,9 @@ private:
     uint64_t registered_ = 0, failed_ = 0;
     std::vector<LineError> errors_;
 
+    std::vector<audience::UserTopics> bindings_;  // not stored yet
+    size_t bindings_bytes_ = 0;
+    uint64_t first_binding_ = 0, bound_ = 0;
     Batch filling_, storing_;
     std::future<Stored> stored_;  // of `storing_`; last, so that its thread ends before what it uses
 };

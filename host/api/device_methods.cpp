@@ -108,6 +108,13 @@ std::variant<TopicChange, Fault> topic_change_of(const Checked& object, const st
     return out;
 }
 
+std::variant<audience::UserTopics, Fault> user_topics_of(const Checked& params, const std::string& path) {
+    std::variant<TopicChange, Fault> read = topic_change_of(params, path);
+    if (Fault* fault = std::get_if<Fault>(&read)) return std::move(*fault);
+    TopicChange& change = std::get<TopicChange>(read);
+    return audience::UserTopics{params.text("user"), change.op, std::move(change.topics)};
+}
+
 audience::Paging paging_of(const Checked& params) {
     audience::Paging paging;
     paging.cursor = params.text("cursor");

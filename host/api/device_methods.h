@@ -37,6 +37,8 @@ struct TopicChange {
 };
 // The members `op` and `topics` of an object; `path` ends with a dot or is empty.
 std::variant<TopicChange, Fault> topic_change_of(const Checked& object, const std::string& path);
+// What user_topic_update takes.
+std::variant<audience::UserTopics, Fault> user_topics_of(const Checked& params, const std::string& path);
 
 // `cursor`, `limit` and `include_total_count`.
 audience::Paging paging_of(const Checked& params);

@@ -264,6 +264,7 @@ constexpr ObjectType kImportErrorType = {"DeviceImportError", kImportError};
 constexpr Field kImportAnswer[] = {
     {.name = "lines", .type = Type::Integer, .help = "Lines read, empty ones too.", .required = true},
     {.name = "registered", .type = Type::Integer, .help = "Devices registered.", .required = true},
+    {.name = "user_topics", .type = Type::Integer, .help = "Changes of users' topics made."},
     {.name = "failed", .type = Type::Integer, .help = "Lines refused.", .required = true},
     {.name = "errors",
      .type = Type::ObjectList,
@@ -278,6 +279,10 @@ constexpr Field kExport[] = {
      .type = Type::Object,
      .help = "Lists are OR inside, AND between; without any all devices match.",
      .object = &kDeviceFilterType},
+    {.name = "include_user_topics",
+     .type = Type::Boolean,
+     .help = "Also write lines `{\"user_topic_update\": {...}}` with the topics bound to users: to all users and to "
+             "everybody if all devices match, else to the users of the devices."},
 };
 constexpr ObjectType kDeviceExportRequest = {"DeviceExportRequest", kExport};
 constexpr Field kLine[] = {

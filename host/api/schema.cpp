@@ -28,7 +28,10 @@ constexpr Method later(std::string_view name, bool superset = false) {
 constexpr Method kMethods[] = {
     published("device_register", MethodId::DeviceRegister, "Registers a device: replaces its whole state.",
               kDeviceRegisterRequest, kDeviceRegisterResult),
-    published("device_update", MethodId::DeviceUpdate, "Changes fields of devices chosen by id or user.",
+    published("device_update", MethodId::DeviceUpdate,
+              "Changes fields of devices chosen by id or user. Ids of devices that are gone are passed over; error 104 "
+              "if none is "
+              "left.",
               kDeviceUpdateRequest, kEmptyResult),
     published("device_remove", MethodId::DeviceRemove, "Removes devices by id or user.", kDeviceRemoveRequest,
               kEmptyResult),
@@ -42,7 +45,9 @@ constexpr Method kMethods[] = {
     published("user_topic_list", MethodId::UserTopicList, "Lists which topics are bound to which users, in pages.",
               kUserTopicListRequest, kUserTopicListResult),
     {"device_import", MethodId::DeviceImport,
-     "Registers a device per line. A line that is refused is reported, the others are registered.",
+     "Registers a device per line; a line `{\"user_topic_update\": {...}}` changes a user's topics, as that method "
+     "does. A "
+     "line that is refused is reported, the others are registered.",
      &kDeviceRegisterRequest, &kDeviceImportResult, true, Streams::Request},
     {"device_export", MethodId::DeviceExport, "Devices as lines that device_import takes.", &kDeviceExportRequest,
      &kDeviceLine, true, Streams::Answer},

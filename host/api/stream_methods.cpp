@@ -44,7 +44,8 @@ std::variant<std::unique_ptr<DeviceExport>, Fault> Service::device_export(const 
     std::variant<audience::Selection, Fault> selection =
         device_filter_of(*app, std::get<Checked>(checked).object("filter"));
     if (Fault* fault = std::get_if<Fault>(&selection)) return refused(std::move(*fault));
-    auto made = std::make_unique<DeviceExport>(app, devices_, std::move(std::get<audience::Selection>(selection)));
+    auto made = std::make_unique<DeviceExport>(app, devices_, std::move(std::get<audience::Selection>(selection)),
+                                               std::get<Checked>(checked).boolean("include_user_topics"));
     const Result<bool> first = made->next(lines);
     if (!first) return refused(fault_of(first.error()));
     count(method, std::string(), clock_.mono_ns() - began);

@@ -235,6 +235,57 @@ TEST(DeviceExport, WritesLinesThatImportTakes) {
     EXPECT_EQ(bench.devices.registered[0].topics, std::vector<std::string>{"own"});
 }
 
+audience::TopicRow binding_of(const std::string& user, const std::string& topic) {
+    audience::TopicRow row;
+    row.user = user;
+    row.topic = topic;
+    return row;
+}
+
+TEST(DeviceExport, WritesTopicsOfUsersWhereWanted) {
+    ApiBench bench;
+    audience::DeviceRow mine = row_of(1, "a");
+    mine.user = "u";
+    bench.devices.pages = {{{mine}, "", -1}};
+    bench.devices.topic_page.rows = {binding_of("", "all"), binding_of("u", "one"), binding_of("u", "two")};
+    HttpResponse everything = bench.post("device_export", R"({"include_user_topics":true})");
+    const std::string lines = FakeRequest::whole(everything);
+    const std::string bound = R"({"user_topic_update":{"user":"","op":"set","topics":["all"]}})"
+                              "\n"
+                              R"({"user_topic_update":{"user":"u","op":"set","topics":["one","two"]}})"
+                              "\n";
+    EXPECT_EQ(lines.rfind(bound + R"({"id":)", 0), 0u) << lines;
+    EXPECT_TRUE(bench.devices.asked.users.empty());
+    EXPECT_EQ(imported(bench, lines)["result"],
+              Json::parse(R"({"lines":3,"registered":1,"user_topics":2,"failed":0,"errors":[]})"));
+    EXPECT_EQ(bench.devices.bindings, (std::vector<std::string>{"default//3/all", "default/u/3/one/two"}));
+
+    bench.devices.pages = {{{mine}, "", -1}};
+    HttpResponse some = bench.post("device_export", R"({"filter":{"platforms":["ios"]},"include_user_topics":true})");
+    EXPECT_EQ(FakeRequest::whole(some), lines);
+    EXPECT_EQ(bench.devices.asked.users, std::vector<std::string>{"u"});
+
+    bench.devices.pages = {{{mine}, "", -1}};
+    HttpResponse without = bench.post("device_export", "{}");
+    EXPECT_EQ(FakeRequest::whole(without), lines.substr(bound.size()));
+}
+
+TEST(DeviceImport, RefusesAWrongChangeOfTopicsAndEndsWhenNoneCanBeStored) {
+    ApiBench bench;
+    const std::string line = R"({"user_topic_update":{"user":"u","op":"add","topics":["t"]}})";
+    const Json wrong = imported(bench, R"({"user_topic_update":{"user":"u"}})"
+                                       "\n"
+                                       R"({"user_topic_update":7})"
+                                       "\n" +
+                                           line)["result"];
+    EXPECT_EQ(wrong["user_topics"], 1);
+    EXPECT_EQ(wrong["failed"], 2);
+    EXPECT_EQ(wrong["errors"][0]["message"], "op: is required");
+    EXPECT_EQ(wrong["errors"][1]["message"], "user_topic_update: must be an object");
+    bench.devices.refusal = error(ErrorCode::StoreFull, "disk full");
+    EXPECT_EQ(imported(bench, line)["error"]["code"], 100);
+}
+
 TEST(DeviceExport, RefusesBeforeTheFirstLineAsOthersDo) {
     ApiBench bench;
     EXPECT_EQ(Json::parse(bench.post("device_export", R"({"filter":{"user":["u"]}})").body)["error"]["code"], 107);

@@ -72,6 +72,13 @@ struct TopicPage {
 
 enum class TopicOp : uint8_t { Add = 1, Remove = 2, Set = 3 };
 
+// A change of the topics bound to a user; the user "" binds to everybody at their next registration.
+struct UserTopics {
+    std::string user;
+    TopicOp op = TopicOp::Set;
+    std::vector<std::string> topics;
+};
+
 // What to change on devices; what is not given stays.
 struct Change {
     std::optional<std::string> user, meta, timezone, locale;
@@ -116,9 +123,8 @@ public:
     virtual Result<TopicPage> list_device_topics(std::string_view app, const Selection&, const Paging&) = 0;
     // Ordered by (user, topic); of the selection only users, topics and topic_prefix count.
     virtual Result<TopicPage> list_user_topics(std::string_view app, const Selection&, const Paging&) = 0;
-    // For the user "": binds to everybody at their next registration.
-    virtual Status update_user_topics(std::string_view app, std::string_view user, TopicOp op,
-                                      const std::vector<std::string>& topics) = 0;
+    // In their order, all in one commit where the storage can.
+    virtual Status update_user_topics(std::string_view app, std::span<const UserTopics> changes) = 0;
 };
 
 }  // namespace belfry::audience

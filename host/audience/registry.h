@@ -61,8 +61,7 @@ public:
                            const std::vector<std::string>& users, const Change&) override;
     Result<TopicPage> list_device_topics(std::string_view app, const Selection&, const Paging&) override;
     Result<TopicPage> list_user_topics(std::string_view app, const Selection&, const Paging&) override;
-    Status update_user_topics(std::string_view app, std::string_view user, TopicOp op,
-                              const std::vector<std::string>& topics) override;
+    Status update_user_topics(std::string_view app, std::span<const UserTopics> changes) override;
     void stop();
     // Registrations that no group has taken yet.
     size_t waiting() const;

@@ -91,18 +91,22 @@ Result<uint64_t> Registry::remove(std::string_view app, const std::vector<int64_
     return removed;
 }
 
-Status Registry::update_user_topics(std::string_view app, std::string_view user, TopicOp op,
-                                    const std::vector<std::string>& topics) {
-    const std::vector<belfry_str> names = views(topics);
-    belfry_user_topics change = sized<belfry_user_topics>();
-    change.op = static_cast<int32_t>(op);
-    change.user = str(user);
-    change.topics = list_of(names);
-    belfry_code code = BELFRY_OK;
-    const Status done = storage_.update_user_topics(app, std::span(&change, 1),
-                                                    [&](const belfry_item_result& row) { code = row.code; });
+Status Registry::update_user_topics(std::string_view app, std::span<const UserTopics> changes) {
+    std::vector<std::vector<belfry_str>> names;
+    std::vector<belfry_user_topics> rows;
+    names.reserve(changes.size());  // rows point into it
+    for (const UserTopics& change : changes) {
+        belfry_user_topics& row = rows.emplace_back(sized<belfry_user_topics>());
+        row.op = static_cast<int32_t>(change.op);
+        row.user = str(std::string_view(change.user));
+        row.topics = list_of(names.emplace_back(views(change.topics)));
+    }
+    belfry_code failed = BELFRY_OK;
+    const Status done = storage_.update_user_topics(app, rows, [&](const belfry_item_result& row) {
+        if (row.code != BELFRY_OK) failed = row.code;
+    });
     if (!done) return done;
-    if (code != BELFRY_OK) return refused(code);
+    if (failed != BELFRY_OK) return refused(failed);
     return {};
 }
 

@@ -107,9 +107,10 @@ belfry_code remove_devices(belfry_instance* self, belfry_str, const belfry_selec
 belfry_code update_user_topics(belfry_instance* self, belfry_str, belfry_list changes, belfry_emit emit, void* ctx,
                                belfry_why*) {
     const std::lock_guard lock(self->mutex);
-    for (const auto& change : Rows<belfry_user_topics>(changes)) {
-        self->kv["seen"] = {change.op, text(change.user) + ":" + text(Rows<belfry_str>(change.topics)[0])};
+    for (uint32_t index = 0; const auto& change : Rows<belfry_user_topics>(changes)) {
+        self->kv["seen " + text(change.user)] = {change.op, text(Rows<belfry_str>(change.topics)[0])};
         belfry_item_result row = sized<belfry_item_result>();
+        row.index = index++;
         static_cast<void>(emit(ctx, one_row(row)));
     }
     return BELFRY_OK;
@@ -399,8 +400,10 @@ TEST_F(RegistryTest, RemovesWhatIsThereAndForgivesWhatIsNot) {
 }
 
 TEST_F(RegistryTest, HandsUserTopicsToTheStorage) {
-    EXPECT_TRUE(registry_.update_user_topics("default", "", TopicOp::Set, {"all"}));
-    EXPECT_EQ(memory_.kv.at("seen"), (std::pair<int64_t, std::string>{3, ":all"}));
+    const std::vector<UserTopics> changes = {{"u", TopicOp::Add, {"one", "two"}}, {"", TopicOp::Set, {"all"}}};
+    EXPECT_TRUE(registry_.update_user_topics("default", changes));
+    EXPECT_EQ(memory_.kv.at("seen u"), (std::pair<int64_t, std::string>{1, "one"}));
+    EXPECT_EQ(memory_.kv.at("seen "), (std::pair<int64_t, std::string>{3, "all"}));
 }
 
 TEST_F(RegistryTest, ChangesWhatIsGivenAndSaysWhatBecameOfEachKey) {

@@ -115,6 +115,9 @@ int import_devices(const Call& call) {
     return report_import(call, file, *csv, Json::parse(*result, nullptr, false));
 }
 
+// How a line begins that is no device.
+constexpr std::string_view kUserTopics = "{\"user_topic_update\"";
+
 // How many there will be, for the bar.
 uint64_t total_of(Client& client, const Json& filter) {
     const Result<std::string> page =
@@ -140,12 +143,12 @@ Result<uint64_t> write_devices(const Call& call, bool csv, std::ostream& out) {
     Bar bar(call.world, "devices");
     uint64_t n = 0;
     if (csv) out << csv_heading();
-    const Status done =
-        (*client)->download("device_export", Json{{"filter", filter}}.dump(), [&](const std::string& line) {
+    const Status done = (*client)->download(
+        "device_export", Json{{"filter", filter}, {"include_user_topics", !csv}}.dump(), [&](const std::string& line) {
             Result<std::string> record = csv ? csv_record(line) : Result<std::string>(line + "\n");
             if (!record) return Status(record.error());
             if (!(out << *record)) return Status(error(ErrorCode::StoreFull, "cannot be written; is the disk full?"));
-            ++n;
+            if (line.rfind(kUserTopics, 0) != 0) ++n;
             bar.show(n, total, n);
             return Status();
         });
@@ -200,7 +203,9 @@ std::vector<Command> device_stream_commands() {
           "echo '{\"provider\": \"fcm\", \"token\": \"TOKEN\", \"user\": \"42\"}' | belfry devices import -"}},
         {"devices export",
          "[FILE]",
-         "write devices to a file, or to standard output, in the form that import takes",
+         "write devices to a file, or to standard output, in the form that import takes; NDJSON also has the topics "
+         "bound "
+         "to users",
          with_server_options({format,
                               {"--user", "USER", "only devices of this user", true},
                               {"--topic", "TOPIC", "only devices with this topic", true},

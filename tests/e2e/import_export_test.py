@@ -6,7 +6,7 @@ import socket
 import time
 import unittest
 
-from harness import EndToEnd
+from harness import BUILD, EndToEnd, Server, http as http_call
 
 COUNT = 12_000
 
@@ -56,6 +56,9 @@ class ImportExport(EndToEnd):
         one = next(row for row in before if row["token"] == "ok-round-7")
         self.assertEqual(one, {"id": one["id"], "provider": "fcm", "token": "ok-round-7", "platform": "android", "user": "u7",
                                "topics": ["r0", "round"], "timezone": "Europe/Berlin", "locale": "de", "meta": {"n": "7"}})
+        with_users = self.export({"filter": {"users": ["u7"]}, "include_user_topics": True})
+        self.assertEqual(with_users[0], {"user_topic_update": {"user": "u7", "op": "set", "topics": ["bound"]}})
+        self.assertEqual(len(with_users), 1 + COUNT // 100)
         # Over a change of everything, and into a server that lost half of it.
         self.server.result("device_update", {"users": [f"u{i}" for i in range(100)], "locale_update": {"locale": "fr"},
                                              "topics_update": {"op": "add", "topics": ["later"]}})
@@ -64,6 +67,48 @@ class ImportExport(EndToEnd):
         self.assertEqual(self.export({"filter": {"topics": ["round"]}}), before)
         self.assertEqual(self.server.result("device_list", {"filter": {"topics": ["bound"]}, "include_total_count": True, "limit": 1})["total_count"],
                          COUNT // 100)
+
+    def test_an_export_of_everything_fills_an_empty_server(self):
+        # Who registered before something was bound to everybody would get it by the import.
+        for row in self.export():
+            self.server.result("device_remove", {"ids": [row["id"]]})
+        for user, topics in (("", ["everybody"]), ("owner", ["a", "b"]), ("nobody-yet", ["waiting"])):
+            self.server.result("user_topic_update", {"user": user, "op": "set", "topics": topics})
+        self.post_lines([{"provider": "fcm", "token": f"ok-full-{i}", "user": "owner", "topics": ["own"]} for i in range(3)])
+        lines = self.export({"include_user_topics": True})
+
+        def facts(server):
+            devices = {row["token"]: row for row in self.pages(server, "device_list", {"include_meta": True, "include_topics": True})}
+            return ({token: {k: v for k, v in row.items() if not k.endswith("_at")} for token, row in devices.items()},
+                    [(row["user"], row["topic"]) for row in self.pages(server, "user_topic_list", {})],
+                    sorted((row["device"]["id"], row["topic"]) for row in self.pages(server, "device_topic_list", {})))
+        empty = Server(BUILD, self.folder / "empty", self.simulator)
+        try:
+            answer, mine = self.post_lines_to(empty, lines), self.server
+            self.assertEqual((answer["failed"], answer["user_topics"]), (0, sum("user_topic_update" in line for line in lines)))
+            self.assertEqual(facts(empty), facts(mine))
+            # What came from a user still goes with the user's binding.
+            for server in (mine, empty):
+                server.result("user_topic_update", {"user": "owner", "op": "remove", "topics": ["a"]})
+            self.assertEqual(facts(empty), facts(mine))
+        finally:
+            empty.stop()
+            for user in ("", "owner", "nobody-yet"):
+                self.server.result("user_topic_update", {"user": user, "op": "set", "topics": []})
+
+    @staticmethod
+    def pages(server, method, params):
+        rows, cursor = [], ""
+        while True:
+            page = server.result(method, {**params, "limit": 1000, "cursor": cursor})
+            rows += page["items"]
+            cursor = page.get("next_cursor", "")
+            if not cursor:
+                return rows
+
+    def post_lines_to(self, server, lines):
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        return json.loads(http_call("POST", server.url + "/api/device_import", body, {"X-API-Key": server.KEY})[1])["result"]
 
     def test_wrong_lines_are_named_and_the_others_registered(self):
         answer = self.post_lines([b'{"provider":"fcm","token":"ok-line-1"}\n', b"{nonsense\n", b"\n", {"provider": "fcm", "token": "a b"},
