@@ -83,6 +83,16 @@ void write_lane(JsonWriter& out, const char* name, const delivery::LaneStats& la
     out.key("oldest_ready_ms").integer(waited).close('}');
 }
 
+void write_origins(JsonWriter& out, const std::vector<delivery::OriginStatus>& origins) {
+    out.key("origins").open('[');
+    for (const delivery::OriginStatus& origin : origins) {
+        out.open('{').key("url").text(origin.url).key("state").text(delivery::name_of(origin.state));
+        out.text_unless_empty("reason", origin.reason).integer_unless_zero("closed_ms", origin.closed_ms);
+        out.key("deletions_stopped").boolean(origin.deletions_stopped).close('}');
+    }
+    out.close(']');
+}
+
 void write_provider(JsonWriter& out, const delivery::ProviderStatus& p) {
     out.open('{').key("name").text(p.name).key("state").text(delivery::name_of(p.state));
     out.text_unless_empty("reason", p.reason).integer_unless_zero("closed_ms", p.closed_ms);
@@ -92,6 +102,7 @@ void write_provider(JsonWriter& out, const delivery::ProviderStatus& p) {
     out.key("in_flight").integer(p.in_flight).key("stragglers").integer(p.stragglers);
     out.key("connections").integer(p.connections).key("free_streams").integer(p.free_streams);
     out.key("paused_platforms").integer(p.paused_platforms);
+    if (!p.origins.empty()) write_origins(out, p.origins);
     if (p.credential_valid_ms >= 0) out.key("credential_valid_ms").integer(p.credential_valid_ms);
     out.text_unless_empty("last_error", p.last_error).integer_unless_zero("last_error_at", p.last_error_unix_ms / 1000);
     out.close('}');

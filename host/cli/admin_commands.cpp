@@ -133,6 +133,10 @@ std::string trouble_of(const Json& provider) {
     if (number(provider, "closed_ms") > 0) text += "; next try in " + shown_span(number(provider, "closed_ms"));
     if (provider.value("operator_must_act", false)) text += "; an operator must act";
     if (provider.value("deletions_stopped", false)) text += "; devices are not deleted: too many looked dead at once";
+    for (const Json& origin : provider.value("origins", Json::array())) {
+        text += "; " + origin.value("url", "") + " is " + origin.value("state", "");
+        if (const std::string reason = origin.value("reason", ""); !reason.empty()) text += ": " + reason;
+    }
     if (text.empty() && number(provider, "last_error_at") != 0)
         text = "last, at " + shown_time(number(provider, "last_error_at")) + ": " + provider.value("last_error", "");
     return text.rfind("; ", 0) == 0 ? text.substr(2) : text;

@@ -232,6 +232,95 @@ TEST_F(Encoded, AnUnreachableOriginCostsAttemptsSoThatItsDeliveriesEnd) {
     EXPECT_EQ(rig.core->providers()[0].state, GateState::Open);
 }
 
+class OfManyOrigins : public Encoded {
+protected:
+    static constexpr http::EndpointId kOne = 103, kThree = 105;  // of "one" and "three", see ScriptedSender::origin
+    void SetUp() override {
+        Encoded::SetUp();
+        rig.add_devices(
+            400, [](uint32_t i, MemoryStorage::Device& device) { device.token += i % 2 == 0 ? "@one" : "@three"; });
+    }
+    size_t requests_to(http::EndpointId endpoint) {
+        size_t n = 0;
+        for (const std::string& token : rig.sender.sent()) n += token.ends_with("@one") == (endpoint == kOne);
+        return n;
+    }
+    int64_t accepted_n() { return rig.queue.sums("u").outcomes[BELFRY_FINAL_ACCEPTED]; }
+};
+
+TEST_F(OfManyOrigins, AThrottledOneWaitsAndTheOthersGoOn) {
+    std::atomic<int> first{1};
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        if (exchange.endpoint == kOne && first-- > 0) return answer(BELFRY_THROTTLED, BELFRY_SCOPE_ORIGIN, 0, 60'000);
+        return accepted(exchange);
+    });
+    rig.options.page_rows = 50;
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return accepted_n() >= 200; }));
+    const ProviderStatus status = rig.core->providers()[0];
+    EXPECT_EQ(status.state, GateState::Open);
+    EXPECT_FALSE(status.operator_must_act);
+    ASSERT_EQ(status.origins.size(), 1u);
+    EXPECT_EQ(status.origins[0].state, GateState::Throttled);
+    EXPECT_GT(rig.queue.sums("u").live_items, 0) << "its deliveries wait";
+    EXPECT_EQ(rig.queue.sums("u").settled(), accepted_n());
+}
+
+TEST_F(OfManyOrigins, OneThatRefusesUsIsAlarmedAndLosesNothing) {
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        return exchange.endpoint == kOne ? answer(BELFRY_AUTH_REFUSED, BELFRY_SCOPE_ORIGIN) : accepted(exchange);
+    });
+    rig.options.page_rows = 50;
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return accepted_n() == 200; }));
+    const ProviderStatus status = rig.core->providers()[0];
+    EXPECT_EQ(status.state, GateState::Open);
+    EXPECT_TRUE(status.operator_must_act);
+    ASSERT_EQ(status.origins.size(), 1u);
+    EXPECT_EQ(status.origins[0].url, "one");
+    EXPECT_EQ(status.origins[0].state, GateState::Refused);
+    EXPECT_GT(rig.queue.sums("u").live_items, 0) << "its deliveries wait";
+    EXPECT_EQ(rig.queue.sums("u").settled(), 200);
+    EXPECT_LT(requests_to(kOne), 200u) << "it is not asked again during its pause";
+    EXPECT_EQ(rig.storage.size(), 400u);
+}
+
+TEST_F(OfManyOrigins, OnesSuspectsAreNotBelievedByTheOthersSuccess) {
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        return exchange.endpoint == kOne ? answer(BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, BELFRY_VERDICT_SUSPECT)
+                                         : accepted(exchange);
+    });
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 400);
+    EXPECT_EQ(rig.queue.sums("u").outcomes[BELFRY_FINAL_GONE], 200);
+    EXPECT_TRUE(rig.core->providers()[0].deletions_stopped);
+    rig.core->stop();  // the settler has done what it would
+    EXPECT_EQ(rig.storage.size(), 400u);
+}
+
+TEST_F(OfManyOrigins, OneThatIsGoneWhileItUsedToWorkCostsNoAttempts) {
+    rig.options.attempts.attempts_max = 1;
+    std::atomic<bool> down{false};
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        return down && exchange.endpoint == kOne ? without_answer(http::Transport::NeverSent) : accepted(exchange);
+    });
+    rig.start();
+    rig.send(Rig::to_topic("before"));
+    ASSERT_TRUE(rig.finished("before"));
+    down = true;
+    rig.sender.connects_ = false;
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return accepted_n() == 200; }));
+    ASSERT_TRUE(Rig::eventually([&] { return !rig.core->providers()[0].origins.empty(); }));
+    EXPECT_EQ(rig.core->providers()[0].origins[0].state, GateState::Unreachable);
+    EXPECT_EQ(rig.queue.sums("u").settled(), 200);
+    EXPECT_GT(rig.queue.sums("u").live_items, 0) << "its deliveries wait";
+}
+
 class Sends : public testing::Test {
 protected:
     ScriptedProvider& provider() { return *rig.providers[0]; }

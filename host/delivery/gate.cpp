@@ -31,6 +31,7 @@ Gate::Gate(std::string name, uint32_t number, uint64_t per_minute, Sender& sende
       clock_(clock),
       log_(log, "delivery"),
       pacer_(per_minute),
+      origins_(name_, clock, log),
       attempts_(metrics.counter("attempts_total", "Requests answered or timed out", {{"provider", name_}})),
       gate_open_(metrics.gauge("provider_open", "1 while work for the provider is claimed", {{"provider", name_}})) {
     for (uint32_t outcome = 1; outcome < kOutcomes; ++outcome) {
@@ -57,6 +58,7 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
     blocked_until_ = 0;
     share_ = kShareFull;
     breaker_.reset();
+    origins_.reset();
     pacer_.resume();
     gate_open_.set(1);
 }
@@ -233,6 +235,11 @@ int64_t Gate::platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms)
     return 0;
 }
 
+bool Gate::may_delete(const OriginKey& origin, bool suspect) const {
+    if (origin.endpoint >= 0) return origins_.may_delete(origin, suspect);
+    return suspect ? breaker_.may_delete_suspects(clock_.mono_ns() / kNsPerMs) : breaker_.may_delete_definite();
+}
+
 void Gate::retire_connections(http::EndpointId endpoint) {
     const int64_t now = clock_.mono_ns();
     int64_t last = retired_at_.load(std::memory_order_relaxed);
@@ -278,6 +285,11 @@ ProviderStatus Gate::status() const {
                                                   : GateState::Unreachable;
         status.reason = reason_;
         status.closed_ms = std::max<int64_t>(0, blocked_until_ - now) / kNsPerMs;
+    }
+    status.origins = origins_.troubled();
+    for (const OriginStatus& origin : status.origins) {
+        status.deletions_stopped = status.deletions_stopped || origin.deletions_stopped;
+        status.operator_must_act = status.operator_must_act || origin.state == GateState::Refused;
     }
     status.operator_must_act = status.operator_must_act || block_ == Block::Refused || status.deletions_stopped;
     return status;

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "delivery/authorizer.h"
+#include "delivery/origins.h"
 #include "delivery/provider_status.h"
 #include "delivery/send_pool.h"
 #include "delivery/sender.h"
@@ -59,6 +60,9 @@ public:
     uint32_t number() const noexcept { return number_; }
     http::Pacer& pacer() noexcept { return pacer_; }
     policy::DeletionBreaker& breaker() noexcept { return breaker_; }
+    Origins& origins() noexcept { return origins_; }
+    // Whether a token is to be removed that this origin (or, if it is none, the instance) called dead.
+    bool may_delete(const OriginKey& origin, bool suspect) const;
 
     std::shared_ptr<Generation> generation() const;
     void switch_to(std::shared_ptr<Generation> next);
@@ -123,6 +127,7 @@ private:
     const Logger log_;
     http::Pacer pacer_;
     policy::DeletionBreaker breaker_;
+    Origins origins_;
 
     std::atomic<Block> block_{Block::None};
     std::atomic<int64_t> blocked_until_{0};  // mono ns; block_ stays until a success after it

@@ -44,6 +44,7 @@ struct DeadToken {
     belfry_fact fact{};
     uint16_t group = 0;
     bool suspect = false;
+    OriginKey origin;  // that said so
 };
 
 // Which variant of its provider's plans a device needs.

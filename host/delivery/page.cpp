@@ -201,6 +201,7 @@ void Page::recycle() {
     groups_.clear();
     filling_.clear();
     returned_.clear();
+    origins_.clear();
     checkpoints_.clear();
     last_group_ = 0;
     end_ = full_ = untouched_ = tail_ = false;

@@ -154,6 +154,13 @@ private:
         uint32_t stragglers = 0;                          // entries left behind unanswered
         belfry_ref mine{};                                // the list its stragglers became
     };
+    // What an origin of its own answered to a group.
+    struct OriginTally {
+        uint16_t group = 0;
+        OriginKey key;
+        std::string url;
+        uint32_t accepted = 0, suspects = 0, others = 0, silent = 0;
+    };
     struct Filling {
         Gate* gate = nullptr;
         Generation* generation = nullptr;
@@ -246,12 +253,18 @@ private:
     void act_on(Block& block, uint32_t entry, const http::Exchange& exchange, const belfry_verdict& verdict,
                 std::string_view reason);
     void judge_unanswered(Block& block, uint32_t entry, const http::Exchange& exchange);
+    // Null: the request went where its plan says.
+    OriginTally* tally_of(const Entry& entry, const http::Exchange& exchange);
+    int64_t pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
+                         std::string_view reason);
+    void wait_for_origin(Block& block, uint32_t entry, const Origins::Permit& permit);
+    Action while_origin_waits(const AttemptState& state, const Origins::Permit& permit) const;
     void perform(Block& block, uint32_t entry, const http::Exchange& exchange, const Action& action,
                  std::string_view reason);
     void widen(Group& group, const Entry& entry, const http::Exchange& exchange, const Action& action,
                std::string_view reason);
-    void bury_device(uint16_t number, const Entry& entry, std::string_view token, const Action& action);
-    bool of_an_unreachable_origin(const Group& group, const Entry& entry, const http::Exchange& exchange) const;
+    void bury_device(uint16_t number, const Entry& entry, std::string_view token, const Action& action,
+                     const OriginKey& origin);
     void resend(Block& block, uint32_t entry, const Action& action);
     void close(Block& block, uint32_t entry);
     // The cursor of a slice may not go back before `ref` any more.
@@ -276,6 +289,7 @@ private:
     void add_rows(Ledger& ledger, int only_group);
     belfry_checkpoint blank(uint64_t item, uint32_t epoch);
     void report_to_gates();
+    void report_origins();
     uint32_t planned() const;
 
     Ledger& ledger() noexcept { return ledgers_[tail_ ? 1 : 0]; }
@@ -295,6 +309,7 @@ private:
     std::vector<Filling> filling_;
     std::vector<Block*> blocks_;
     std::vector<Returned> returned_;
+    std::vector<OriginTally> origins_;
     uint16_t last_group_ = 0;
 
     Gate* item_gate_ = nullptr;  // of the item; null: mixed

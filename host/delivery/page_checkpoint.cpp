@@ -270,7 +270,14 @@ void Page::report_to_gates() {
                 group.gate->count(static_cast<int32_t>(outcome), n);
         }
         const uint32_t answers = group.accepted + group.suspects + group.others;
-        if (group.gate->breaker().record(now_ms, group.accepted, group.suspects, group.others)) {
+        uint32_t accepted = group.accepted, suspects = group.suspects, others = group.others;
+        for (const OriginTally& origin : origins_) {  // these speak for their origins only
+            if (origin.group != number) continue;
+            accepted -= origin.accepted;
+            suspects -= origin.suspects;
+            others -= origin.others;
+        }
+        if (group.gate->breaker().record(now_ms, accepted, suspects, others)) {
             world_.log.error(
                 "nearly every device looks dead; deletions stopped, check the provider's credential and project",
                 {{"provider", group.provider}});
@@ -280,6 +287,20 @@ void Page::report_to_gates() {
         if (answers == 0 && group.returned > 0) group.gate->note_unreachable();
         group.accepted = group.suspects = group.others = group.overloaded = group.returned = 0;
     }
+    report_origins();
+}
+
+void Page::report_origins() {
+    for (const OriginTally& tally : origins_) {
+        Origins& origins = groups_[tally.group].gate->origins();
+        const uint32_t answers = tally.accepted + tally.suspects + tally.others;
+        if (answers > 0) origins.record(tally.key, tally.url, tally.accepted, tally.suspects, tally.others);
+        if (tally.accepted > 0) origins.worked(tally.key.endpoint, tally.url);
+        if (answers > 0 || tally.silent == 0) continue;
+        const std::string error = world_.sender.last_connect_error(tally.key.endpoint);
+        origins.silent(tally.key.endpoint, tally.url, error.empty() ? "it does not answer" : error);
+    }
+    origins_.clear();
 }
 
 }  // namespace belfry::delivery

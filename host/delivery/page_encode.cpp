@@ -153,6 +153,13 @@ void Page::take_request(Block& block, Outbox& outbox, const char* buffer, const 
             return;
         }
         endpoint = *other;
+        if (const Origins::Permit permit = group.gate->origins().ask(endpoint); permit.wait_ms > 0) {
+            for (uint32_t at = row.first_item; at < row.first_item + row.items; ++at) {
+                const auto [in, entry] = block.place(at);
+                wait_for_origin(*in, entry, permit);
+            }
+            return;
+        }
     }
     http::Exchange& exchange = block.add_exchange(row.first_item, row.items);
     exchange.plan = &plan.plan;
@@ -194,7 +201,7 @@ void Page::take_verdicts(Block& block, std::span<const uint8_t> exchanges) {
         const SendVerdict& said = block.job->verdicts[at];
         Judged& judged = judged_[at];
         judged = {said.outcome,
-                  said.scope,
+                  said.scope == BELFRY_SCOPE_ORIGIN ? BELFRY_SCOPE_INSTANCE : said.scope,  // it has no others
                   said.flags & ~uint32_t{BELFRY_VERDICT_REAUTH},
                   said.variant,
                   said.retry_after_ms,

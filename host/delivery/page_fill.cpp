@@ -118,6 +118,14 @@ bool Page::send_row(Group& group, uint16_t number, int64_t ref, const Addressee&
         return true;
     }
     const CompiledPlan& plan = group.prepared->plan(to.variant);
+    if (!plan.encoded) {
+        if (const int64_t wait_ms = group.gate->origins().ask(plan.plan.endpoint).wait_ms; wait_ms > 0) {
+            owe(number, 0, sections_[group.section].attempt,
+                policy::round_due_ms(read_unix_ms_ + wait_ms, read_unix_ms_), ref);
+            ++deferred_;
+            return true;
+        }
+    }
     Block* block = block_for(group, number, to.token.size() + to.data.size(), plan);
     if (block == nullptr) {
         full_ = true;

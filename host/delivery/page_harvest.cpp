@@ -141,6 +141,7 @@ void Page::judge(Block& block, uint32_t at, const http::Exchange& exchange, cons
     const Entry& entry = block.entries[at];
     Group& group = groups_[entry.group];
     if (judged.outcome == BELFRY_ACCEPTED && judged.flags == 0) {  // the hot path
+        if (OriginTally* const origin = tally_of(entry, exchange)) ++origin->accepted;
         if (group.accepted++ == 0) {
             group.gate->note_success();
             const int32_t slot = group.prepared->plan(entry.variant).credential;
@@ -167,9 +168,15 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
                   std::string_view reason) {
     const Entry& entry = block.entries[at];
     Group& group = groups_[entry.group];
-    const Action action = action_for(verdict, attempt_state(group, entry, exchange), world_.options.attempts);
+    const AttemptState state = attempt_state(group, entry, exchange);
+    Action action = action_for(verdict, state, world_.options.attempts);
+    if (action.throttle == Scope::Origin || action.refused == Scope::Origin) {
+        belfry_verdict paused = verdict;
+        paused.retry_after_ms = pause_origin(group, exchange, action, reason);
+        action = action_for(paused, state, world_.options.attempts);
+    }
     const bool busy = exchange.status == 429 || exchange.status == 503;
-    group.overloaded += (verdict.outcome == BELFRY_RETRY && busy) ||
+    group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
                         (verdict.outcome == BELFRY_THROTTLED && verdict.scope == BELFRY_SCOPE_INSTANCE);
     const bool retire = (verdict.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0;
     if (retire && exchange.endpoint >= 0) group.gate->retire_connections(exchange.endpoint);
@@ -190,10 +197,11 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
         action.outcome = BELFRY_FINAL_REFUSED;
         action.sample = true;
         reason = "no valid HTTP request can be made of this token or payload";
-    } else if (held_up && of_an_unreachable_origin(group, entry, exchange)) {
-        // Nobody pauses for one origin among many: its deliveries must end some day.
-        action = action_without_answer(http::Transport::Unknown, attempt_state(group, entry, exchange),
-                                       world_.options.attempts);
+    } else if (OriginTally* const origin = held_up ? tally_of(entry, exchange) : nullptr;
+               origin != nullptr && !world_.sender.last_connect_error(exchange.endpoint).empty()) {
+        ++origin->silent;
+        const bool worked = group.gate->origins().works(exchange.endpoint);
+        action = while_origin_waits(attempt_state(group, entry, exchange), {1, !worked});
         reason = "the push service of this subscription cannot be reached";
         held_up = false;
     } else if (unsent && group.prepared->refused()) {
@@ -208,6 +216,53 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
     }
     if (held_up && action.fate == Fate::Owed) ++group.returned;
     perform(block, at, exchange, action, reason);
+}
+
+Page::OriginTally* Page::tally_of(const Entry& entry, const http::Exchange& exchange) {
+    if (exchange.encoded == nullptr || exchange.endpoint < 0) return nullptr;
+    const std::string_view url = static_cast<const OutboxRequest*>(exchange.encoded)->origin;
+    if (url.empty()) return nullptr;
+    const OriginKey key{exchange.endpoint, entry.variant};
+    for (OriginTally& tally : origins_) {
+        if (tally.key == key && tally.group == entry.group) return &tally;
+    }
+    OriginTally& tally = origins_.emplace_back();
+    tally.group = entry.group;
+    tally.key = key;
+    tally.url = url;
+    return &tally;
+}
+
+// How long the origin of this request is left alone from now on.
+int64_t Page::pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
+                           std::string_view reason) {
+    const auto* const request = static_cast<const OutboxRequest*>(exchange.encoded);
+    const std::string_view url = request == nullptr ? std::string_view() : request->origin;
+    if (exchange.endpoint < 0) return action.pause_ms;  // never sent: there is no origin
+    Origins& origins = group.gate->origins();
+    return action.throttle == Scope::Origin ? origins.throttled(exchange.endpoint, url, action.pause_ms, reason)
+                                            : origins.refused(exchange.endpoint, url, reason);
+}
+
+// As long as it was seen to work, deliveries wait as for a provider; else they cost attempts, so that they end some
+// day.
+Action Page::while_origin_waits(const AttemptState& state, const Origins::Permit& permit) const {
+    if (permit.costs_attempt) return action_without_answer(http::Transport::Unknown, state, world_.options.attempts);
+    belfry_verdict wait = sized<belfry_verdict>();
+    wait.outcome = BELFRY_THROTTLED;
+    wait.scope = BELFRY_SCOPE_ITEM;
+    wait.retry_after_ms = std::max(permit.wait_ms, kReturnedSoonMs + 1'000);  // else the whole slice would go back
+    return action_for(wait, state, world_.options.attempts);
+}
+
+// The request is written, but its origin is to be left alone.
+void Page::wait_for_origin(Block& block, uint32_t at, const Origins::Permit& permit) {
+    http::Exchange none;
+    none.transport = http::Transport::NeverSent;
+    const Entry& entry = block.entries[at];
+    Action action = while_origin_waits(attempt_state(groups_[entry.group], entry, none), permit);
+    action.sample = permit.costs_attempt;
+    perform(block, at, none, action, "the push service of this subscription cannot be reached");
 }
 
 AttemptState Page::attempt_state(const Group& group, const Entry& entry, const http::Exchange& exchange) {
@@ -225,13 +280,6 @@ AttemptState Page::attempt_state(const Group& group, const Entry& entry, const h
     return state;
 }
 
-// Written for an origin of its own that cannot be connected to.
-bool Page::of_an_unreachable_origin(const Group& group, const Entry& entry, const http::Exchange& exchange) const {
-    if (exchange.encoded == nullptr || world_.host.stopping()) return false;
-    return exchange.endpoint != group.prepared->plan(entry.variant).plan.endpoint &&
-           !world_.sender.last_connect_error(exchange.endpoint).empty();
-}
-
 void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, const Action& action,
                    std::string_view reason) {
     Entry& entry = block.entries[at];
@@ -239,10 +287,16 @@ void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, co
     Group& group = groups_[number];
     const uint32_t attempt = sections_[group.section].attempt;
     const bool answered = exchange.transport == http::Transport::Answered;
-    if (action.fate != Fate::Resend && answered) ++(action.suspect ? group.suspects : group.others);
+    OriginTally* const origin = tally_of(entry, exchange);
+    if (action.fate != Fate::Resend && answered) {
+        ++(action.suspect ? group.suspects : group.others);
+        if (origin != nullptr) ++(action.suspect ? origin->suspects : origin->others);
+    }
+    if (origin != nullptr && exchange.transport == http::Transport::Unknown) ++origin->silent;
     if (action.sample) add_sample(number, action.outcome, entry.ref, answered ? exchange.status : 0, reason);
     widen(group, entry, exchange, action, reason);
-    if (action.delete_device) bury_device(number, entry, block.token(at), action);
+    if (action.delete_device)
+        bury_device(number, entry, block.token(at), action, origin != nullptr ? origin->key : OriginKey{});
     if (action.learn_variant && !picks(sections_[group.section])) {
         belfry_fact fact = sized<belfry_fact>();
         fact.key = entry.ref;
@@ -303,13 +357,15 @@ void Page::widen(Group& group, const Entry& entry, const http::Exchange& exchang
     }
 }
 
-void Page::bury_device(uint16_t number, const Entry& entry, std::string_view token, const Action& action) {
+void Page::bury_device(uint16_t number, const Entry& entry, std::string_view token, const Action& action,
+                       const OriginKey& origin) {
     const Group& group = groups_[number];
     const Section& section = sections_[group.section];
     DeadToken dead;
     dead.fact = sized<belfry_fact>();
     dead.group = number;
     dead.suspect = action.suspect;
+    dead.origin = origin;
     dead.fact.key = entry.ref;
     // Whoever registered after the evidence, or after the page read its row, has a token of today.
     dead.fact.unless_registered_after_ms = action.gone_unix_ms > 0 ? action.gone_unix_ms : read_unix_ms_;

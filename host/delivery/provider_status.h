@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace belfry::delivery {
 
@@ -28,6 +29,15 @@ inline std::string_view name_of(GateState state) {
     return "open";
 }
 
+// One of the push services behind an instance that is in trouble while others may work.
+struct OriginStatus {
+    std::string url;  // empty: of a request that names none
+    GateState state = GateState::Open;
+    std::string reason;
+    int64_t closed_ms = 0;  // for how long still; 0: it is probed
+    bool deletions_stopped = false;
+};
+
 struct ProviderStatus {
     std::string name;
     GateState state = GateState::Open;
@@ -42,10 +52,11 @@ struct ProviderStatus {
     uint32_t stragglers = 0;         // of these, left behind by pages that are settled
     uint32_t pages = 0;              // page slots it holds
     uint32_t free_streams = 0;
-    int64_t connections = -1;          // open now to its hosts; -1: it has named none yet
-    uint32_t paused_platforms = 0;     // parts of it that wait (FCM's APNs side)
-    int64_t credential_valid_ms = -1;  // -1: needs none
-    std::string last_error;            // also of trouble that has passed; empty: none since the start
+    int64_t connections = -1;           // open now to its hosts; -1: it has named none yet
+    uint32_t paused_platforms = 0;      // parts of it that wait (FCM's APNs side)
+    std::vector<OriginStatus> origins;  // in trouble
+    int64_t credential_valid_ms = -1;   // -1: needs none
+    std::string last_error;             // also of trouble that has passed; empty: none since the start
     int64_t last_error_unix_ms = 0;
 };
 

@@ -130,11 +130,9 @@ void Settler::give_up(const std::vector<Part>& parts) {
 
 Settler::DeviceFacts Settler::facts_of(const std::vector<Page*>& pages) const {
     DeviceFacts facts;
-    const int64_t now_ms = clock_.mono_ns() / kNsPerMs;
     for (Page* page : pages) {
         for (const DeadToken& token : page->settling().dead) {
-            const policy::DeletionBreaker& breaker = page->gate_of(token.group)->breaker();
-            const bool believed = token.suspect ? breaker.may_delete_suspects(now_ms) : breaker.may_delete_definite();
+            const bool believed = page->gate_of(token.group)->may_delete(token.origin, token.suspect);
             if (believed) facts.dead[page->app_of(token.group)].push_back(token.fact);
         }
         for (const LearntVariant& variant : page->settling().learnt) {

@@ -85,6 +85,8 @@ void set_provider(MetricRegistry& registry, const delivery::ProviderStatus& prov
         .set(provider.operator_must_act ? 1 : 0);
     registry.gauge("provider_deletions_stopped", "1 while nearly every device looks dead and none is deleted", labels)
         .set(provider.deletions_stopped ? 1 : 0);
+    registry.gauge("provider_origins_in_trouble", "Push services behind it that are paused or not believed", labels)
+        .set(static_cast<double>(provider.origins.size()));
     if (provider.credential_valid_ms >= 0) {
         registry.gauge("provider_credential_valid_seconds", "For how long its credential is still good", labels)
             .set(static_cast<double>(provider.credential_valid_ms) / 1000);

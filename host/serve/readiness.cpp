@@ -15,6 +15,11 @@ std::string detail_of(const delivery::ProviderStatus& provider) {
     std::string detail(name_of(provider.state));
     if (!provider.reason.empty()) detail += ": " + provider.reason;
     if (provider.operator_must_act) detail += " (an operator must act)";
+    for (const delivery::OriginStatus& origin : provider.origins) {
+        if (origin.state == delivery::GateState::Open) continue;
+        detail.append("; ").append(origin.url).append(" is ").append(name_of(origin.state));
+        if (!origin.reason.empty()) detail.append(": ").append(origin.reason);
+    }
     if (provider.deletions_stopped) detail += "; deletions are stopped: too many devices look dead at once";
     return detail;
 }

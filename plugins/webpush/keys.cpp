@@ -2,6 +2,7 @@
 #include "keys.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base64url.h"
 
@@ -11,10 +12,12 @@ namespace {
 using belfry::Refused;
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
-constexpr int64_t kTokenLifeS = 12 * 3600;    // services take at most 24 h by their own clock
-constexpr int64_t kTokenUseS = 11 * 3600;     // then a new one
-constexpr int64_t kTokenLeastUseS = 10 * 60;  // even if refused: a storm of signatures helps nobody
-constexpr size_t kTokensMax = 4096;           // key and origin pairs kept
+constexpr int64_t kTokenLifeS = 12 * 3600;  // services take at most 24 h by their own clock
+constexpr int64_t kTokenUseS = 11 * 3600;   // then a new one
+constexpr int64_t kTokenLeastUseS = 3600;   // even if refused: Apple asks for that
+constexpr int64_t kClockSetMs = 60'000;     // unless the clock that the token was made by was wrong
+constexpr int64_t kSameMomentS = 60;        // requests that went out together are refused together
+constexpr size_t kTokensMax = 4096;         // key and origin pairs kept
 constexpr std::string_view kStateKey = "vapid_private_key";
 
 }  // namespace
@@ -87,22 +90,25 @@ std::shared_ptr<const std::string> Keys::authorization(uint32_t number, const st
     if (tokens_.size() >= kTokensMax) tokens_.clear();
     Token& token = tokens_[{number, origin}];
     const int64_t now = services_.mono_ns();
+    const bool refused = !token.value && token.made_mono_ns != 0;
     if (!token.value || now - token.made_mono_ns > kTokenUseS * kNsPerSecond)
-        token = {std::make_shared<const std::string>(sign(*pair, origin)), now};
+        token = {std::make_shared<const std::string>(sign(*pair, origin)), now, services_.unix_ms(), refused};
     return token.value;
 }
 
-bool Keys::distrust(std::string_view origin) {
+bool Keys::distrust(std::string_view origin, bool sent_again) {
+    if (sent_again) return false;
     const std::lock_guard lock(mutex_);
-    const int64_t now = services_.mono_ns();
-    bool renewed = false;
+    const int64_t now = services_.mono_ns(), unix_ms = services_.unix_ms();
+    bool newer = false;
     for (auto& [key, token] : tokens_) {
-        if (key.second != origin || !token.value) continue;
-        if (now - token.made_mono_ns <= kTokenLeastUseS * kNsPerSecond) continue;
-        token.value = nullptr;
-        renewed = true;
+        if (key.second != origin) continue;
+        const int64_t age_s = (now - token.made_mono_ns) / kNsPerSecond;
+        const bool clock_was_set = std::abs(unix_ms - token.made_unix_ms - age_s * 1000) > kClockSetMs;
+        if (token.value && (age_s > kTokenLeastUseS || clock_was_set)) token.value = nullptr;
+        newer = newer || !token.value || (token.in_place && age_s <= kSameMomentS);
     }
-    return renewed;
+    return newer;
 }
 
 }  // namespace webpush

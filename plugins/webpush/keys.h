@@ -30,8 +30,9 @@ public:
     uint32_t number_of(std::string_view application_key) const;
     // The Authorization header's value for requests to `origin`; null: there is no pair of this number.
     std::shared_ptr<const std::string> authorization(uint32_t number, const std::string& origin);
-    // A service refused a token of this origin. True if the next is a new one: tokens of a few minutes are kept.
-    bool distrust(std::string_view origin);
+    // A service refused a token of this origin. True: the request is worth sending again, with a newer token than it
+    // had. `sent_again`: it had been already. Apple wants no new one within an hour.
+    bool distrust(std::string_view origin, bool sent_again);
     const std::string& public_key() const { return pairs_.front().public_key; }
     // A subscription does not say which of them it was made for, unless its owner did when it registered.
     bool several() const { return pairs_.size() > 1; }
@@ -43,7 +44,8 @@ private:
     };
     struct Token {
         std::shared_ptr<const std::string> value;
-        int64_t made_mono_ns = 0;
+        int64_t made_mono_ns = 0, made_unix_ms = 0;
+        bool in_place = false;  // of one that was refused
     };
     void add(std::string_view secret, const std::string& where);
     std::string cluster_key() const;

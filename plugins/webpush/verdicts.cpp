@@ -83,7 +83,7 @@ void decode_refusal(const belfry::Services& services, Keys& keys, const belfry_a
     const bool waits = rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY;
     if (waits) verdict.retry_after_ms = evidence.retry_after_ms.value_or(rule.wait_ms);
     // A clock that was wrong when the token was made would be refused for hours.
-    if (rule.outcome == BELFRY_AUTH_REFUSED && keys.distrust(belfry::view(answer.origin)))
+    if (rule.outcome == BELFRY_AUTH_REFUSED && keys.distrust(belfry::view(answer.origin), answer.resent > 0))
         verdict.flags |= BELFRY_VERDICT_RESEND;
     for (uint32_t i = 0; i < answer.items; ++i) {
         verdict.item = answer.first_item + i;

@@ -3,17 +3,18 @@
 import base64
 import json
 import re
+import time
 import unittest
 
 from harness import BUILD, EndToEnd, Server, http, webpush_section
 
 
-class WebPush(EndToEnd):
+class WebPushEndToEnd(EndToEnd):
     FLAVOURS = ("fcm", "mozilla", "apple", "windows")
 
     @classmethod
     def make_server(cls, folder):
-        return Server(BUILD, folder, cls.simulator, providers=webpush_section(cls.simulator))
+        return Server(BUILD, folder, cls.simulator, providers=webpush_section(cls.simulator), extra=cls.config_extra)
 
     def setUp(self):
         super().setUp()
@@ -40,6 +41,14 @@ class WebPush(EndToEnd):
     def id(self):
         return super().id().rsplit(".", 1)[1]
 
+    def provider(self):
+        status, answer = http("GET", self.server.url + "/admin/providers", headers={"Authorization": f"apikey {self.server.KEY}"})
+        self.assertEqual(status, 200, answer)
+        [provider] = json.loads(answer)["items"]
+        return provider
+
+
+class WebPush(WebPushEndToEnd):
     def test_browsers_of_all_services_show_the_message(self):
         for flavour in self.FLAVOURS:
             for i in range(5):
@@ -106,10 +115,106 @@ class WebPush(EndToEnd):
         self.assertEqual(printed, keys)
         self.assertEqual(len(base64.urlsafe_b64decode(keys.pop() + "=")), 65)
 
-    def test_another_servers_key_deletes_nothing_without_a_success(self):
+
+class WithoutASuccessOfTheirOwn(WebPushEndToEnd):
+    """What looks dead at a service that took nothing yet is kept, however well the others work."""
+
+    def keeps(self, named):
+        self.assertEqual(len(self.wait_tokens({subscription["endpoint"] for subscription in named}, self.id(), seconds=1.5)),
+                         len(named), "none is removed")
+
+    def test_another_servers_key_deletes_nothing(self):
         other = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
-        self.subscribe("foreign", "apple", application_server_key=other)
-        self.assertEqual(self.outcomes(self.push("x")), {("webpush", "gone"): 1})
+        all_of_them = [self.subscribe("foreign", "apple", application_server_key=other), self.subscribe("fine", "mozilla")]
+        self.assertEqual(self.outcomes(self.push("x")), {("webpush", "gone"): 1, ("webpush", "accepted"): 1})
+        self.assertEqual(self.outcomes(self.push("x")), {("webpush", "gone"): 1, ("webpush", "accepted"): 1})
+        self.keeps(all_of_them)
+
+    def test_a_service_that_knows_nobody_deletes_nothing(self):
+        all_of_them = [self.subscribe(f"fine-{i}", "fcm") for i in range(20)]
+        all_of_them += [self.subscribe(f"lost-{i}", "windows") for i in range(60)]
+        self.simulator.control("POST", "/faults", [{"action": "status", "status": 404, "match": {"route": "webpush", "project": "windows"}}])
+        for _ in range(2):
+            self.assertEqual(self.outcomes(self.push("x")), {("webpush", "gone"): 60, ("webpush", "accepted"): 20})
+        self.keeps(all_of_them)
+        trouble = self.provider()
+        self.assertTrue(trouble["deletions_stopped"])
+        [origin] = trouble["origins"]
+        self.assertEqual((origin["url"], origin["state"]), (self.simulator.facts["webpush"]["windows"], "open"))
+        self.simulator.control("DELETE", "/faults")
+        self.assertEqual(self.outcomes(self.push("x")), {("webpush", "accepted"): 80})
+        self.assertFalse(self.provider()["deletions_stopped"])
+
+
+class OneServiceInTrouble(WebPushEndToEnd):
+    """One push service fails in each way while the three others go on; its own deliveries wait, and nothing is lost."""
+    EACH = 40
+    config_extra = """
+[delivery]
+retry_base_ms = 300
+retry_max_ms = 2000
+"""
+
+    def setUp(self):
+        super().setUp()
+        for flavour in self.FLAVOURS:
+            for i in range(self.EACH):
+                self.subscribe(f"{self.id()}-{flavour}-{i}", flavour)
+        self.assertEqual(self.outcomes(self.push("all is well")), {("webpush", "accepted"): 4 * self.EACH})
+
+    def start_push(self):
+        return self.server.result("send_push_notification", {"recipient": {"filter": {"topics": [self.id()]}},
+                                                             "notification": {"webpush": {"payload": "now"}}})["uid"]
+
+    def wait_accepted(self, uid, n, seconds):
+        end = time.monotonic() + seconds
+        while True:
+            outcomes = self.outcomes(self.server.result("push_status", {"uid": uid}))
+            if outcomes.get(("webpush", "accepted"), 0) >= n or time.monotonic() > end:
+                return outcomes
+            time.sleep(0.05)
+
+    def others_go_on(self, fault, seconds=8):
+        self.simulator.control("POST", "/faults", [{**fault, "match": {"route": "webpush", "project": "mozilla"}}])
+        uid = self.start_push()
+        self.assertEqual(self.wait_accepted(uid, 3 * self.EACH, seconds), {("webpush", "accepted"): 3 * self.EACH})
+        return uid
+
+    def heals(self, uid, seconds=90):
+        self.simulator.control("DELETE", "/faults")
+        self.assertEqual(self.outcomes(self.server.wait_done(uid, seconds)), {("webpush", "accepted"): 4 * self.EACH})
+        self.assertEqual(len(self.tokens(self.id())), 4 * self.EACH)
+        for i in range(self.EACH):
+            self.assertIn("now", [m["payload"] for m in self.shown(f"{self.id()}-mozilla-{i}")])
+
+    def test_throttled_with_a_time(self):
+        uid = self.others_go_on({"action": "status", "status": 429, "retry_after_s": 3})
+        [origin] = self.provider()["origins"]
+        self.assertEqual((origin["url"], origin["state"]), (self.simulator.facts["webpush"]["mozilla"], "throttled"))
+        self.assertFalse(self.provider()["operator_must_act"])
+        self.heals(uid)
+
+    def test_refuses_our_credential(self):
+        uid = self.others_go_on({"action": "status", "status": 403, "body": "no"})
+        [origin] = self.provider()["origins"]
+        self.assertEqual(origin["state"], "refused")
+        self.assertIn("FORBIDDEN", origin["reason"])
+        self.assertTrue(self.provider()["operator_must_act"])
+        self.assertIn(origin["url"], http("GET", self.server.url + "/health")[1].decode())
+        self.assertIn("origin refuses our credential", self.server.process.log.read_text())
+        again = self.start_push()  # another push does not ask it again either
+        self.assertEqual(self.wait_accepted(again, 3 * self.EACH, 8), {("webpush", "accepted"): 3 * self.EACH})
+        self.assertEqual(len(self.tokens(self.id())), 4 * self.EACH)
+        self.heals(uid, seconds=100)
+
+    def test_broken_inside(self):
+        self.heals(self.others_go_on({"action": "status", "status": 500}))
+
+    def test_resets_connections(self):
+        self.heals(self.others_go_on({"action": "tcp_reset"}))
+
+    def test_does_not_answer(self):
+        self.heals(self.others_go_on({"action": "black_hole"}))
 
 
 class PrivateNetworks(EndToEnd):

@@ -80,6 +80,7 @@ public:
         std::vector<std::pair<std::string, std::string>> headers = {};
         int64_t date_unix_ms = 0;
         std::string origin = "https://fcm.googleapis.com";
+        uint32_t resent = 0;
     };
 
     // `config` is what follows the subject; `secrets` by id.
@@ -232,6 +233,7 @@ public:
         row.first_item = 5;
         row.items = 1;
         row.variant = 77;
+        row.resent = answer.resent;
         row.status = answer.status;
         row.body = str(std::string_view(answer.body));
         row.origin = str(std::string_view(answer.origin));

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/origins.h"
+
+#include <algorithm>
+
+#include "policy/backoff.h"
+
+namespace belfry::delivery {
+
+namespace {
+
+constexpr int64_t kDayNs = 24 * 3600 * kNsPerSecond;
+// What waits while an origin is probed comes back after half of its last pause, within these: each time its requests
+// are written anew.
+constexpr int64_t kProbeWaitMinMs = 6'000, kProbeWaitMaxMs = 30'000;
+
+}  // namespace
+
+Origins::Origins(std::string instance, const Clock& clock, Log& log)
+    : instance_(std::move(instance)), clock_(clock), log_(log, "delivery") {}
+
+Origins::Origin* Origins::find(http::EndpointId endpoint) {
+    const auto found = std::find_if(origins_.begin(), origins_.end(),
+                                    [&](const Origin& origin) { return origin.endpoint == endpoint; });
+    return found == origins_.end() ? nullptr : &*found;
+}
+
+// In place of the one not used for longest, an open one if there is any.
+Origins::Origin& Origins::remember(http::EndpointId endpoint, std::string_view url, int64_t now) {
+    Origin* origin = find(endpoint);
+    if (origin == nullptr && origins_.size() < kOriginsMax) origin = &origins_.emplace_back();
+    if (origin == nullptr) {
+        origin = &*std::min_element(origins_.begin(), origins_.end(), [](const Origin& a, const Origin& b) {
+            const bool a_open = a.block == GateState::Open, b_open = b.block == GateState::Open;
+            return a_open != b_open ? a_open : a.used_at < b.used_at;
+        });
+        if (origin->block != GateState::Open) blocked_.fetch_sub(1, std::memory_order_relaxed);
+        *origin = Origin{};
+    }
+    origin->endpoint = endpoint;
+    if (origin->url.empty()) origin->url = url;
+    origin->used_at = now;
+    return *origin;
+}
+
+Origins::Permit Origins::ask(http::EndpointId endpoint) {
+    if (blocked_.load(std::memory_order_relaxed) == 0) return {};
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    Origin* const origin = find(endpoint);
+    if (origin == nullptr || origin->block == GateState::Open) return {};
+    origin->used_at = now;
+    Permit permit;
+    permit.costs_attempt = origin->block == GateState::Unreachable && !works(*origin, now);
+    if (now >= origin->until) {  // the pause is over, or the probes of a while ago told nothing
+        const int64_t wait_ms = std::clamp(origin->pause_ms / 2, kProbeWaitMinMs, kProbeWaitMaxMs);
+        origin->probing = true;
+        origin->probes_left = kOriginProbes;
+        origin->until = now + wait_ms * kNsPerMs;
+    }
+    if (origin->probing && origin->probes_left > 0) {
+        --origin->probes_left;
+        return {};
+    }
+    permit.wait_ms = std::max<int64_t>((origin->until - now) / kNsPerMs, kProbeWaitMinMs);
+    return permit;
+}
+
+int64_t Origins::block(Origin& origin, GateState why, int64_t pause_ms, std::string_view reason, int64_t now) {
+    if (origin.block == GateState::Open) blocked_.fetch_add(1, std::memory_order_relaxed);
+    origin.block = why;
+    origin.until = now + pause_ms * kNsPerMs;
+    origin.pause_ms = pause_ms;
+    origin.probing = false;
+    origin.reason = reason;
+    return pause_ms;
+}
+
+int64_t Origins::throttled(http::EndpointId endpoint, std::string_view url, int64_t pause_ms, std::string_view reason) {
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    Origin& origin = remember(endpoint, url, now);
+    const bool news = origin.block == GateState::Open;
+    // Of answers to requests that were under way together the longest wait counts, and a refusal more than that.
+    const bool longer = now + pause_ms * kNsPerMs > origin.until && origin.block != GateState::Refused;
+    if (!news && !origin.probing && !longer) return std::max<int64_t>((origin.until - now) / kNsPerMs, 1);
+    if (news)
+        log_.warning("origin throttles, paused",
+                     {{"provider", instance_}, {"origin", origin.url}, {"pause_ms", pause_ms}});
+    return block(origin, GateState::Throttled, pause_ms, reason, now);
+}
+
+int64_t Origins::refused(http::EndpointId endpoint, std::string_view url, std::string_view reason) {
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    Origin& origin = remember(endpoint, url, now);
+    // Requests that were under way when it refused first are the same failure.
+    if (origin.block == GateState::Refused && !origin.probing && now < origin.until)
+        return std::max<int64_t>((origin.until - now) / kNsPerMs, 1);
+    origin.failures = origin.block == GateState::Refused ? origin.failures + 1 : 1;
+    const int64_t pause_ms = policy::refused_credential_delay_ms(origin.failures);
+    log_.error("origin refuses our credential or settings; its deliveries wait, an operator must act",
+               {{"provider", instance_}, {"origin", origin.url}, {"reason", reason}, {"next_try_ms", pause_ms}});
+    return block(origin, GateState::Refused, pause_ms, reason, now);
+}
+
+void Origins::silent(http::EndpointId endpoint, std::string_view url, std::string_view reason) {
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    Origin& origin = remember(endpoint, url, now);
+    if (origin.block == GateState::Refused || (origin.block != GateState::Open && !origin.probing)) return;
+    origin.failures = origin.block == GateState::Unreachable ? origin.failures + 1 : 1;
+    const int64_t pause_ms = policy::trouble_delay_ms(origin.failures);
+    log_.warning("origin cannot be reached, its deliveries wait",
+                 {{"provider", instance_}, {"origin", origin.url}, {"reason", reason}, {"next_try_ms", pause_ms}});
+    block(origin, GateState::Unreachable, pause_ms, reason, now);
+}
+
+void Origins::worked(http::EndpointId endpoint, std::string_view url) {
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    Origin& origin = remember(endpoint, url, now);
+    origin.worked_at = now;
+    if (origin.block == GateState::Open || !origin.probing) return;
+    origin.block = GateState::Open;
+    origin.probing = false;
+    origin.failures = 0;
+    origin.reason.clear();
+    blocked_.fetch_sub(1, std::memory_order_relaxed);
+    log_.info("origin works again", {{"provider", instance_}, {"origin", origin.url}});
+}
+
+bool Origins::works(const Origin& origin, int64_t now) const noexcept {
+    return origin.worked_at != 0 && now - origin.worked_at < kDayNs;
+}
+
+bool Origins::works(http::EndpointId endpoint) const {
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    return std::any_of(origins_.begin(), origins_.end(),
+                       [&](const Origin& origin) { return origin.endpoint == endpoint && works(origin, now); });
+}
+
+const Origins::Trust* Origins::trust_of(const OriginKey& key) const {
+    const auto found =
+        std::find_if(trusts_.begin(), trusts_.end(), [&](const auto& trust) { return trust->key == key; });
+    return found == trusts_.end() ? nullptr : found->get();
+}
+
+void Origins::record(const OriginKey& key, std::string_view url, uint32_t accepted, uint32_t suspects,
+                     uint32_t others) {
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    auto found = std::find_if(trusts_.begin(), trusts_.end(), [&](const auto& trust) { return trust->key == key; });
+    if (found == trusts_.end()) {
+        if (trusts_.size() >= kOriginsMax) {
+            trusts_.erase(std::min_element(trusts_.begin(), trusts_.end(),
+                                           [](const auto& a, const auto& b) { return a->used_at < b->used_at; }));
+        }
+        trusts_.push_back(std::make_unique<Trust>());
+        found = std::prev(trusts_.end());
+        (*found)->key = key;
+        (*found)->url = url;
+    }
+    (*found)->used_at = now;
+    if (!(*found)->breaker.record(now / kNsPerMs, accepted, suspects, others)) return;
+    log_.error("nearly every device looks dead; deletions stopped, check the provider's credential and project",
+               {{"provider", instance_}, {"origin", url}});
+}
+
+bool Origins::may_delete(const OriginKey& key, bool suspect) const {
+    const int64_t now_ms = clock_.mono_ns() / kNsPerMs;
+    const std::lock_guard lock(mutex_);
+    const Trust* const trust = trust_of(key);
+    if (trust == nullptr) return !suspect;
+    return suspect ? trust->breaker.may_delete_suspects(now_ms) : trust->breaker.may_delete_definite();
+}
+
+std::vector<OriginStatus> Origins::troubled() const {
+    const int64_t now = clock_.mono_ns();
+    std::vector<OriginStatus> all;
+    const std::lock_guard lock(mutex_);
+    for (const Origin& origin : origins_) {
+        if (origin.block == GateState::Open || all.size() == kOriginsShownMax) continue;
+        const int64_t closed_ms = std::max<int64_t>(0, origin.until - now) / kNsPerMs;
+        all.push_back({origin.url, origin.block, origin.reason, origin.probing ? 0 : closed_ms, false});
+    }
+    for (const std::unique_ptr<Trust>& trust : trusts_) {
+        if (!trust->breaker.open()) continue;
+        const auto shown =
+            std::find_if(all.begin(), all.end(), [&](const OriginStatus& status) { return status.url == trust->url; });
+        if (shown != all.end()) {
+            shown->deletions_stopped = true;
+        } else if (all.size() < kOriginsShownMax) {
+            all.push_back({trust->url, GateState::Open, {}, 0, true});
+        }
+    }
+    return all;
+}
+
+void Origins::reset() {
+    const std::lock_guard lock(mutex_);
+    for (Origin& origin : origins_) {
+        origin.block = GateState::Open;
+        origin.probing = false;
+        origin.failures = 0;
+        origin.reason.clear();
+    }
+    trusts_.clear();
+    blocked_.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace belfry::delivery

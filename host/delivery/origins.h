@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one provider instance remembers of the origins its requests name themselves (Web Push: the push services), so
+// that the trouble of one stays its own.
+//
+//   Open -> Throttled (Retry-After), Refused (credential or settings), Unreachable -> probed with a handful -> Open by
+//   the first success, or paused again, refusals and silence for longer each time
+//
+// Dead tokens are believed per origin and variant, too: a success of one push service says nothing about the 404s of
+// another. What is forgotten for lack of room is as if it were never seen: open, and its suspects are kept.
+// Threads: [any]. Owner: Gate.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "delivery/provider_status.h"
+#include "http/plan.h"
+#include "policy/breaker.h"
+
+namespace belfry::delivery {
+
+constexpr size_t kOriginsMax = 256;      // remembered per provider instance
+constexpr uint32_t kOriginProbes = 8;    // requests that ask whether an origin may open again
+constexpr size_t kOriginsShownMax = 16;  // of those in trouble, in a status
+
+// The origin of a request, and which of the provider's variants wrote it. endpoint -1: the instance itself.
+struct OriginKey {
+    http::EndpointId endpoint = -1;
+    uint32_t variant = 0;
+    bool operator==(const OriginKey&) const = default;
+};
+
+class Origins {
+public:
+    Origins(std::string instance, const Clock& clock, Log& log);
+
+    struct Permit {
+        int64_t wait_ms = 0;         // 0: send it
+        bool costs_attempt = false;  // the origin never worked: its deliveries must end some day
+    };
+    // May a request go there now?
+    Permit ask(http::EndpointId endpoint);
+    // An answer that concerns all of the origin. Gives how long it is to be left alone, ms.
+    int64_t throttled(http::EndpointId endpoint, std::string_view url, int64_t pause_ms, std::string_view reason);
+    int64_t refused(http::EndpointId endpoint, std::string_view url, std::string_view reason);
+    // Sums of a page: something was accepted; or nothing was answered at all.
+    void worked(http::EndpointId endpoint, std::string_view url);
+    void silent(http::EndpointId endpoint, std::string_view url, std::string_view reason);
+    // It has worked within the last day.
+    bool works(http::EndpointId endpoint) const;
+
+    // As DeletionBreaker's, for one origin and variant. Logs when deletions stop.
+    void record(const OriginKey& key, std::string_view url, uint32_t accepted, uint32_t suspects, uint32_t others);
+    bool may_delete(const OriginKey& key, bool suspect) const;
+
+    // Those in trouble, at most kOriginsShownMax.
+    std::vector<OriginStatus> troubled() const;
+    // A new generation starts with a clean slate; what worked is remembered.
+    void reset();
+
+private:
+    struct Origin {
+        http::EndpointId endpoint = -1;
+        std::string url, reason;
+        GateState block = GateState::Open;
+        int64_t until = 0;  // mono ns
+        int64_t pause_ms = 0;
+        uint32_t failures = 0, probes_left = 0;
+        bool probing = false;
+        int64_t used_at = 0, worked_at = 0;  // mono ns; 0: never
+    };
+    struct Trust {
+        OriginKey key;
+        std::string url;
+        int64_t used_at = 0;
+        policy::DeletionBreaker breaker;
+    };
+    Origin* find(http::EndpointId endpoint);
+    Origin& remember(http::EndpointId endpoint, std::string_view url, int64_t now);
+    int64_t block(Origin& origin, GateState why, int64_t pause_ms, std::string_view reason, int64_t now);
+    bool works(const Origin& origin, int64_t now) const noexcept;
+    const Trust* trust_of(const OriginKey& key) const;
+
+    const std::string instance_;
+    const Clock& clock_;
+    const Logger log_;
+    std::atomic<uint32_t> blocked_{0};  // origins that are not open
+    mutable std::mutex mutex_;          // all below
+    std::vector<Origin> origins_;
+    std::vector<std::unique_ptr<Trust>> trusts_;
+};
+
+}  // namespace belfry::delivery

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/origins.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "fakes/facades.h"
+
+namespace belfry::delivery {
+namespace {
+
+constexpr http::EndpointId kOne = 1, kOther = 2;
+constexpr std::string_view kUrl = "https://push.one", kOtherUrl = "https://push.other";
+
+class OriginsOfAnInstance : public testing::Test {
+protected:
+    ManualClock clock;
+    fakes::QuietLog log;
+    Origins origins{"webpush", clock, log};
+    bool goes(http::EndpointId endpoint) { return origins.ask(endpoint).wait_ms == 0; }
+    void pass_ms(int64_t ms) { clock.advance(std::chrono::milliseconds(ms)); }
+};
+
+TEST_F(OriginsOfAnInstance, AThrottleHoldsItsOriginForItsTimeAndNoOther) {
+    EXPECT_EQ(origins.throttled(kOne, kUrl, 120'000, "TOO_MANY"), 120'000);
+    EXPECT_FALSE(goes(kOne));
+    EXPECT_TRUE(goes(kOther));
+    ASSERT_EQ(origins.troubled().size(), 1u);
+    EXPECT_EQ(origins.troubled()[0].state, GateState::Throttled);
+    EXPECT_EQ(origins.troubled()[0].url, kUrl);
+    pass_ms(119'000);
+    EXPECT_FALSE(goes(kOne));
+    EXPECT_EQ(origins.throttled(kOne, kUrl, 500, "TOO_MANY"), 1'000) << "a shorter wait does not end a longer one";
+    pass_ms(1'001);
+    EXPECT_TRUE(goes(kOne));
+}
+
+TEST_F(OriginsOfAnInstance, AfterAPauseAHandfulAsksAndASuccessOpens) {
+    origins.throttled(kOne, kUrl, 1'000, "TOO_MANY");
+    pass_ms(1'001);
+    for (uint32_t i = 0; i < kOriginProbes; ++i) EXPECT_TRUE(goes(kOne)) << i;
+    const Origins::Permit permit = origins.ask(kOne);
+    EXPECT_GE(permit.wait_ms, 6'000);
+    EXPECT_FALSE(permit.costs_attempt);
+    origins.worked(kOne, kUrl);
+    for (uint32_t i = 0; i < 3 * kOriginProbes; ++i) ASSERT_TRUE(goes(kOne));
+    EXPECT_TRUE(origins.troubled().empty());
+}
+
+TEST_F(OriginsOfAnInstance, ASuccessFromBeforeThePauseDoesNotEndIt) {
+    origins.refused(kOne, kUrl, "FORBIDDEN");
+    origins.worked(kOne, kUrl);
+    EXPECT_FALSE(goes(kOne));
+}
+
+TEST_F(OriginsOfAnInstance, RefusalsPauseLongerEachTimeAndThoseUnderWayCountOnce) {
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 60'000);
+    pass_ms(10'000);
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 50'000);
+    EXPECT_EQ(origins.throttled(kOne, kUrl, 600'000, "TOO_MANY"), 50'000) << "a refusal is more than a throttle";
+    pass_ms(50'001);
+    EXPECT_TRUE(goes(kOne));
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 120'000);
+    EXPECT_EQ(origins.troubled()[0].state, GateState::Refused);
+    EXPECT_EQ(origins.troubled()[0].reason, "FORBIDDEN");
+}
+
+TEST_F(OriginsOfAnInstance, SilenceCostsAttemptsOnlyWhereNothingEverWorked) {
+    origins.silent(kOne, kUrl, "connection refused");
+    EXPECT_TRUE(origins.ask(kOne).costs_attempt);
+    origins.worked(kOther, kOtherUrl);
+    origins.silent(kOther, kOtherUrl, "connection refused");
+    EXPECT_FALSE(goes(kOther));
+    EXPECT_FALSE(origins.ask(kOther).costs_attempt);
+    pass_ms(25 * 3'600'000);
+    EXPECT_FALSE(origins.works(kOther));
+}
+
+TEST_F(OriginsOfAnInstance, SuspectsAreBelievedByTheSuccessesOfTheirOwnOriginAndVariant) {
+    const OriginKey mine{kOne, 7}, old_key{kOne, 8}, other{kOther, 7};
+    origins.record(other, kOtherUrl, 1'000, 0, 0);
+    EXPECT_FALSE(origins.may_delete(mine, true));
+    EXPECT_TRUE(origins.may_delete(mine, false));
+    origins.record(mine, kUrl, 1, 1, 0);
+    EXPECT_TRUE(origins.may_delete(mine, true));
+    EXPECT_FALSE(origins.may_delete(old_key, true));
+    pass_ms(6 * 60'000);
+    EXPECT_FALSE(origins.may_delete(mine, true)) << "that success was long ago";
+}
+
+TEST_F(OriginsOfAnInstance, AnOriginWhereAllLooksDeadKeepsEvenDefiniteOnes) {
+    const OriginKey mine{kOne, 7}, other{kOther, 7};
+    origins.record(mine, kUrl, 0, 50, 0);
+    origins.record(other, kOtherUrl, 5'000, 0, 0);
+    EXPECT_FALSE(origins.may_delete(mine, false));
+    EXPECT_TRUE(origins.may_delete(other, true));
+    ASSERT_EQ(origins.troubled().size(), 1u);
+    EXPECT_TRUE(origins.troubled()[0].deletions_stopped);
+    EXPECT_EQ(origins.troubled()[0].url, kUrl);
+    origins.record(mine, kUrl, 1, 0, 0);
+    EXPECT_TRUE(origins.may_delete(mine, true));
+}
+
+TEST_F(OriginsOfAnInstance, AreBoundedAndTheOpenOnesAreForgottenFirst) {
+    origins.refused(0, kUrl, "FORBIDDEN");
+    for (int i = 1; i < 3 * static_cast<int>(kOriginsMax); ++i) {
+        pass_ms(1);
+        origins.worked(i, "https://many");
+        origins.record({i, 0}, "https://many", 1, 0, 0);
+    }
+    EXPECT_FALSE(goes(0));
+    EXPECT_FALSE(origins.works(1));
+    EXPECT_FALSE(origins.may_delete({1, 0}, true)) << "forgotten: its suspects are kept";
+    for (int i = 0; i < 2 * static_cast<int>(kOriginsMax); ++i)
+        origins.refused(10'000 + i, "https://many", "FORBIDDEN");
+    EXPECT_EQ(origins.troubled().size(), kOriginsShownMax);
+}
+
+TEST_F(OriginsOfAnInstance, ANewGenerationStartsWithACleanSlate) {
+    origins.refused(kOne, kUrl, "FORBIDDEN");
+    origins.record({kOther, 0}, kOtherUrl, 0, 100, 0);
+    origins.reset();
+    EXPECT_TRUE(goes(kOne));
+    EXPECT_TRUE(origins.troubled().empty());
+}
+
+}  // namespace
+}  // namespace belfry::delivery
