@@ -206,6 +206,7 @@ void Page::recycle() {
     last_group_ = 0;
     end_ = full_ = untouched_ = tail_ = false;
     regate_ = submitted_ = deferred_ = stragglers_ = not_planned_ = 0;
+    last_origin_.like = -1;  // its id is good for a while only
     resends_ = nullptr;
     next_tick_.store(kNever, std::memory_order_relaxed);
     state_ = PageState::Free;

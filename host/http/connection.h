@@ -61,6 +61,8 @@ public:
     bool retiring() const noexcept { return retiring_; }
     bool settings_seen() const noexcept { return settings_seen_; }
     bool answered() const noexcept { return answers_ > 0; }
+    bool idle() const noexcept { return state_ == State::Open && in_flight_ == 0 && !retiring_; }
+    int64_t idle_since() const noexcept { return idle_since_; }
     bool shares_streams() const noexcept { return !http1_; }  // more than one request at a time
 
     bool flush_listed = false, read_listed = false;  // the loop's: listed for this turn

@@ -16,8 +16,7 @@ namespace belfry::http {
 
 namespace {
 
-constexpr int64_t kAttemptTimeoutNs = 3 * kNsPerSecond;  // one address, while there are others
-constexpr int kNotSentLowat = 128 * 1024;                // bytes in the kernel that are not on the wire yet
+constexpr int kNotSentLowat = 128 * 1024;    // bytes in the kernel that are not on the wire yet
 constexpr unsigned kUserTimeoutMs = 20'000;  // unacknowledged for so long: the kernel gives the connection up
 
 bool set_option(int fd, int level, int name, int value) {
@@ -75,6 +74,9 @@ void Connection::on_resolved(Notice&& notice) {
             return;
         }
     }
+    std::stable_partition(addresses_.begin(), addresses_.end(), [this](const Address& address) {
+        return pool_.family == AF_UNSPEC || address.storage.ss_family == pool_.family;
+    });
     state_ = State::Connecting;
     try_next_address("no address");
 }
@@ -93,12 +95,14 @@ void Connection::try_next_address(std::string_view why) {
     while (next_address_ < addresses_.size()) {
         const Address& address = addresses_[next_address_++];
         wire_.take(make_socket(address));
+        if (!wire_ && (errno == EMFILE || errno == ENFILE) && loop_.close_one_idle(false))
+            wire_.take(make_socket(address));
         if (wire_) {
             watching_output_ = true;
             const int code = connect(wire_.fd(), reinterpret_cast<const sockaddr*>(&address.storage), address.length);
             if ((code == 0 || errno == EINPROGRESS) && loop_.watch(*this, wire_.fd(), true, false)) {
                 const bool last_one = next_address_ == addresses_.size();
-                attempt_until_ = last_one ? kNever : loop_.now() + kAttemptTimeoutNs;
+                attempt_until_ = last_one ? kNever : loop_.now() + loop_.options().attempt_timeout_ms * kNsPerMs;
                 arm(std::min(setup_until_, attempt_until_));
                 return;
             }
@@ -118,6 +122,7 @@ void Connection::connected() {
         try_next_address(std::strerror(failure));
         return;
     }
+    pool_.family = addresses_[next_address_ - 1].storage.ss_family;
     arm(setup_until_);
     if (!target_.empty()) return start_tunnel();
     pool_.endpoint().origin.plain ? choose_session() : start_handshake();
@@ -163,6 +168,7 @@ void Connection::start_handshake() {
         return;
     }
     wire_.take(std::move(*made));
+    if (endpoint.passing) SSL_set_mode(wire_.ssl(), SSL_MODE_RELEASE_BUFFERS);  // many, and mostly idle
     state_ = State::Handshaking;
     continue_handshake();
 }

@@ -53,14 +53,15 @@ Result<ProxyRoute> route_of(const Proxy& proxy) {
     return route;
 }
 
-Endpoint::Endpoint(EndpointId number, EndpointConfig settings, Origin where, ProxyRoute route, SslCtx trust,
-                   unsigned loop_count, Metrics& metrics)
+Endpoint::Endpoint(EndpointId number, EndpointConfig settings, bool came_by, Origin where, ProxyRoute route,
+                   std::shared_ptr<SSL_CTX> trust, unsigned loop_count, Metrics& metrics)
     : id(number),
       config(std::move(settings)),
+      passing(came_by),
       origin(std::move(where)),
       proxy(std::move(route)),
       tls(std::move(trust)),
-      meters(metrics, config.untrusted ? "untrusted" : origin.authority),
+      meters(metrics, config.untrusted || passing ? "untrusted" : origin.authority),
       loops(loop_count),
       shares(std::make_unique<Share[]>(loop_count)) {
     const uint32_t streams = config.wait_settings ? 1 : Session::kAssumedStreams;

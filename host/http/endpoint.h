@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A declared endpoint: its settings, trust and meters, and what its pools (one per loop) tell the rest of the host.
-// Threads: [any] for reading; a Share is written by its loop.  Owner: the engine; lives as long as the loops.
+// Threads: [any] for reading; a Share is written by its loop.  Owner: shared by the table, pools and
+// whoever uses it for a moment.
 #pragma once
 
 #include <atomic>
@@ -33,8 +34,8 @@ struct ProxyRoute {
 Result<ProxyRoute> route_of(const Proxy& proxy);
 
 struct Endpoint {
-    Endpoint(EndpointId number, EndpointConfig settings, Origin where, ProxyRoute route, SslCtx trust, unsigned loops,
-             Metrics& metrics);
+    Endpoint(EndpointId number, EndpointConfig settings, bool came_by, Origin where, ProxyRoute route,
+             std::shared_ptr<SSL_CTX> trust, unsigned loops, Metrics& metrics);
 
     // What a loop's pool could take, published by the loop.
     struct alignas(64) Share {
@@ -48,9 +49,10 @@ struct Endpoint {
 
     const EndpointId id;
     const EndpointConfig config;
+    const bool passing;  // came with a push: one of many, kept while it is used
     const Origin origin;
     const ProxyRoute proxy;
-    const SslCtx tls;
+    const std::shared_ptr<SSL_CTX> tls;
     EndpointMeters meters;
     const unsigned loops;
     const std::unique_ptr<Share[]> shares;  // by loop

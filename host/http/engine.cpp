@@ -6,7 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "http/endpoint.h"
+#include "http/endpoint_table.h"
 #include "http/loop.h"
 #include "http/resolver.h"
 
@@ -18,14 +18,6 @@ namespace {
 constexpr size_t kLoadSlack = 256;
 constexpr uint32_t kConnectionsMax = 1024;  // per endpoint and loop
 constexpr uint32_t kLoopsMax = 64;
-
-bool same(const EndpointConfig& a, const EndpointConfig& b) {
-    return a.url == b.url && a.partition == b.partition && a.ca_file == b.ca_file &&
-           a.client_cert_pem == b.client_cert_pem && a.client_key_pem == b.client_key_pem &&
-           a.untrusted == b.untrusted && a.http1_ok == b.http1_ok && a.plain_loopback == b.plain_loopback &&
-           a.wait_settings == b.wait_settings && a.connections_max == b.connections_max && a.idle_s == b.idle_s &&
-           a.age_max_s == b.age_max_s && a.ping_s == b.ping_s && a.proxy == b.proxy;
-}
 
 // Waits for the one exchange of a call.
 class CallOwner final : public PortionOwner {
@@ -50,31 +42,36 @@ private:
 }  // namespace
 
 struct Engine::Impl {
-    Impl(const EngineOptions& options, const Clock& time, Log& log, Metrics& meters) : clock(time), metrics(meters) {
-        const unsigned n = std::clamp(options.loops, 1u, kLoopsMax);
-        for (unsigned i = 0; i < n; ++i) {
+    Impl(const EngineOptions& options, const Clock& time, Log& log, Metrics& metrics)
+        : clock(time), table(loops_of(options), metrics), resolver(options.addresses_of) {
+        for (unsigned i = 0; i < loops_of(options); ++i) {
             loops.push_back(std::make_unique<Loop>(i, options, table, resolver, clock, log));
         }
     }
 
+    static unsigned loops_of(const EngineOptions& options) { return std::clamp(options.loops, 1u, kLoopsMax); }
+    Result<EndpointId> add(EndpointConfig config, bool passing);
     Loop& loop_for(const Portion& portion);
 
     const Clock& clock;
-    Metrics& metrics;
-    std::mutex mutex;  // of endpoints
-    std::vector<std::unique_ptr<Endpoint>> endpoints;
     EndpointTable table;
     Resolver resolver;
     std::vector<std::unique_ptr<Loop>> loops;
 };
+
+Result<EndpointId> Engine::Impl::add(EndpointConfig config, bool passing) {
+    config.connections_max = std::clamp(config.connections_max, 1u, kConnectionsMax);
+    return table.add(std::move(config), passing, clock.mono_ns());
+}
 
 // An endpoint has a home loop, so that light traffic needs few connections; heavy traffic spreads. Untrusted ones never
 // do: there may be many of them.
 Loop& Engine::Impl::loop_for(const Portion& portion) {
     const EndpointId id = portion.exchanges.empty() ? 0 : portion.exchanges.front().endpoint;
     Loop& home = *loops[static_cast<size_t>(std::max(id, 0)) % loops.size()];
-    const Endpoint* endpoint = table.find(id);
-    if (loops.size() == 1 || endpoint == nullptr || endpoint->config.untrusted) return home;
+    if (loops.size() == 1) return home;
+    const auto endpoint = table.find(id);
+    if (!endpoint || endpoint->passing || endpoint->config.untrusted) return home;
     const auto idlest = std::min_element(loops.begin(), loops.end(),
                                          [](const auto& a, const auto& b) { return a->load() < b->load(); });
     return home.load() > (*idlest)->load() + kLoadSlack ? **idlest : home;
@@ -91,37 +88,16 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, con
     return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(options, clock, log, metrics)));
 }
 
-Result<EndpointId> Engine::add_endpoint(const EndpointConfig& wanted) {
-    EndpointConfig config = wanted;
-    config.connections_max = std::clamp(config.connections_max, 1u, kConnectionsMax);
-    std::lock_guard lock(impl_->mutex);
-    for (const auto& endpoint : impl_->endpoints) {
-        if (same(endpoint->config, config)) return endpoint->id;
-    }
-    if (impl_->endpoints.size() >= EndpointTable::kEndpointsMax) {
-        return error(ErrorCode::Busy, "more than " + std::to_string(EndpointTable::kEndpointsMax) + " endpoints",
-                     config.url);
-    }
-    Result<Origin> origin = parse_origin(config.url, config.plain_loopback);
-    if (!origin) return origin.error();
-    Result<ProxyRoute> route = route_of(config.proxy);
-    if (!route) return route.error();
-    Result<SslCtx> tls = make_tls_context(config);
-    if (!tls) return tls.error();
-    const auto id = static_cast<EndpointId>(impl_->endpoints.size());
-    impl_->endpoints.push_back(std::make_unique<Endpoint>(id, std::move(config), std::move(*origin), std::move(*route),
-                                                          std::move(*tls), static_cast<unsigned>(impl_->loops.size()),
-                                                          impl_->metrics));
-    impl_->table.publish(*impl_->endpoints.back());
-    return id;
+Result<EndpointId> Engine::add_endpoint(const EndpointConfig& config) {
+    return impl_->add(config, false);
 }
 
 Result<EndpointId> Engine::add_origin(EndpointId like, std::string_view url) {
     EndpointConfig config;
     config.untrusted = true;
-    if (const Endpoint* endpoint = impl_->table.find(like)) config = endpoint->config;
+    if (const auto endpoint = impl_->table.find(like)) config = endpoint->config;
     config.url = url;
-    return add_endpoint(config);
+    return impl_->add(std::move(config), true);
 }
 
 void Engine::submit(Portion& portion) {
@@ -149,12 +125,12 @@ void Engine::recall(Portion& portion) {
 }
 
 uint32_t Engine::credit(EndpointId id) const {
-    const Endpoint* endpoint = impl_->table.find(id);
+    const auto endpoint = impl_->table.find(id);
     return endpoint == nullptr ? 0 : endpoint->credit(impl_->clock.mono_ns());
 }
 
 uint32_t Engine::connections(EndpointId id) const {
-    const Endpoint* endpoint = impl_->table.find(id);
+    const auto endpoint = impl_->table.find(id);
     return endpoint == nullptr ? 0 : static_cast<uint32_t>(std::max(0.0, endpoint->meters.connections.get()));
 }
 
@@ -163,12 +139,12 @@ void Engine::retire(EndpointId id) {
 }
 
 std::string Engine::last_connect_error(EndpointId id) const {
-    const Endpoint* endpoint = impl_->table.find(id);
+    const auto endpoint = impl_->table.find(id);
     return endpoint == nullptr ? "no such endpoint" : endpoint->connect_error();
 }
 
 Result<CallAnswer> Engine::call(EndpointId id, const CallRequest& request, int64_t deadline_mono_ns) {
-    const Endpoint* endpoint = impl_->table.find(id);
+    const auto endpoint = impl_->table.find(id);
     if (endpoint == nullptr) return error(ErrorCode::InvalidArgument, "no such endpoint");
     std::string lines;
     for (const auto& [name, value] : request.headers) lines += name + ": " + value + "\n";

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,9 +25,13 @@ namespace belfry::http {
 
 struct EngineOptions {
     unsigned loops = 1;
-    uint32_t handshakes_max = 16;          // concurrently, per loop
-    uint32_t connect_timeout_ms = 10'000;  // name, TCP and TLS together
-    bool nghttp2_frames = false;           // sessions by nghttp2 instead of DirectSession
+    uint32_t handshakes_max = 16;            // concurrently, per loop
+    uint32_t connect_timeout_ms = 10'000;    // name, TCP and TLS together
+    uint32_t attempt_timeout_ms = 3'000;     // one address, while a name has others
+    uint32_t passing_connections_max = 512;  // to origins that came with pushes, per loop; idle ones make room
+    // Instead of the system's resolver: the addresses of a name, as text. Called on threads of the resolver.
+    std::function<std::vector<std::string>(const std::string& host)> addresses_of;
+    bool nghttp2_frames = false;  // sessions by nghttp2 instead of DirectSession
 };
 
 // An HTTP proxy that is asked for tunnels; what goes through them is TLS from end to end.
@@ -81,7 +86,7 @@ public:
     // Declares an endpoint; an equal one gives the same id. InvalidArgument: URL or certificate files unusable.
     Result<EndpointId> add_endpoint(const EndpointConfig&);
     // An endpoint for another origin with the settings of `like`; an unknown `like` means an untrusted one with default
-    // settings. Busy: too many endpoints.
+    // settings. Its id is good for a minute after the last such call, and while it is used. Busy: too many endpoints.
     Result<EndpointId> add_origin(EndpointId like, std::string_view url);
     // Posts a portion to a loop. Its owner hears on_complete exactly once, whatever happens; after stop, from within
     // this call.

@@ -24,7 +24,7 @@ enum Phase : uint8_t { kWaiting = 0, kDone = 2 };
 
 }  // namespace
 
-Loop::Loop(unsigned number, const EngineOptions& options, const EndpointTable& endpoints, Resolver& resolver,
+Loop::Loop(unsigned number, const EngineOptions& options, EndpointTable& endpoints, Resolver& resolver,
            const Clock& clock, Log& log)
     : number_(number),
       options_(options),
@@ -146,6 +146,7 @@ void Loop::settle_turn() {
     while (tell_owners()) {
     }
     graveyard_.clear();
+    if (!dropped_.empty()) forget_dropped();
 }
 
 // Owners may recall, but nothing else that comes back here at once.
@@ -183,8 +184,7 @@ void Loop::handle(Notice&& notice) {
         case Notice::Kind::Recalled:
             return;
         case Notice::Kind::Retire:
-            if (notice.number < pools_.size() && pools_[notice.number])
-                pools_[notice.number]->retire_all("retired by request");
+            if (Pool* pool = find_pool(static_cast<EndpointId>(notice.number))) pool->retire_all("retired by request");
             return;
         case Notice::Kind::Resolved: {
             const auto lookup = lookups_.find(notice.number);
@@ -246,13 +246,38 @@ void Loop::accept(Portion& portion) {
     useless ? withdraw(active) : active.arm(until);
 }
 
+Pool* Loop::find_pool(EndpointId id) noexcept {
+    const size_t slot = EndpointTable::slot_of(id);
+    if (id < 0 || slot >= pools_.size() || !pools_[slot]) return nullptr;
+    return pools_[slot]->endpoint().id == id ? pools_[slot].get() : nullptr;
+}
+
 Pool* Loop::pool_of(EndpointId id) {
-    Endpoint* endpoint = endpoints_.find(id);
-    if (endpoint == nullptr) return nullptr;
-    const auto at = static_cast<size_t>(id);
-    if (at >= pools_.size()) pools_.resize(at + 1);
-    if (!pools_[at]) pools_[at] = std::make_unique<Pool>(*this, *endpoint);
-    return pools_[at].get();
+    if (Pool* known = find_pool(id)) return known;
+    std::shared_ptr<Endpoint> endpoint = endpoints_.join(id);
+    if (!endpoint) return nullptr;
+    const size_t slot = EndpointTable::slot_of(id);
+    if (slot >= pools_.size()) pools_.resize(slot + 1);
+    BELFRY_ASSERT(!pools_[slot]);  // a slot is given again only when no loop has a pool for it
+    pools_[slot] = std::make_unique<Pool>(*this, std::move(endpoint));
+    return pools_[slot].get();
+}
+
+void Loop::drop(Pool& pool) {
+    dropped_.push_back(&pool);
+}
+
+void Loop::forget_dropped() {
+    for (Pool* pool : dropped_) {
+        if (!pool->unused()) continue;
+        const std::shared_ptr<Endpoint> endpoint = pool->shared_endpoint();
+        pool->publish();
+        std::erase(touched_, pool);
+        std::erase(handshakes_[1].waiting, pool);
+        pools_[EndpointTable::slot_of(endpoint->id)].reset();
+        endpoints_.leave(*endpoint);
+    }
+    dropped_.clear();
 }
 
 void Loop::check_recalls() {
@@ -326,23 +351,53 @@ uint64_t Loop::look_up(Connection& connection, const Origin& origin, bool untrus
     return ticket;
 }
 
-bool Loop::take_handshake(Pool& pool, bool untrusted) {
-    Handshakes& handshakes = handshakes_[untrusted ? 1 : 0];
-    if (handshakes.running < std::max(1u, options_.handshakes_max)) {
+bool Loop::take_handshake(Pool& pool) {
+    const bool passing = pool.endpoint().passing;
+    Handshakes& handshakes = handshakes_[passing ? 1 : 0];
+    const bool place =
+        handshakes.running < std::max(1u, options_.handshakes_max) &&
+        (!passing || passing_connections_ < std::max(1u, options_.passing_connections_max) || close_one_idle(true));
+    if (place) {
         ++handshakes.running;
+        if (passing) ++passing_connections_;
         return true;
     }
-    if (std::find(handshakes.waiting.begin(), handshakes.waiting.end(), &pool) == handshakes.waiting.end()) {
-        handshakes.waiting.push_back(&pool);
-    }
+    if (!std::exchange(pool.waits_for_place, true)) handshakes.waiting.push_back(&pool);
     return false;
 }
 
-void Loop::give_handshake(bool untrusted) {
-    Handshakes& handshakes = handshakes_[untrusted ? 1 : 0];
-    --handshakes.running;
-    for (Pool* pool : handshakes.waiting) touch(*pool);
-    handshakes.waiting.clear();
+void Loop::give_handshake(const Pool& pool) {
+    --handshakes_[pool.endpoint().passing ? 1 : 0].running;
+    invite_next(pool);
+}
+
+void Loop::connection_gone(const Pool& pool) {
+    if (!pool.endpoint().passing) return;
+    --passing_connections_;
+    invite_next(pool);
+}
+
+void Loop::invite_next(const Pool& pool) {
+    std::deque<Pool*>& waiting = handshakes_[pool.endpoint().passing ? 1 : 0].waiting;
+    if (waiting.empty()) return;
+    Pool* next = waiting.front();
+    waiting.pop_front();
+    next->waits_for_place = false;
+    next->invited = true;
+    touch(*next);
+}
+
+bool Loop::close_one_idle(bool passing_only) {
+    Connection* oldest = nullptr;
+    for (const auto& pool : pools_) {
+        if (!pool || (passing_only && !pool->endpoint().passing)) continue;
+        Connection* candidate = pool->longest_idle();
+        if (candidate != nullptr && (oldest == nullptr || candidate->idle_since() < oldest->idle_since()))
+            oldest = candidate;
+    }
+    if (oldest == nullptr) return false;
+    oldest->abandon("idle, and others need its place");
+    return true;
 }
 
 uint32_t Loop::random() noexcept {

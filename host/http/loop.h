@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,7 +21,7 @@
 #include "base/handles.h"
 #include "base/log.h"
 #include "http/door.h"
-#include "http/endpoint.h"
+#include "http/endpoint_table.h"
 #include "http/output.h"
 #include "http/plan.h"
 #include "http/pool.h"
@@ -33,25 +34,9 @@ namespace belfry::http {
 
 class Connection;
 
-// The engine's table of endpoints, as loops see it. Entries appear once and stay.
-class EndpointTable {
-public:
-    static constexpr size_t kEndpointsMax = 1024;
-    Endpoint* find(EndpointId id) const noexcept {
-        if (id < 0 || static_cast<size_t>(id) >= kEndpointsMax) return nullptr;
-        return entries_[static_cast<size_t>(id)].load(std::memory_order_acquire);
-    }
-    void publish(Endpoint& endpoint) noexcept {
-        entries_[static_cast<size_t>(endpoint.id)].store(&endpoint, std::memory_order_release);
-    }
-
-private:
-    std::array<std::atomic<Endpoint*>, kEndpointsMax> entries_{};
-};
-
 class Loop {
 public:
-    Loop(unsigned number, const EngineOptions&, const EndpointTable&, Resolver&, const Clock&, Log&);
+    Loop(unsigned number, const EngineOptions&, EndpointTable&, Resolver&, const Clock&, Log&);
     ~Loop();  // stop must have been called
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
@@ -86,9 +71,16 @@ public:
     // Asks for addresses; 0 if too many lookups wait.
     uint64_t look_up(Connection& connection, const Origin& origin, bool untrusted);
     void forget_lookup(uint64_t ticket) { lookups_.erase(ticket); }
-    // Bounds concurrent connection attempts. A pool that is refused is touched when one ends.
-    bool take_handshake(Pool& pool, bool untrusted);
-    void give_handshake(bool untrusted);
+    // Bounds concurrent connection attempts and connections to passing endpoints. A pool that is refused is invited, in
+    // its turn, when there may be room; if it has no use for it any more it declines.
+    bool take_handshake(Pool& pool);
+    void give_handshake(const Pool& pool);
+    void decline(const Pool& pool) { invite_next(pool); }
+    void connection_gone(const Pool& pool);
+    // Closes the connection that was idle for longest, to make room. False: none is.
+    bool close_one_idle(bool passing_only);
+    // The pool is empty and its endpoint was passing: it goes at the end of the turn.
+    void drop(Pool& pool);
     bool stopping() const noexcept { return stopping_; }
 
 private:
@@ -110,13 +102,16 @@ private:
     void begin_stop(int64_t deadline);
     bool stop_done();
     void close_up();
+    Pool* find_pool(EndpointId id) noexcept;
     Pool* pool_of(EndpointId id);
+    void invite_next(const Pool& pool);
+    void forget_dropped();
     Active& activate(Portion& portion);
     void release(Active& active);
 
     const unsigned number_;
     const EngineOptions options_;
-    const EndpointTable& endpoints_;
+    EndpointTable& endpoints_;
     Resolver& resolver_;
     const Clock& clock_;
     const Logger log_;
@@ -131,7 +126,9 @@ private:
     RequestHeads heads_;
     Output output_;
     std::vector<char> input_;
-    std::vector<std::unique_ptr<Pool>> pools_;  // by endpoint id
+    std::vector<std::unique_ptr<Pool>> pools_;  // by slot of the endpoint
+    std::vector<Pool*> dropped_;
+    uint32_t passing_connections_ = 0;
     std::vector<Pool*> touched_, touched_now_;
     std::vector<Connection*> to_flush_, flush_now_, to_read_, read_now_;
     std::vector<std::unique_ptr<Connection>> graveyard_;
@@ -139,8 +136,8 @@ private:
     uint64_t next_ticket_ = 1;
     struct Handshakes {
         uint32_t running = 0;
-        std::vector<Pool*> waiting;
-    } handshakes_[2];  // trusted, untrusted
+        std::deque<Pool*> waiting;
+    } handshakes_[2];  // of the configuration's endpoints, of passing ones
 
     std::vector<std::unique_ptr<Active>> actives_, spare_actives_;
     std::vector<Finished> exceptions_;

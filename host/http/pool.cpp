@@ -20,6 +20,7 @@ constexpr uint32_t kBackoffDoublings = 9;
 constexpr uint8_t kReplaysMax = 8;                 // then the exchange goes back as NeverSent
 constexpr uint8_t kReplaysAtOnce = 2;              // later ones wait a little
 constexpr int64_t kReplayDelayNs = 10 * kNsPerMs;  // doubled each time
+constexpr int64_t kUnusedNs = 30 * kNsPerSecond;   // then the pool of a passing endpoint goes
 constexpr uint32_t kScarcePercent = 80;            // of streams in use: time for a further connection
 
 enum Phase : uint8_t { kWaiting = 0, kStarted = 1, kDone = 2 };
@@ -32,11 +33,12 @@ void Active::on_time(int64_t) noexcept {
     loop.withdraw(*this);
 }
 
-Pool::Pool(Loop& loop, Endpoint& endpoint)
+Pool::Pool(Loop& loop, std::shared_ptr<Endpoint> endpoint)
     : Timer(loop.timers()),
       loop_(loop),
-      endpoint_(endpoint),
-      streams_expected_(endpoint.config.wait_settings ? 1 : Session::kAssumedStreams) {}
+      holds_(std::move(endpoint)),
+      endpoint_(*holds_),
+      streams_expected_(endpoint_.config.wait_settings ? 1 : Session::kAssumedStreams) {}
 
 Pool::~Pool() = default;
 
@@ -101,7 +103,11 @@ void Pool::pump() {
     current_ = nullptr;
     serve(high_, true);
     serve(normal_, false);
-    if (!loop_.stopping() && wants_connection()) open_connections();
+    const bool was_invited = std::exchange(invited, false);
+    const bool opened = !loop_.stopping() && wants_connection() && open_connection();
+    if (was_invited && !opened && !waits_for_place) loop_.decline(*this);
+    if (!unused() || unused_since_ == 0) unused_since_ = loop_.now();
+    if (unused() && endpoint_.passing) wake_at_ = std::min(wake_at_, unused_since_ + kUnusedNs);
     arm(wake_at_);
 }
 
@@ -183,26 +189,28 @@ bool Pool::wants_connection() const {
     return limit > 0 && uint64_t{used} * 100 > uint64_t{limit} * kScarcePercent;
 }
 
-void Pool::open_connections() {
+// True if one is being opened now.
+bool Pool::open_connection() {
     const auto usable = static_cast<uint32_t>(
         std::count_if(connections_.begin(), connections_.end(), [](const auto& c) { return !c->retiring(); }));
-    if (usable >= endpoint_.config.connections_max) return;
+    if (usable >= endpoint_.config.connections_max) return false;
     const int64_t not_before = std::max(retry_at_, usable == 0 ? 0 : next_open_at_);
     if (loop_.now() < not_before) {
         wake_at_ = std::min(wake_at_, not_before);
-        return;
+        return false;
     }
-    if (!loop_.take_handshake(*this, endpoint_.config.untrusted)) return;
+    if (!loop_.take_handshake(*this)) return false;
     next_open_at_ = loop_.now() + kOpenEveryNs;
     connections_.push_back(std::make_unique<Connection>(loop_, *this));
     connections_.back()->begin();
     if (starved_ && usable > 0) wake_at_ = std::min(wake_at_, next_open_at_);
+    return true;
 }
 
 void Pool::on_opened(Connection&) {
     ++tally_.handshakes;
     endpoint_.meters.connections.add(1);
-    loop_.give_handshake(endpoint_.config.untrusted);
+    loop_.give_handshake(*this);
     loop_.touch(*this);
 }
 
@@ -217,7 +225,7 @@ void Pool::on_closed(Connection& connection, bool was_open, bool useless, const 
     if (was_open) {
         endpoint_.meters.connections.add(-1);
     } else {
-        loop_.give_handshake(endpoint_.config.untrusted);
+        loop_.give_handshake(*this);
     }
     if (useless && !why.empty() && !loop_.stopping()) note_failure(why);
     if (!useless && loop_.log().enabled(LogLevel::Debug)) {
@@ -229,6 +237,7 @@ void Pool::on_closed(Connection& connection, bool was_open, bool useless, const 
     BELFRY_ASSERT(at != connections_.end());
     loop_.bury(std::move(*at));
     connections_.erase(at);
+    loop_.connection_gone(*this);
     loop_.touch(*this);
 }
 
@@ -260,8 +269,18 @@ void Pool::abandon_unopened(std::string_view why) {
     }
 }
 
-void Pool::on_time(int64_t) noexcept {
+void Pool::on_time(int64_t now) noexcept {
+    if (unused() && endpoint_.passing && now >= unused_since_ + kUnusedNs) return loop_.drop(*this);
     loop_.touch(*this);
+}
+
+Connection* Pool::longest_idle() const noexcept {
+    Connection* oldest = nullptr;
+    for (const auto& connection : connections_) {
+        if (connection->idle() && (oldest == nullptr || connection->idle_since() < oldest->idle_since()))
+            oldest = connection.get();
+    }
+    return oldest;
 }
 
 void Pool::publish() {

@@ -2,8 +2,8 @@
 // The connections of one endpoint on one loop, and the exchanges that wait for them.
 //
 // Exchanges wait as ranges of their portion, lane `high` before the others. A pool opens a connection when exchanges
-// wait or when more than 80 % of its streams are in use, one at a time, and backs off after failures. Threads: [loop].
-// Owner: the loop.
+// wait or when more than 80 % of its streams are in use, one at a time, and backs off after failures. The pool of a
+// passing endpoint goes when it was unused for a while. Threads: [loop].  Owner: the loop.
 #pragma once
 
 #include <array>
@@ -49,10 +49,11 @@ struct PoolTally {
 
 class Pool final : private Timer {
 public:
-    Pool(Loop& loop, Endpoint& endpoint);
+    Pool(Loop& loop, std::shared_ptr<Endpoint> endpoint);
     ~Pool() override;
 
-    Endpoint& endpoint() noexcept { return endpoint_; }
+    Endpoint& endpoint() const noexcept { return endpoint_; }
+    const std::shared_ptr<Endpoint>& shared_endpoint() const noexcept { return holds_; }
     PoolTally& tally() noexcept { return tally_; }
     TlsMemory& tls_memory() noexcept { return tls_memory_; }
 
@@ -73,8 +74,14 @@ public:
     void abandon_unopened(std::string_view why);
     void abandon_all(std::string_view why);
     bool has_connections() const noexcept { return !connections_.empty(); }
+    bool unused() const noexcept { return connections_.empty() && waiting_ == 0; }
+    Connection* longest_idle() const noexcept;  // null: none is idle
 
-    bool touched = false;  // the loop's: listed for this turn
+    // The address family that the last connection was made over, AF_UNSPEC: none yet. A dead one is waited for once.
+    int family = 0;
+
+    // The loop's: listed for this turn; in line for a connection; called up from there.
+    bool touched = false, waits_for_place = false, invited = false;
 
 private:
     struct Delayed {
@@ -88,12 +95,13 @@ private:
     bool send_range(Range& range, bool high, int64_t& paced_until);
     Connection* pick(bool high);
     bool wants_connection() const;
-    void open_connections();
+    bool open_connection();
     void release_delayed();
     void push(const Range& range, bool front);
     void note_failure(const std::string& why);
 
     Loop& loop_;
+    const std::shared_ptr<Endpoint> holds_;
     Endpoint& endpoint_;
     TlsMemory tls_memory_;
     std::vector<std::unique_ptr<Connection>> connections_;
@@ -107,6 +115,7 @@ private:
     uint32_t failures_ = 0;          // to connect, in a row
     int64_t retry_at_ = 0;           // no connect before
     int64_t next_open_at_ = 0;       // no further connect before
+    int64_t unused_since_ = 0;       // the last time it was seen in use
     uint32_t streams_expected_;      // of a connection that is not open yet
     PoolTally tally_;
 };

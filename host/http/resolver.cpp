@@ -95,22 +95,40 @@ std::vector<Address> usable_addresses(const addrinfo* list, bool untrusted) {
 
 namespace {
 
-Notice look_up(const Job& job) {
-    Notice notice;
-    notice.kind = Notice::Kind::Resolved;
-    notice.number = job.ticket;
+// The addresses of a name, asked for now.
+int find(const std::string& host, uint16_t port, const Resolver::AddressesOf& addresses_of, AddressList& list) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
+    const std::string service = std::to_string(port);
     addrinfo* found = nullptr;
-    const int code = getaddrinfo(job.host.c_str(), std::to_string(job.port).c_str(), &hints, &found);
-    const AddressList owner(found);
+    if (!addresses_of) {
+        const int code = getaddrinfo(host.c_str(), service.c_str(), &hints, &found);
+        list.reset(found);
+        return code;
+    }
+    hints.ai_flags |= AI_NUMERICHOST;
+    addrinfo* last = nullptr;
+    for (const std::string& text : addresses_of(host)) {
+        if (const int code = getaddrinfo(text.c_str(), service.c_str(), &hints, &found); code != 0) return code;
+        last == nullptr ? list.reset(found) : static_cast<void>(last->ai_next = found);
+        last = found;
+    }
+    return list ? 0 : EAI_NONAME;
+}
+
+Notice look_up(const Job& job, const Resolver::AddressesOf& addresses_of) {
+    Notice notice;
+    notice.kind = Notice::Kind::Resolved;
+    notice.number = job.ticket;
+    AddressList found;
+    const int code = find(job.host, job.port, addresses_of, found);
     if (code != 0) {
         notice.failure = "name " + job.host + " cannot be resolved: " + gai_strerror(code);
         return notice;
     }
-    notice.addresses = usable_addresses(found, job.untrusted);
+    notice.addresses = usable_addresses(found.get(), job.untrusted);
     if (notice.addresses.empty()) notice.failure = "name " + job.host + " has no address that may be connected to";
     return notice;
 }
@@ -152,7 +170,8 @@ bool is_public(const sockaddr* address) noexcept {
 
 class Resolver::Pool {
 public:
-    Pool() : shared_(std::make_shared<Shared>()) {
+    explicit Pool(AddressesOf addresses_of) : shared_(std::make_shared<Shared>()) {
+        shared_->addresses_of = std::move(addresses_of);
         shared_->running = kThreads;
         const SignalShield shield;
         for (unsigned i = 0; i < kThreads; ++i) threads_.emplace_back(run, shared_);
@@ -186,6 +205,7 @@ private:
         std::mutex mutex;
         std::condition_variable changed;
         std::deque<Job> jobs;
+        AddressesOf addresses_of;  // never changes
         bool closed = false;
         unsigned running = 0;
     };
@@ -199,7 +219,7 @@ private:
             shared->jobs.pop_front();
             lock.unlock();
             // The loop may have gone meanwhile: then nobody waits for this answer.
-            static_cast<void>(job.answer_to->post(look_up(job)));
+            static_cast<void>(job.answer_to->post(look_up(job, shared->addresses_of)));
             lock.lock();
         }
         --shared->running;
@@ -210,7 +230,8 @@ private:
     std::vector<std::thread> threads_;
 };
 
-Resolver::Resolver() : trusted_(std::make_unique<Pool>()), untrusted_(std::make_unique<Pool>()) {}
+Resolver::Resolver(AddressesOf addresses_of)
+    : trusted_(std::make_unique<Pool>(addresses_of)), untrusted_(std::make_unique<Pool>(addresses_of)) {}
 Resolver::~Resolver() = default;
 
 bool Resolver::resolve(std::string host, uint16_t port, bool untrusted, uint64_t ticket,

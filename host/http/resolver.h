@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,10 @@ class Resolver {
 public:
     static constexpr size_t kQueueMax = 256;  // lookups waiting per kind
 
-    Resolver();
+    using AddressesOf = std::function<std::vector<std::string>(const std::string& host)>;
+
+    // `addresses_of`: instead of the system's resolver; may be empty.
+    explicit Resolver(AddressesOf addresses_of = {});
     // Waits a second for lookups that hang; leaves them to end by themselves then.
     ~Resolver();
     Resolver(const Resolver&) = delete;
