@@ -31,6 +31,8 @@ set_target_properties(HttpParser::HttpParser PROPERTIES INTERFACE_LINK_LIBRARIES
     INTERFACE_INCLUDE_DIRECTORIES "${HTTP_PARSER_INCLUDE}")
 belfry_require_pkg(CARES libcares libc-ares-dev)
 belfry_require_pkg(SQLITE sqlite3 libsqlite3-dev)
+belfry_require_pkg(LIBPQ libpq libpq-dev)
+belfry_require_pkg(LIBPQXX libpqxx libpqxx-dev)
 find_package(Poco 1.11 QUIET COMPONENTS Foundation Net Util JSON)
 if(NOT Poco_FOUND)
     message(FATAL_ERROR "Poco was not found. Install the Debian package libpoco-dev, or run ./dev setup.")

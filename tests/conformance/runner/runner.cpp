@@ -149,10 +149,18 @@ bool listen(int in, pid_t child, Clock::time_point end, std::string* text, int* 
     }
 }
 
+// What a store beyond the file system can be called: letters, digits and underscores.
+std::string name_of(const std::string& directory) {
+    std::string name = std::filesystem::path(directory).filename().string();
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+}
+
 Answer run_case(const Case& one, const Options& options, const std::string& directory) {
     std::array<int, 2> pipe_ends{};
     if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return {kFailed, std::string("pipe: ") + std::strerror(errno), 0};
-    Context context(std::filesystem::absolute(options.plugin).string(), replaced(options.config, "{dir}", directory),
+    const std::string config = replaced(options.config, "{dir}", directory);
+    Context context(std::filesystem::absolute(options.plugin).string(), replaced(config, "{name}", name_of(directory)),
                     directory, seed_of(options.seed, one.name));
     context.scale = options.scale;
     const std::chrono::seconds timeout(one.timeout_s * options.scale);

@@ -34,7 +34,7 @@ public:
           random(seed) {}
 
     std::string plugin;      // path of the .so
-    std::string config;      // instance configuration, "{dir}" already replaced by `directory`
+    std::string config;      // instance configuration, "{dir}" and "{name}" already replaced
     std::string directory;   // fresh and private
     std::mt19937_64 random;  // seeded by --seed and the case's name
     uint32_t scale = 1;      // --scale: how many times more a case does than in a quick run
@@ -52,7 +52,7 @@ struct Case {
 
 struct Suite {
     const char* title;
-    const char* default_config;  // JSON; {dir} stands for the case's directory
+    const char* default_config;  // JSON; {dir} stands for the case's directory, {name} for a name no other case has
     std::span<const Case> cases;
 };
 

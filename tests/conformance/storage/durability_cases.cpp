@@ -106,19 +106,29 @@ void survives_a_restart(Context& context) {
     }
 }
 
-// A place to restore to, and the configuration of a storage that finds it there.
+// The configuration of a storage of the same kind that is somewhere else.
+std::string config_elsewhere(Context& context) {
+    const std::string directory = context.directory + "/restored";
+    std::filesystem::create_directories(directory);
+    std::string config = context.config;
+    if (const size_t at = config.find(context.directory); at != std::string::npos)
+        return config.replace(at, context.directory.size(), directory);
+    // A store beyond the file system carries the case's name.
+    std::string name = std::filesystem::path(context.directory).filename().string();
+    std::replace(name.begin(), name.end(), '-', '_');
+    const size_t at = config.find(name);
+    if (at == std::string::npos) skip("the configuration says neither {dir} nor {name}: there is no second place");
+    return config.insert(at + name.size(), "_elsewhere");
+}
+
+// A file to restore to, and the configuration of a storage that finds it there.
 struct Restored {
     std::string path, config;
 };
 Restored place_to_restore(Context& context) {
-    const std::string directory = context.directory + "/restored";
-    if (context.config.find("storage.db") == std::string::npos ||
-        context.config.find(context.directory) == std::string::npos)
+    if (context.config.find("storage.db") == std::string::npos)
         skip("the configuration names no file storage.db to restore to");
-    std::filesystem::create_directories(directory);
-    std::string config = context.config;
-    config.replace(config.find(context.directory), context.directory.size(), directory);
-    return {directory + "/storage.db", config};
+    return {context.directory + "/restored/storage.db", config_elsewhere(context)};
 }
 
 void backs_up(Context& context) {
@@ -252,14 +262,14 @@ void fill_for_a_dump(World& world) {
 void dumps_and_loads(Context& context) {
     World world(context);
     world.need(BELFRY_STORAGE_DUMP, "DUMP");
-    const Restored elsewhere = place_to_restore(context);
+    const std::string elsewhere = config_elsewhere(context);
     fill_for_a_dump(world);
     const Records records = dumped(world, world.app, 1000);
     require(dumped(world, world.app, 7) == records && dumped(world, world.app, 601) == records,
             "the same records whatever the page size");
     const Records state = dumped(world, "", 3);
     require_equal(state.size(), 20U, "records of the cluster's state");
-    World copy(context, elsewhere.config);
+    World copy(context, elsewhere);
     belfry_why why{};
     // A second time, and over devices that are in the way.
     copy.register_all({numbered(3, 1), numbered(9000, 1)});

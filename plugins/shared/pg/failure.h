@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes wrong with a PostgreSQL server, in the words of the plugin ABI.
+//
+// Threads: [any].  Not here: trying again (pool.h).
+#pragma once
+
+#include <belfry/services.hpp>
+#include <string>
+#include <string_view>
+
+namespace belfry::pg {
+
+// A statement that the server refused, or a connection that broke.
+class Failure : public Refused {
+public:
+    // `state`: the five characters of SQLSTATE; empty when the connection broke.
+    Failure(std::string_view state, const std::string& text);
+    const std::string& state() const noexcept { return state_; }
+    bool lost_connection() const noexcept { return state_.empty(); }
+    // The transaction met another one; the same again may succeed at once.
+    bool lost_race() const noexcept;
+
+private:
+    std::string state_;
+};
+
+belfry_code code_of(std::string_view state) noexcept;
+
+}  // namespace belfry::pg

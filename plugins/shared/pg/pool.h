@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections for one role (fan-out reads, registrations ...), opened when needed, kept while good, and the rule when
+// something is tried again.
+//
+// Threads: [any].  Memory: at most `most` connections.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "pg/connection.h"
+
+namespace belfry::pg {
+
+class Pool {
+public:
+    Pool(Address address, uint32_t most) : address_(std::move(address)), most_(most) {}
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    // Calls fn(Connection&) with a connection of this pool until it succeeds: again on a fresh connection if the old
+    // one had died (a restarted server leaves a pool of dead ones behind), again after a lost race. So fn must change
+    // nothing outside before its last trip. Throws what fn threw last; Failure or Refused when there is no connection.
+    template <class Fn>
+    auto with(Deadline deadline, Fn&& fn) {
+        for (int tries = 1;; ++tries) {
+            Lease lease(*this, deadline);
+            try {
+                return fn(lease.connection());
+            } catch (const Failure& failure) {
+                lease.roll_back(deadline);
+                if (!may_try_again(failure, tries, deadline)) throw;
+            } catch (...) {
+                lease.roll_back(deadline);
+                throw;
+            }
+        }
+    }
+
+    const Address& address() const noexcept { return address_; }
+    // A connection of its own that counts for nobody, for start-up checks.
+    std::unique_ptr<Connection> open() const { return std::make_unique<Connection>(address_); }
+
+private:
+    class Lease {
+    public:
+        Lease(Pool& pool, Deadline deadline) : pool_(pool), connection_(pool.take(deadline)) {}
+        ~Lease() { pool_.give_back(std::move(connection_)); }
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        Connection& connection() noexcept { return *connection_; }
+        void roll_back(Deadline deadline) noexcept { connection_->roll_back(deadline); }
+
+    private:
+        Pool& pool_;
+        std::unique_ptr<Connection> connection_;
+    };
+    std::unique_ptr<Connection> take(Deadline deadline);
+    std::unique_ptr<Connection> connect();
+    void give_back(std::unique_ptr<Connection> connection) noexcept;
+    bool may_try_again(const Failure& failure, int tries, Deadline deadline);
+
+    const Address address_;
+    const uint32_t most_;
+    std::mutex mutex_;
+    std::condition_variable freed_;
+    std::vector<std::unique_ptr<Connection>> idle_;
+    uint32_t lent_ = 0;
+    // After a connection failed: nobody tries before, so that a dead server is asked a few times a second at most.
+    Deadline not_before_{};
+    std::chrono::milliseconds back_off_{0};
+    std::string last_trouble_;
+};
+
+}  // namespace belfry::pg

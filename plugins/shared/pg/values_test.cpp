@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pg/values.h"
+
+#include <gtest/gtest.h>
+
+#include "pg/connection.h"
+#include "pg/failure.h"
+
+namespace belfry::pg {
+namespace {
+
+TEST(PgFailure, SqlStatesBecomeWhatTheHostDoesNext) {
+    EXPECT_EQ(code_of(""), BELFRY_RETRY_LATER);
+    EXPECT_EQ(code_of("08006"), BELFRY_RETRY_LATER);
+    EXPECT_EQ(code_of("28P01"), BELFRY_AUTH);
+    EXPECT_EQ(code_of("3D000"), BELFRY_CONFIG);
+    EXPECT_EQ(code_of("42501"), BELFRY_CONFIG);
+    EXPECT_EQ(code_of("42601"), BELFRY_INTERNAL);
+    EXPECT_EQ(code_of("53100"), BELFRY_STORE_FULL);
+    EXPECT_EQ(code_of("53300"), BELFRY_RETRY_LATER);
+    EXPECT_EQ(code_of("57014"), BELFRY_DEADLINE);
+    EXPECT_EQ(code_of("57P01"), BELFRY_RETRY_LATER);
+    EXPECT_EQ(code_of("XX001"), BELFRY_CORRUPT);
+}
+
+TEST(PgFailure, RacesAndLostConnectionsAreToldApart) {
+    EXPECT_TRUE(Failure("40P01", "deadlock").lost_race());
+    EXPECT_TRUE(Failure("23505", "twice").lost_race());
+    EXPECT_FALSE(Failure("53100", "full").lost_race());
+    EXPECT_TRUE(Failure("", "gone").lost_connection());
+    EXPECT_FALSE(Failure("57P01", "shutdown").lost_connection());
+}
+
+TEST(PgFailure, TextsAreOneLineWithAdvice) {
+    const Failure failure("53100", "could not extend file:\nNo space left on device\n");
+    EXPECT_STREQ(failure.what(),
+                 "PostgreSQL: could not extend file: No space left on device; free space on the database server, then "
+                 "the same call succeeds");
+}
+
+TEST(PgAddress, TakesUrisAndFillsInWhatNoticesADeadNetwork) {
+    const Address address("postgresql://ann@db.example:6000/push?sslmode=verify-full&connect_timeout=2", "s'ecret");
+    EXPECT_EQ(address.name(), "db.example:6000/push");
+    EXPECT_EQ(address.parts.at("connect_timeout"), "2");
+    EXPECT_EQ(address.parts.at("keepalives_count"), "3");
+    EXPECT_EQ(address.parts.at("sslmode"), "verify-full");
+    EXPECT_NE(address.text().find("password='s\\'ecret'"), std::string::npos);
+}
+
+TEST(PgAddress, RefusesWhatIsNoConnectionString) {
+    try {
+        const Address address("postgresql://ann@db/push?sslmood=x");
+        FAIL() << "taken as " << address.name();
+    } catch (const Refused& refused) {
+        EXPECT_EQ(refused.code(), BELFRY_CONFIG);
+        EXPECT_EQ(refused.where(), "dsn");
+        EXPECT_NE(std::string(refused.what()).find("sslmood"), std::string::npos);
+    }
+}
+
+TEST(PgConnection, AnUnreachableServerIsTroubleThatPasses) {
+    try {
+        const Connection connection(Address("host=127.0.0.1 port=1 dbname=none user=nobody"));
+        FAIL() << "connected";
+    } catch (const Failure& failure) {
+        EXPECT_EQ(failure.code(), BELFRY_RETRY_LATER);
+        EXPECT_NE(std::string(failure.what()).find("127.0.0.1:1/none"), std::string::npos);
+    }
+}
+
+}  // namespace
+}  // namespace belfry::pg

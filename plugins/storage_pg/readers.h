@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where reads go: to the primary what must see its own writes, to a fresh replica what fans out.
+//
+// A replica is fresh as long as it has replayed what the primary had written max_lag ago: the primary's position in its
+// log is noted once a second, and a replica's position is looked up among these notes. Needs no rights and no clock but
+// ours.
+//
+// Threads: [any].  Owner: Store.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "pg/pool.h"
+
+namespace belfry::storage_pg {
+
+// How far a position in the log lies behind, in time.
+class LagNotes {
+public:
+    explicit LagNotes(std::chrono::milliseconds kept) : kept_(kept) {}
+    void note(pg::Deadline at, int64_t position);
+    // How long ago the primary moved beyond `position`; `kept` or more if nobody knows.
+    std::chrono::milliseconds lag(pg::Deadline now, int64_t position) const;
+
+private:
+    struct Note {
+        pg::Deadline at;
+        int64_t position;
+    };
+    std::chrono::milliseconds kept_;
+    std::deque<Note> notes_;  // ascending; at most one more than `kept` holds
+};
+
+class Readers {
+public:
+    Readers(pg::Address primary, std::vector<pg::Address> replicas, uint32_t connections,
+            std::chrono::milliseconds max_lag);
+
+    pg::Pool& primary() noexcept { return primary_; }
+
+    // Calls fn(Connection&) on a fresh replica if there is one; on the primary if not, or if the replica fails.
+    template <class Fn>
+    auto with_any(pg::Deadline deadline, Fn&& fn) {
+        if (Replica* replica = fresh_replica(deadline)) {
+            try {
+                return replica->pool.with(deadline, fn);
+            } catch (const Refused&) {
+                // Cancelled by recovery, gone, or busy: the primary answers, and decides what is an error.
+                set_aside(*replica);
+            }
+        }
+        return primary_.with(deadline, fn);
+    }
+
+private:
+    struct Replica {
+        Replica(pg::Address address, uint32_t most) : pool(std::move(address), most) {}
+        pg::Pool pool;
+        bool fresh = false;
+        pg::Deadline look_again{};
+    };
+    Replica* fresh_replica(pg::Deadline deadline);
+    void set_aside(Replica& replica);
+    bool is_fresh(Replica& replica, pg::Deadline deadline);
+
+    pg::Pool primary_;
+    std::vector<std::unique_ptr<Replica>> replicas_;
+    const std::chrono::milliseconds max_lag_;
+    std::mutex mutex_;  // of what follows, and of a replica's state
+    LagNotes notes_;
+    pg::Deadline note_again_{};
+    size_t turn_ = 0;
+};
+
+}  // namespace belfry::storage_pg

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_pg/readers.h"
+
+#include <gtest/gtest.h>
+
+namespace belfry::storage_pg {
+namespace {
+
+using namespace std::chrono_literals;
+
+const pg::Deadline kStart{1000h};
+
+TEST(StoragePgLag, NobodyKnowsBeforeTheFirstNote) {
+    const LagNotes notes(10s);
+    EXPECT_EQ(notes.lag(kStart, 5), 10s);
+}
+
+TEST(StoragePgLag, IsTheTimeSinceThePrimaryMovedOn) {
+    LagNotes notes(10s);
+    for (int i = 0; i <= 10; ++i) notes.note(kStart + i * 500ms, 100 + i);
+    EXPECT_EQ(notes.lag(kStart + 5s, 110), 0ms) << "has all that is noted";
+    EXPECT_EQ(notes.lag(kStart + 5s, 109), 0ms) << "misses the last note only";
+    EXPECT_EQ(notes.lag(kStart + 5s, 104), 2500ms);
+    EXPECT_EQ(notes.lag(kStart + 6s, 104), 3500ms);
+}
+
+TEST(StoragePgLag, AnIdlePrimaryDoesNotMakeItsReplicasStale) {
+    LagNotes notes(10s);
+    for (int i = 0; i < 100; ++i) notes.note(kStart + i * 500ms, 100);
+    EXPECT_EQ(notes.lag(kStart + 49500ms, 100), 0ms);
+}
+
+TEST(StoragePgLag, WhatIsOlderThanTheNotesIsAsOldAsCanBe) {
+    LagNotes notes(2s);
+    for (int i = 0; i < 100; ++i) notes.note(kStart + i * 500ms, 100 + i);
+    EXPECT_GE(notes.lag(kStart + 49500ms, 50), 2s);
+}
+
+}  // namespace
+}  // namespace belfry::storage_pg

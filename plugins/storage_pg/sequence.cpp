@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_pg/sequence.h"
+
+#include <belfry/storage.h>
+
+#include <algorithm>
+
+#include "storage_pg/tables.h"
+
+namespace belfry::storage_pg {
+
+namespace {
+
+constexpr int64_t kSequenceEnd = int64_t{1} << BELFRY_KEY_SEQUENCE_BITS;
+// Above this a key is taken for made up, and may not use up the sequence.
+constexpr int64_t kTrusted = kSequenceEnd / 2;
+
+constexpr const char* kNextBlock = "SELECT nextval('device_block')";
+constexpr const char* kMoveBlock =
+    "SELECT setval('device_block', $1) FROM device_block WHERE last_value < $1 OR NOT is_called";
+
+}  // namespace
+
+int64_t Sequence::next(pg::Connection& connection, pg::Deadline deadline) {
+    const std::lock_guard hold(mutex_);
+    if (next_ == end_) {
+        const int64_t block = connection.run(kNextBlock, {}, deadline).number(0, 0);
+        next_ = block * kSequenceBlock;
+        end_ = next_ + kSequenceBlock;
+        moved_beyond_ = std::max(moved_beyond_, block);
+    }
+    if (next_ >= kSequenceEnd)
+        throw Refused(BELFRY_STORE_FULL, {}, "all device keys of this storage are used up; start a new one");
+    return next_++;
+}
+
+void Sequence::move_beyond(pg::Connection& connection, int64_t sequence, pg::Deadline deadline) {
+    const int64_t block = sequence / kSequenceBlock;
+    if (sequence >= kTrusted) return;
+    const std::lock_guard hold(mutex_);
+    if (block <= moved_beyond_) return;
+    connection.run(kMoveBlock, pg::Params().number(block), deadline);
+    moved_beyond_ = block;
+}
+
+}  // namespace belfry::storage_pg

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage_pg/store.h"
+
+#include "storage_pg/tables.h"
+
+namespace belfry::storage_pg {
+
+namespace {
+
+// Calls without a deadline of their own: long enough for a failover in the network, short enough for a caller who
+// waits.
+constexpr std::chrono::seconds kCallTime{10};
+
+}  // namespace
+
+void Store::start(int64_t) {
+    const std::string password = config_.password.value.empty() ? std::string() : config_.password.read(services_);
+    const auto address_of = [&](const Secret& dsn) {
+        pg::Address address(dsn.read(services_), password);
+        address.schema = config_.schema;
+        return address;
+    };
+    const pg::Address primary = address_of(config_.dsn);
+    std::vector<pg::Address> replicas;
+    for (const Secret& replica : config_.replicas) replicas.push_back(address_of(replica));
+    pg::migrate(primary, kComponent, migrations());
+    writes_ = std::make_unique<pg::Pool>(primary, config_.write_connections);
+    reads_ = std::make_unique<Readers>(primary, std::move(replicas), config_.read_connections,
+                                       std::chrono::milliseconds(config_.max_lag_ms));
+    warn_of_risks();
+}
+
+void Store::warn_of_risks() {
+    writes_->with(until(), [&](pg::Connection& connection) {
+        const std::string server = writes_->address().name();
+        if (!connection.is_private())
+            services_.warning("the connection to PostgreSQL is not encrypted; set sslmode=verify-full in storage.dsn",
+                              {{"server", server}});
+        const pg::Result settings = connection.run(
+            "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'autovacuum') AND setting = "
+            "'off'",
+            {}, until());
+        for (int row = 0; row < settings.rows(); ++row)
+            services_.warning("PostgreSQL runs with a setting that loses data or speed; turn it on",
+                              {{"setting", settings.bytes(row, 0)}, {"server", server}});
+    });
+}
+
+pg::Deadline Store::until(int64_t deadline_mono_ns) const {
+    const pg::Deadline now = pg::Clock::now();
+    if (deadline_mono_ns <= 0) return now + kCallTime;
+    const auto left = std::chrono::nanoseconds(deadline_mono_ns - services_.mono_ns());
+    return now + std::min<std::chrono::nanoseconds>(left, std::chrono::hours(1));
+}
+
+bool Store::edit(App app, bool makes_app, const Prepare& prepare, const std::function<void(Edit&)>& work) {
+    const pg::Deadline deadline = until();
+    return writes_->with(deadline, [&](pg::Connection& connection) {
+        std::optional<Names::App> known = names_.find_app(connection, app, deadline);
+        if (!known && makes_app) known = names_.app(connection, app, deadline);
+        if (!known) return false;
+        Scope scope;
+        prepare(connection, *known, scope);
+        Edit edit(connection, deadline, sequence_, *known);
+        try {
+            edit.begin(scope);
+            work(edit);
+            edit.commit();
+        } catch (const pg::Failure&) {
+            if (edit.is_outdated()) names_.forget(app);
+            throw;
+        }
+        return true;
+    });
+}
+
+}  // namespace belfry::storage_pg
