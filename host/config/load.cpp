@@ -208,6 +208,7 @@ private:
     // Each provider gets the proxy it uses; credentials never go to another proxy than their own.
     void settle_proxies() {
         check_proxy(config_.proxy, "proxy", config_.file.empty() ? "proxy" : config_.file);
+        if (config_.proxy.url == ProxyConfig::kDirect) config_.proxy.url.clear();
         for (ComponentConfig& provider : config_.providers) {
             ProxyConfig& proxy = provider.proxy;
             check_proxy(proxy, "providers." + provider.instance + ".proxy", provider.origin);
@@ -219,7 +220,6 @@ private:
                 proxy.looks_up_names = config_.proxy.looks_up_names;
             }
         }
-        if (config_.proxy.url == ProxyConfig::kDirect) config_.proxy = {};
     }
 
     void check_proxy(const ProxyConfig& proxy, const std::string& key, const std::string& origin) {

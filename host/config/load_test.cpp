@@ -241,6 +241,25 @@ proxy.url = "direct"
     EXPECT_EQ(used["hms"].url, "");
 }
 
+TEST_F(ConfigLoad, TakesDirectForAllProvidersAsNoProxy) {
+    const Result<Config> config = load_text(R"([api]
+keys = [ { name = "a", key = "k" } ]
+[proxy]
+url = "direct"
+looks_up_names = true
+[providers.apns]
+[providers.fcm]
+proxy.url = "http://other:8080"
+)");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->proxy.url, "");
+    ASSERT_EQ(config->providers.size(), 2u);
+    for (const ComponentConfig& provider : config->providers) {
+        EXPECT_EQ(provider.proxy.url, provider.instance == "fcm" ? "http://other:8080" : "");
+        EXPECT_TRUE(provider.proxy.looks_up_names);
+    }
+}
+
 TEST_F(ConfigLoad, RefusesProxiesThatCannotBeUsed) {
     const std::string head = "[api]\nkeys = [ { name = \"a\", key = \"k\" } ]\n";
     const std::pair<const char*, const char*> cases[] = {
