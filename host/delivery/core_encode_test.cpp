@@ -153,6 +153,33 @@ TEST_F(Encoded, RequestsOfManySizesCoverEveryDeviceOnce) {
     EXPECT_EQ(wire.lines().size(), 1'683u);
 }
 
+// A page gives its memory back while it waits for a straggler, but not what the late answer is to be put to.
+TEST_F(Encoded, ALateAnswerFindsItsDevicesInTheBlocksBehind) {
+    provider().items_max = 1'000;
+    provider().items_per_request = 12;
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        ScriptedReply reply = wire(exchange);
+        reply.hold = exchange.encoded->body.find("dead-351 ") != std::string_view::npos;
+        return reply;
+    });
+    rig.add_devices(600, [](uint32_t i, MemoryStorage::Device& device) {
+        if (i == 351) device.token = "dead-351";  // in the third block
+    });
+    rig.start();
+    rig.send(Rig::to_topic("late"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.sums("late").settled() == 588; }));
+    rig.send(Rig::to_topic("next"));  // in the memory that was given back
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.sums("next").settled() == 588; }));
+    rig.sender.release();
+    ASSERT_TRUE(rig.finished("late"));
+    ASSERT_TRUE(rig.finished("next"));
+    rig.expect_sums("late", 600);
+    EXPECT_EQ(rig.queue.sums("late").outcomes[BELFRY_FINAL_GONE], 1);
+    EXPECT_EQ(rig.queue.sums("late").outcomes[BELFRY_FINAL_ACCEPTED], 599);
+    ASSERT_TRUE(Rig::eventually([&] { return rig.storage.size() == 599; }));
+    EXPECT_FALSE(rig.storage.has(MemoryStorage::key_of(351)));
+}
+
 TEST_F(Encoded, DevicesOfARequestWithoutAnAnswerAreTriedAgain) {
     provider().items_per_request = 1'000;
     std::atomic<int> left{1};

@@ -213,13 +213,18 @@ void Page::recycle() {
     world_.host.free(*this);
 }
 
+// A block goes after those before it in its row: their late answers find their entries through it.
 void Page::release_harvested_blocks() {
-    const auto gone = std::remove_if(blocks_.begin(), blocks_.end(), [&](Block* block) {
-        if (!block->harvested) return false;
+    size_t kept = 0;
+    for (Block* block : blocks_) {
+        if (!block->harvested || block->behind) {
+            blocks_[kept++] = block;
+            continue;
+        }
+        if (block->next != nullptr) block->next->behind = false;
         world_.blocks.give_back(block);
-        return true;
-    });
-    blocks_.erase(gone, blocks_.end());
+    }
+    blocks_.resize(kept);
 }
 
 // A push of this page was stopped, or the process stops: what is not yet written comes back.

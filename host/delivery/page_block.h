@@ -96,7 +96,7 @@ public:
     bool harvested = false;  // and every entry, though its request may be another block's
     bool packed = false;     // some request carries several entries
     Block* next = nullptr;   // the block behind it
-    bool behind = false;     // another
+    bool behind = false;     // another that the page still has
     uint32_t under_way = 0;  // deliveries of its requests, once submitted
     uint32_t entries_n = 0, exchanges_n = 0, open_n = 0;
     uint16_t group = 0;  // of its first entry; all entries share its gate
