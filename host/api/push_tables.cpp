@@ -47,7 +47,15 @@ constexpr Field kMessagePayload[] = {
      .required = true},
 };
 constexpr ObjectType kFcm = {"FcmPushNotification", kMessagePayload, Others::Ignore, true};
-constexpr ObjectType kHms = {"HmsPushNotification", kMessagePayload, Others::Ignore, true};
+constexpr Field kHmsPayload[] = {
+    {.name = "headers",
+     .type = Type::TextMap,
+     .help = "push-type, of messages to HarmonyOS.",
+     .bounds = {0, kMetaKeysMax, 0, kTokenBytesMax},
+     .superset = true},
+    kMessagePayload[0],
+};
+constexpr ObjectType kHms = {"HmsPushNotification", kHmsPayload, Others::Ignore, true};
 constexpr Field kApnsPayload[] = {
     {.name = "headers",
      .type = Type::TextMap,

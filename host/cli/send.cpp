@@ -33,7 +33,11 @@ Result<Json> payload_of(const Call& call, const std::string& given) {
 // The published providers' own way to show a title and a text.
 Result<Json> simple_payload(const std::string& provider, const std::string& title, const std::string& body) {
     const Json shown = {{"title", title}, {"body", body}};
-    if (provider == "fcm" || provider == "hms") return Json{{"message", {{"notification", shown}}}};
+    if (provider == "fcm") return Json{{"message", {{"notification", shown}}}};
+    if (provider == "hms") {
+        const Json android = {{"title", title}, {"body", body}, {"click_action", {{"type", 3}}}};  // opens the app
+        return Json{{"message", {{"android", {{"notification", android}}}}}};
+    }
     if (provider == "apns") return Json{{"payload", {{"aps", {{"alert", shown}}}}}};
     if (provider == "webpush") return Json{{"payload", shown}};
     return error(ErrorCode::InvalidArgument, "is known for fcm, hms, apns and webpush only; give --payload", "--title");

@@ -11,15 +11,17 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from world import Server, Simulator, Trouble, apns_section, webpush_section  # noqa: E402
+from world import Server, Simulator, Trouble, apns_section, hms_section, webpush_section  # noqa: E402
 
 EXAMPLE = {
     "recipient": {"filter": {"topics": ["test"]}},
     "notification": {"fcm": {"message": {"notification": {"title": "Hello", "body": "How are you?"}}},
+                     "hms": {"message": {"android": {"notification": {"title": "Hello", "body": "How are you?", "click_action": {"type": 3}}}}},
                      "apns": {"payload": {"aps": {"alert": {"title": "Hello", "body": "How are you?"}}}},
                      "webpush": {"payload": {"title": "Hello", "body": "How are you?"}}},
 }
-PHONES = {"fcm": ("ok-first-phone", "android"), "apns": ("00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0", "ios")}
+PHONES = {"fcm": ("ok-first-phone", "android"), "hms": ("first-hms-phone", "android"),
+          "apns": ("00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0", "ios")}
 
 
 BROWSER = "first-browser"
@@ -102,7 +104,7 @@ def main():
         simulator = Simulator(options.build, (folder / "simulator").resolve())
         processes.append(simulator)
         listen = options.listen or ("127.0.0.1:0" if options.once else "127.0.0.1:8000")
-        server = Server(options.build, (folder / "server").resolve(), simulator, listen=listen, extra=apns_section(simulator) + webpush_section(simulator))
+        server = Server(options.build, (folder / "server").resolve(), simulator, listen=listen, extra=apns_section(simulator) + hms_section(simulator) + webpush_section(simulator))
         processes.append(server)
         received = first_push(server, simulator)
         if not all(received.values()):

@@ -122,6 +122,24 @@ ca_file = "{simulator.facts['ca_file']}"
 """
 
 
+def hms_section(simulator, generation="v1", name="hms", extra="", **keys):
+    """[providers.hms] pointed at the simulator; `keys` replace or add settings."""
+    hms = simulator.facts["hms"]
+    oauth = {"app_id": f'"{hms["app_id"]}"', "client_secret": f'{{ file = "{hms["client_secret_file"]}" }}'}
+    signed = {"service_account": f'{{ file = "{hms["service_account"]}" }}'}
+    settings = {**(signed if generation == "v3" else oauth), **({"project_id": f'"{hms["project_id"]}"'} if generation == "v2" else {}), **keys}
+    lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+    return f"""
+[providers.{name}]
+plugin = "hms"
+generation = "{generation}"
+{lines}endpoint = "{hms['url']}"
+token_endpoint = "{hms['token_url']}"
+ca_file = "{simulator.facts['ca_file']}"
+{extra}
+"""
+
+
 def webpush_section(simulator, extra="allow_private_networks = true"):
     """[providers.webpush] that may call the simulator's four push services and no others."""
     origins = json.dumps([url.removeprefix("https://") for url in simulator.facts["webpush"].values()])
