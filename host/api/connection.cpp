@@ -137,7 +137,10 @@ public:
     std::string_view target() const override {
         std::string_view target = request_.getURI();
         // The absolute form that proxies use (RFC 9112 3.2.2).
-        if (target.substr(0, 7) == "http://") target.remove_prefix(std::min(target.find('/', 7), target.size()));
+        for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")}) {
+            if (target.substr(0, scheme.size()) == scheme)
+                target.remove_prefix(std::min(target.find('/', scheme.size()), target.size()));
+        }
         return target;
     }
     std::string_view header(const std::string& name) const override {
@@ -204,12 +207,14 @@ void write(HTTPServerResponseImpl& out, const HttpResponse& response) {
 
 }  // namespace
 
-Connection::Connection(const Poco::Net::StreamSocket& socket, const ConnectionLimits& limits, const Clock& clock)
+// StreamSocket takes over the implementation object, which owns fd.
+Connection::Connection(int fd, const TlsContext& tls, const ConnectionLimits& limits, const Clock& clock)
     : limits_(limits),
       clock_(clock),
-      fd_(socket.impl()->sockfd()),
+      fd_(fd),
+      tls_(tls ? new TlsSocket(fd, tls, limits.request_timeout) : nullptr),
       params_(session_params(limits)),
-      session_(socket, params_) {
+      session_(Poco::Net::StreamSocket(tls_ ? tls_ : new Poco::Net::StreamSocketImpl(fd)), params_) {
     session_.socket().setSendTimeout(Poco::Timespan(limits.request_timeout.count(), 0));
 }
 
@@ -217,12 +222,20 @@ void Connection::cut() noexcept {
     ::shutdown(fd_, SHUT_RDWR);
 }
 
-Connection::Arrived Connection::arrived() const noexcept {
+Connection::Arrived Connection::arrived() noexcept {
+    if (tls_) {
+        if (!tls_->is_ready() || !tls_->look_ahead(kPeekMax)) return Arrived::Whole;
+        return judged(tls_->ahead());
+    }
     std::array<char, kPeekMax> bytes;
     const ssize_t n = ::recv(fd_, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0) return errno == EAGAIN || errno == EINTR ? Arrived::Nothing : Arrived::Whole;
-    if (n == 0 || static_cast<size_t>(n) == bytes.size()) return Arrived::Whole;
-    const std::string_view there(bytes.data(), static_cast<size_t>(n));
+    return n == 0 ? Arrived::Whole : judged(std::string_view(bytes.data(), static_cast<size_t>(n)));
+}
+
+Connection::Arrived Connection::judged(std::string_view there) noexcept {
+    if (there.empty()) return Arrived::Nothing;
+    if (there.size() >= kPeekMax) return Arrived::Whole;
     const bool a_method = there.front() >= 'A' && there.front() <= 'Z';
     if (!a_method || there.find("\n\n") != std::string_view::npos) return Arrived::Whole;
     const size_t end = there.find("\r\n\r\n");
@@ -259,6 +272,7 @@ bool Connection::send_stream(Poco::Net::HTTPServerResponse& response, const Http
 }
 
 void Connection::drain() noexcept {
+    if (tls_) tls_->say_goodbye();
     ::shutdown(fd_, SHUT_WR);
     const int64_t end = clock_.mono_ns() + kDrainMs * kNsPerMs;
     std::array<char, 16 * 1024> nowhere{};
@@ -271,7 +285,20 @@ void Connection::drain() noexcept {
     }
 }
 
+Connection::Next Connection::shake_hands() {
+    switch (tls_->shake_hands()) {
+        case TlsSocket::Handshake::Failed:
+            return Next::Close;
+        case TlsSocket::Handshake::Waits:
+            return Next::Wait;
+        case TlsSocket::Handshake::Done:
+            break;
+    }
+    return arrived() == Arrived::Whole ? Next::Again : Next::Wait;
+}
+
 Connection::Next Connection::serve(HttpApi& api, bool last) {
+    if (shakes_hands()) return shake_hands();
     Next next = Next::Close;
     try {
         next = exchange(api, last);
@@ -326,7 +353,8 @@ Connection::Next Connection::exchange(HttpApi& api, bool last) {
     }
     refused_unread_ = answer.close;
     if (!keep) return Next::Close;
-    return session_.buffered() > 0 ? Next::Again : Next::Wait;
+    // What OpenSSL has decrypted already makes no socket readable.
+    return session_.buffered() > 0 || (tls_ && arrived() == Arrived::Whole) ? Next::Again : Next::Wait;
 }
 
 }  // namespace belfry::api

@@ -2,7 +2,8 @@
 // One client connection on Poco's HTTP session: reads a request, has it handled, writes the answer.
 //
 // Life: Front makes it; it is idle (in the epoll set) or busy (one worker serves it); Front destroys it.
-// Threads: serve() on one worker at a time; deadline_mono_ns() and cut() are [any].
+// With TLS the handshake is served like a request, a step at a time.
+// Threads: serve() on one worker at a time; deadline_mono_ns() and cut() are [any]; arrived() while nobody serves.
 #pragma once
 
 #include <Poco/Net/HTTPServerParams.h>
@@ -13,8 +14,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <string_view>
 
 #include "api/http_api.h"
+#include "api/tls_socket.h"
 #include "base/clock.h"
 
 namespace belfry::api {
@@ -25,7 +28,8 @@ struct ConnectionLimits {
 
 class Connection {
 public:
-    Connection(const Poco::Net::StreamSocket& socket, const ConnectionLimits& limits, const Clock& clock);
+    // Takes over `fd`. With a context the client must speak TLS.
+    Connection(int fd, const TlsContext& tls, const ConnectionLimits& limits, const Clock& clock);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
@@ -48,7 +52,9 @@ public:
         Part,  // the beginning of a request: of its head, or of a body that is not long
         Whole  // all of it, or as much as is waited for, or what never becomes one, or the end: a worker is needed
     };
-    Arrived arrived() const noexcept;
+    Arrived arrived() noexcept;
+    // The client has to prove first that it speaks TLS; its time for that began when it connected.
+    bool shakes_hands() const noexcept { return tls_ != nullptr && !tls_->is_ready(); }
 
     // Front's bookkeeping, under its lock.
     bool busy = false;
@@ -63,6 +69,8 @@ private:
         using HTTPSession::buffered;
     };
     Next exchange(HttpApi& api, bool last);
+    Next shake_hands();
+    static Arrived judged(std::string_view there) noexcept;
     void drain() noexcept;
     bool send_stream(Poco::Net::HTTPServerResponse& response, const HttpResponse& answer, bool chunked);
     void stop_clock() noexcept { deadline_.store(0, std::memory_order_relaxed); }
@@ -70,6 +78,7 @@ private:
     const ConnectionLimits limits_;
     const Clock& clock_;
     const int fd_;
+    TlsSocket* const tls_;  // the session's socket; null: plain
     Poco::Net::HTTPServerParams::Ptr params_;
     Session session_;
     std::atomic<int64_t> deadline_{0};

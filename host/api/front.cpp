@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/front.h"
 
-#include <Poco/Net/StreamSocketImpl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -48,8 +47,10 @@ Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listene
       log_(log, "api"),
       connections_gauge_(metrics.gauge("api_connections", "Open connections of API clients")),
       busy_gauge_(metrics.gauge("api_requests_in_work", "Connections of API clients that a thread serves now")),
+      handshake_failures_(metrics.counter("api_tls_failures_total", "Clients that were ended in the TLS handshake")),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      tls_(options.tls) {
     BELFRY_ASSERT(epoll_ && wake_);
     listener_.setBlocking(false);
     epoll_event wake{};
@@ -121,7 +122,8 @@ void Front::accept_all() {
 bool Front::make_room() {
     std::vector<Connection*> idle;
     for (const auto& [fd, connection] : connections_) {
-        if (!connection->busy && connection->began_mono_ns == 0) idle.push_back(connection.get());
+        const bool waits = connection->began_mono_ns == 0 || connection->shakes_hands();
+        if (!connection->busy && waits) idle.push_back(connection.get());
     }
     if (idle.empty()) return false;
     const size_t n = std::min(idle.size(), 1 + options_.connections_max / kRoomShare);
@@ -135,12 +137,11 @@ bool Front::make_room() {
 void Front::add(int fd) {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails harmlessly on unix sockets
-    // StreamSocket takes over the implementation object, which owns fd.
-    auto connection = std::make_unique<Connection>(Poco::Net::StreamSocket(new Poco::Net::StreamSocketImpl(fd)),
-                                                   options_.limits, clock_);
-    connection->idle_since_mono_ns = clock_.mono_ns();
     {
         const std::lock_guard lock(mutex_);
+        auto connection = std::make_unique<Connection>(fd, tls_, options_.limits, clock_);
+        connection->idle_since_mono_ns = clock_.mono_ns();
+        if (connection->shakes_hands()) connection->began_mono_ns = connection->idle_since_mono_ns;
         connections_[fd] = std::move(connection);
         connections_gauge_.set(static_cast<double>(connections_.size()));
     }
@@ -157,7 +158,7 @@ void Front::take_ready(int fd, bool ended) {
     if (arrived == Connection::Arrived::Part && it->second->began_mono_ns == 0)
         it->second->began_mono_ns = clock_.mono_ns();
     if (arrived != Connection::Arrived::Whole && !ended) return;
-    it->second->began_mono_ns = 0;
+    if (!it->second->shakes_hands()) it->second->began_mono_ns = 0;
     it->second->busy = true;
     queue_.push_back(it->second.get());
     if (idle_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
@@ -210,10 +211,15 @@ void Front::serve(Connection& connection) {
             const std::lock_guard lock(mutex_);
             last = stopping_;
         }
+        const bool shook_hands = connection.shakes_hands();
         const Connection::Next next = connection.serve(api_, last);
-        if (next == Connection::Next::Close) return drop(connection);
+        if (next == Connection::Next::Close) {
+            if (shook_hands) handshake_failures_.add();
+            return drop(connection);
+        }
         if (next == Connection::Next::Again) continue;
-        const bool more = worth_lingering() && readable_within(connection.fd(), kLingerMs) &&
+        const bool more = !connection.shakes_hands() && worth_lingering() &&
+                          readable_within(connection.fd(), kLingerMs) &&
                           connection.arrived() == Connection::Arrived::Whole;
         if (!more) return park(connection);
     }
@@ -233,6 +239,7 @@ void Front::park(Connection& connection) {
         return;
     }
     connection.busy = false;
+    if (!connection.shakes_hands()) connection.began_mono_ns = 0;
     connection.idle_since_mono_ns = clock_.mono_ns();
     arm(epoll_.get(), connection.fd(), EPOLL_CTL_MOD);
 }
@@ -243,6 +250,11 @@ void Front::drop(Connection& connection) {
     connections_.erase(connection.fd());
     connections_gauge_.set(static_cast<double>(connections_.size()));
     changed_.notify_all();
+}
+
+void Front::set_tls(TlsContext context) {
+    const std::lock_guard lock(mutex_);
+    if (tls_) tls_ = std::move(context);
 }
 
 void Front::stop(int64_t deadline_mono_ns) {

@@ -41,6 +41,7 @@ struct FrontOptions {
     size_t connections_max = kConnectionsMax;
     std::chrono::seconds idle_timeout{75};
     ConnectionLimits limits;
+    TlsContext tls;  // none: plain
 };
 
 class Front {
@@ -52,6 +53,8 @@ public:
     Front(const Front&) = delete;
     Front& operator=(const Front&) = delete;
 
+    // For connections from now on; only where the listener speaks TLS already. [any]
+    void set_tls(TlsContext context);
     // Accepts nobody any more, closes idle connections, lets requests in work finish until the deadline, then cuts
     // them.
     void stop(int64_t deadline_mono_ns);
@@ -77,10 +80,12 @@ private:
     Logger log_;
     Metric& connections_gauge_;
     Metric& busy_gauge_;
+    Metric& handshake_failures_;
     UniqueFd epoll_, wake_;
 
     std::mutex mutex_;
     std::condition_variable ready_, changed_;
+    TlsContext tls_;
     std::unordered_map<int, std::unique_ptr<Connection>> connections_;  // by fd
     std::deque<Connection*> queue_;                                     // ready to be served; bounded by connections_
     std::vector<std::thread> workers_;

@@ -108,16 +108,25 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, deli
                                               Metrics& metrics) {
     // A client that closes early must not end the process.
     std::signal(SIGPIPE, SIG_IGN);
+    const bool local = options.listen.rfind(kUnix, 0) == 0;
+    TlsContext tls;
+    if (options.tls) {
+        if (local) return unusable(options.listen, "http.tls has no use on a unix socket; remove it");
+        Result<TlsContext> made = tls_context(options.tls->cert, options.tls->key);
+        if (!made) return made.error();
+        tls = std::move(*made);
+    }
     Result<Poco::Net::ServerSocket> socket = listening_on(options.listen);
     if (!socket) return socket.error();
     auto impl = std::make_unique<Impl>(options, delivery, devices, std::move(insight), clock, log, metrics);
-    const bool local = options.listen.rfind(kUnix, 0) == 0;
     impl->address = local ? options.listen : socket->address().toString();
+    if (tls) impl->address = "https://" + impl->address;
     if (local) impl->socket_file = options.listen.substr(kUnix.size());
     FrontOptions front;
     front.threads_max = static_cast<size_t>(options.threads_max);
     front.connections_max = static_cast<size_t>(options.connections_max);
     front.idle_timeout = std::chrono::seconds(options.idle_timeout_s);
+    front.tls = std::move(tls);
     front.limits.request_timeout = std::chrono::seconds(options.request_timeout_s);
     impl->front = std::make_unique<Front>(front, *socket, impl->http, clock, log, metrics);
     return std::unique_ptr<Server>(new Server(std::move(impl)));
@@ -129,6 +138,13 @@ const std::string& Server::address() const noexcept {
 
 void Server::set_keys(const Keys& keys) {
     impl_->set(keys);
+}
+
+Status Server::set_tls(const TlsFiles& files) {
+    Result<TlsContext> made = tls_context(files.cert, files.key);
+    if (!made) return made.error();
+    impl_->front->set_tls(std::move(*made));
+    return {};
 }
 
 void Server::announce_stop() noexcept {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,12 +27,18 @@ struct Keys {
     std::vector<std::string> admin;  // who may use /admin/
 };
 
+// PEM files: the certificate with its chain, and its key.
+struct TlsFiles {
+    std::string cert, key;
+};
+
 struct ServerOptions {
     std::string listen = "127.0.0.1:8000";  // host:port, or unix:/path
     int64_t threads_max = 256;
     int64_t connections_max = 10'000;
     int64_t idle_timeout_s = 75;
     int64_t request_timeout_s = 30;
+    std::optional<TlsFiles> tls;
     HttpOptions http;
     Keys keys;
     BackUp back_up;
@@ -47,10 +54,12 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    // "127.0.0.1:8000" with the port that was taken, or "unix:/path".
+    // "127.0.0.1:8000" with the port that was taken, "https://127.0.0.1:8000", or "unix:/path".
     const std::string& address() const noexcept;
     // Replaces all API keys (reload).
     void set_keys(const Keys& keys);
+    // Reads certificate and key anew, for connections from now on (reload). If that fails the old ones stay.
+    Status set_tls(const TlsFiles& files);
     // /ready answers 503 from now on; everything else still works.
     void announce_stop() noexcept;
     // Closes the listener, lets requests in work finish until the deadline, then ends.

@@ -147,6 +147,8 @@ std::vector<Option> with_config_options(std::vector<Option> own) {
 
 std::vector<Option> with_server_options(std::vector<Option> own) {
     own.push_back({"--server", "URL", "the server; default $BELFRY_SERVER, else as configured", false, true});
+    own.push_back({"--ca-file", "FILE", "CA of an https server, as PEM; default $BELFRY_CA_FILE, else the system's",
+                   false, true});
     own.push_back({"--key", "KEY", "the API key; default $BELFRY_API_KEY, else as configured", false, true});
     own.push_back({"--app", "APP", "whose configured key to use; default the app \"default\"", false, true});
     own.push_back({"--json", "", "print the answer as JSON"});

@@ -420,7 +420,13 @@ TEST_F(Cli, FindsServerAndKeyInConfigurationAndDataDir) {
     EXPECT_NE(ran.err.find("no API key found"), std::string::npos);
     EXPECT_EQ(belfry({"pushes", "cancel", "known", "--data-dir", (folder_ / "data").string(), "--key", "k"}).code,
               kDone);
-    EXPECT_NE(belfry({"pushes", "list", "--server", "https://x", "--key", "k"}).err.find("https is not supported"),
+    // A server of plain HTTP, and one that is not there.
+    const Ran plain = belfry({"pushes", "list", "--server", "https://" + server_->address(), "--key", "k"});
+    EXPECT_EQ(plain.code, kFailed);
+    EXPECT_NE(plain.err.find("TLS failed"), std::string::npos) << plain.err;
+    EXPECT_NE(belfry({"pushes", "list", "--server", "https://127.0.0.1:1", "--key", "k"}).err.find("cannot be reached"),
+              std::string::npos);
+    EXPECT_NE(belfry({"pushes", "list", "--server", "https://a/b", "--key", "k"}).err.find("no server address"),
               std::string::npos);
 }
 

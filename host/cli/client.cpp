@@ -2,12 +2,16 @@
 #include "cli/client.h"
 
 #include <Poco/Exception.h>
+#include <Poco/Net/Context.h>
 #include <Poco/Net/HTTPClientSession.h>
 #include <Poco/Net/HTTPRequest.h>
 #include <Poco/Net/HTTPResponse.h>
+#include <Poco/Net/HTTPSClientSession.h>
 #include <Poco/Net/NetException.h>
+#include <Poco/Net/SSLException.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/StreamSocket.h>
+#include <openssl/ssl.h>
 
 #include <filesystem>
 #include <fstream>
@@ -19,8 +23,11 @@ namespace belfry::cli {
 namespace {
 
 constexpr int kAnswerTimeoutS = 60;
+constexpr int kChainLengthMax = 9;   // certificates
 constexpr int kAdminTimeoutS = 600;  // a backup of a large store
 constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kHttp = "http://";
+constexpr std::string_view kHttps = "https://";
 
 std::string first_line(const std::filesystem::path& file) {
     std::ifstream in(file);
@@ -31,23 +38,27 @@ std::string first_line(const std::filesystem::path& file) {
 
 struct Target {
     std::string server, key;
+    std::string ca_file;  // empty: the system's roots
+    bool tls = false;
 };
 
-// "http://host:port/", "host:port" or "unix:/path" as the last two; https is an error.
-Result<std::string> address_of(std::string server) {
-    if (server.rfind("https://", 0) == 0) {
-        return error(ErrorCode::InvalidArgument, "https is not supported here; use the address behind the TLS proxy",
-                     server);
-    }
+// "https://host:port/", "http://host:port/", "host:port" or "unix:/path" as the last two.
+Result<std::string> address_of(std::string server, bool& tls) {
     const std::string given = server;
-    if (server.rfind("http://", 0) == 0) server.erase(0, 7);
-    if (server.rfind(kUnix, 0) == 0) return server;
+    tls = server.rfind(kHttps, 0) == 0;
+    if (tls) {
+        server.erase(0, kHttps.size());
+    } else if (server.rfind(kHttp, 0) == 0) {
+        server.erase(0, kHttp.size());
+    }
+    if (!tls && server.rfind(kUnix, 0) == 0) return server;
     while (!server.empty() && server.back() == '/') server.pop_back();
     if (server.empty() || server.find('/') != std::string::npos) {
-        return error(ErrorCode::InvalidArgument, "no server address; use host:port or http://host:port", given);
+        return error(ErrorCode::InvalidArgument,
+                     "no server address; use host:port, http://host:port or https://host:port", given);
     }
     const size_t colon = server.rfind(':');
-    if (colon == std::string::npos || server.back() == ']') server += given == server ? ":8000" : ":80";
+    if (colon == std::string::npos || server.back() == ']') server += tls ? ":443" : given == server ? ":8000" : ":80";
     // A server that listens everywhere is reached here.
     if (server.rfind("0.0.0.0:", 0) == 0) server.replace(0, 7, "127.0.0.1");
     if (server.rfind("[::]:", 0) == 0) server.replace(0, 4, "[::1]");
@@ -69,14 +80,18 @@ std::string configured_key(const config::Config& config, const std::string& want
 }
 
 Result<Target> find(const Call& call, Client::Keys keys) {
-    Target target{call.given.value("--server"), call.given.value("--key")};
+    Target target{call.given.value("--server"), call.given.value("--key"), call.given.value("--ca-file")};
+    if (target.ca_file.empty()) target.ca_file = environment(call.world, "BELFRY_CA_FILE");
     if (target.server.empty()) target.server = environment(call.world, "BELFRY_SERVER");
     if (target.key.empty()) target.key = environment(call.world, "BELFRY_API_KEY");
     if (!target.server.empty() && !target.key.empty()) return target;
     const Result<config::Config> config = config::load(load_args(call, false));
     if (!config) return config.error();
+    // Of the configured server its own certificate is enough.
+    if (target.server.empty() && target.ca_file.empty()) target.ca_file = config->http.tls_cert;
     if (target.server.empty()) target.server = first_line(std::filesystem::path(config->data_dir) / kListeningFile);
-    if (target.server.empty()) target.server = config->http.listen;
+    if (target.server.empty())
+        target.server = std::string(config->http.speaks_tls() ? kHttps : "") + config->http.listen;
     if (target.key.empty()) target.key = configured_key(*config, call.given.value("--app"), keys);
     if (target.key.empty()) {
         return error(ErrorCode::Unauthenticated,
@@ -91,6 +106,12 @@ Error refused(const nlohmann::json& fault) {
 }
 
 Error unreachable(const std::string& server, const Poco::Exception& fault) {
+    if (dynamic_cast<const Poco::Net::SSLException*>(&fault) != nullptr) {
+        return error(ErrorCode::Unavailable,
+                     "TLS failed (" + fault.displayText() +
+                         "); name its CA, or its own certificate, with --ca-file or $BELFRY_CA_FILE",
+                     server);
+    }
     return error(ErrorCode::Unavailable,
                  "cannot be reached (" + fault.displayText() + "); start it with belfry serve, or give --server",
                  server);
@@ -114,11 +135,28 @@ struct Client::Impl {
             socket.connect(
                 Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, target.server.substr(kUnix.size())));
             session = std::make_unique<Poco::Net::HTTPClientSession>(socket);
+        } else if (target.tls) {
+            session = open_tls();
         } else {
             const Poco::Net::SocketAddress address(target.server);
             session = std::make_unique<Poco::Net::HTTPClientSession>(address);
         }
         session->setKeepAlive(true);
+    }
+
+    // On loopback any name in a trusted certificate will do (Poco's VERIFY_RELAXED).
+    std::unique_ptr<Poco::Net::HTTPClientSession> open_tls() const {
+        using Poco::Net::Context;
+        Context::Ptr context(new Context(Context::TLS_CLIENT_USE, "", "", target.ca_file, Context::VERIFY_RELAXED,
+                                         kChainLengthMax, target.ca_file.empty()));
+        context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
+        // A file may name the server's own certificate, whoever issued it.
+        X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->sslContext()), X509_V_FLAG_PARTIAL_CHAIN);
+        const size_t colon = target.server.rfind(':');
+        std::string host = target.server.substr(0, colon);
+        if (host.front() == '[') host = host.substr(1, host.size() - 2);
+        const Poco::Net::SocketAddress address(target.server);
+        return std::make_unique<Poco::Net::HTTPSClientSession>(host, address.port(), context);
     }
 
     const Target target;
@@ -131,7 +169,7 @@ Client::~Client() = default;
 Result<std::unique_ptr<Client>> Client::of(const Call& call, Keys keys) {
     Result<Target> target = find(call, keys);
     if (!target) return target.error();
-    Result<std::string> address = address_of(target->server);
+    Result<std::string> address = address_of(target->server, target->tls);
     if (!address) return address.error();
     target->server = std::move(*address);
     return std::unique_ptr<Client>(new Client(std::make_unique<Impl>(std::move(*target))));

@@ -3,7 +3,8 @@
 //
 // Server: --server, $BELFRY_SERVER, data_dir/listening (what a running server wrote there), http.listen.
 // Key: --key, $BELFRY_API_KEY, for operators' commands the first of [admin] keys, the app's first configured key,
-// data_dir/api-key. Threads: main only.
+// data_dir/api-key. CA of an https server: --ca-file, $BELFRY_CA_FILE, of a configured server http.tls.cert, else the
+// system's. Threads: main only.
 #pragma once
 
 #include <cstdint>

@@ -26,6 +26,9 @@ struct HttpConfig {
     int64_t body_memory_bytes = 64 << 20;
     int64_t idle_timeout_s = 75;
     int64_t request_timeout_s = 30;
+    std::string tls_cert, tls_key;  // both or none
+
+    bool speaks_tls() const noexcept { return !tls_cert.empty(); }
 };
 
 // An HTTP proxy on the way to providers.

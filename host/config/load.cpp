@@ -203,6 +203,7 @@ private:
                 "plugin_pins." + plugin + " must be 64 small hexadecimal digits, as sha256sum prints them");
         }
         check_keys();
+        check_tls();
     }
 
     // Each provider gets the proxy it uses; credentials never go to another proxy than their own.
@@ -230,6 +231,13 @@ private:
                                           ".password beside it");
         if (proxy.url.empty() && (!proxy.user.empty() || !proxy.password.empty()))
             reading_.complain(origin, key + ".user and " + key + ".password need " + key + ".url beside them");
+    }
+
+    void check_tls() {
+        if (config_.http.tls_cert.empty() == config_.http.tls_key.empty()) return;
+        const std::string given = config_.http.tls_cert.empty() ? "key" : "cert";
+        reading_.complain(config_.file,
+                          "http.tls." + given + " alone serves nothing; give tls = { cert = \"...\", key = \"...\" }");
     }
 
     void check_app(const AppConfig& app) {

@@ -342,11 +342,15 @@ TEST_F(ConfigLoad, NamesSettingsThatDifferButNoSecrets) {
     EXPECT_TRUE(changed_settings(*before, *before).empty());
 }
 
-TEST_F(ConfigLoad, SaysThatTlsIsNotBuiltAndWhatToDo) {
-    EXPECT_EQ(
-        findings(std::string("[http]\ntls = { cert = \"c\", key = \"k\" }\n") + kKey),
-        "belfry.toml:2: http.tls is not built in this version: let a TLS proxy stand in front, and listen on loopback "
-        "or unix:/path");
+TEST_F(ConfigLoad, TakesCertificateAndKeyTogetherOrNeither) {
+    const Result<Config> both = load_text(std::string("[http]\ntls = { cert = \"c\", key = \"k\" }\n") + kKey);
+    ASSERT_TRUE(both) << both.error().message;
+    EXPECT_TRUE(both->http.speaks_tls());
+    EXPECT_EQ(both->http.tls_cert, folder_ / "c");
+    const std::string one = findings(std::string("[http]\ntls = { cert = \"c\" }\n") + kKey);
+    EXPECT_NE(one.find("http.tls.cert alone serves nothing"), std::string::npos) << one;
+    const std::string other = findings(std::string("[http]\ntls = { key = \"k\" }\n") + kKey);
+    EXPECT_NE(other.find("http.tls.key alone"), std::string::npos) << other;
 }
 
 TEST_F(ConfigLoad, RunsEmbeddedWithoutAnyFile) {

@@ -38,6 +38,12 @@ std::vector<Setting> http_settings(HttpConfig& c) {
          between(1, 3600)},
         {"request_timeout_s", &c.request_timeout_s, "A request must have arrived completely within so many seconds.",
          between(1, 3600)},
+        {"tls.cert", &c.tls_cert,
+         "PEM file with the server's certificate and its chain: `tls = { cert = \"...\", key = \"...\" }` serves "
+         "HTTPS, "
+         "TLS 1.2 and later. Read again on SIGHUP.",
+         path()},
+        {"tls.key", &c.tls_key, "PEM file with the certificate's key, without a password.", path()},
     };
 }
 

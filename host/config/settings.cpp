@@ -111,11 +111,6 @@ void refuse(const Node& value, const std::string& prefix, const std::string& ins
     std::vector<std::string> known;
     for (const Setting& setting : section.settings) known.push_back(prefix + std::string(setting.key));
     known.insert(known.end(), others.begin(), others.end());
-    if (prefix + inside == "http.tls") {
-        return reading.complain(value.origin,
-                                "http.tls is not built in this version: let a TLS proxy stand in front, and listen on "
-                                "loopback or unix:/path");
-    }
     const std::string close = nearest(prefix + inside, known);
     std::string what = "unknown key " + prefix + inside;
     if (!close.empty()) {

@@ -35,10 +35,17 @@ void Reload::run() {
     } else {
         log_.error("API keys not reloaded", {{"error", keys.error().to_string()}});
     }
+    reload_certificate(fresh->http);
     if (const auto level = telemetry::log_level_of(fresh->log.level)) lines_.set_level(*level);
     apply_providers(*fresh);
     name_what_needs_a_restart(*fresh);
     log_.info("configuration reloaded", {{"file", fresh->file}});
+}
+
+void Reload::reload_certificate(const config::HttpConfig& fresh) {
+    if (!started_with_.http.speaks_tls() || !fresh.speaks_tls()) return;
+    const Status read = server_.set_tls({fresh.tls_cert, fresh.tls_key});
+    if (!read) log_.error("certificate not reloaded, the old one stays", {{"error", read.error().to_string()}});
 }
 
 void Reload::apply_providers(const config::Config& fresh) {
@@ -63,8 +70,10 @@ void Reload::name_what_needs_a_restart(const config::Config& fresh) {
     if (differs(fresh.storage, started_with_.storage)) log_.warning("a change of [storage] needs a restart");
     if (differs(fresh.queue, started_with_.queue)) log_.warning("a change of [queue] needs a restart");
     for (const std::string& key : config::changed_settings(started_with_, fresh)) {
-        if (key != "log.level" && key.rfind("proxy.", 0) != 0)
-            log_.warning("a changed setting needs a restart", {{"setting", key}});
+        const bool applied =
+            key == "log.level" || key.rfind("proxy.", 0) == 0 ||
+            (key.rfind("http.tls.", 0) == 0 && fresh.http.speaks_tls() && started_with_.http.speaks_tls());
+        if (!applied) log_.warning("a changed setting needs a restart", {{"setting", key}});
     }
     for (const config::ComponentConfig& provider : started_with_.providers) {
         const auto kept = std::find_if(fresh.providers.begin(), fresh.providers.end(),

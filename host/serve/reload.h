@@ -20,6 +20,7 @@ public:
     void run();
 
 private:
+    void reload_certificate(const config::HttpConfig& fresh);
     void apply_providers(const config::Config& fresh);
     void name_what_needs_a_restart(const config::Config& fresh);
 

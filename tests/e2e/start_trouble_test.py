@@ -46,8 +46,9 @@ class StartTrouble(unittest.TestCase):
         line = self.restarted_with("[http]\n", "[http]\nlisen = \"127.0.0.1:1\"\n")
         self.assertRegex(line, r"belfry\.toml:\d+: .*http\.lisen.*http\.listen")
 
-    def test_tls_is_refused_with_the_way_around(self):
-        self.assertIn("TLS proxy", self.restarted_with("[http]\n", "[http]\ntls = { cert = \"c.pem\", key = \"k.pem\" }\n"))
+    def test_a_certificate_that_is_none_is_named(self):
+        line = self.restarted_with("[http]\n", "[http]\ntls = { cert = \"c.pem\", key = \"k.pem\" }\n")
+        self.assertRegex(line, r"http\.tls\.cert: .*c\.pem is no PEM certificate")
 
     def test_stores_that_are_none_are_named(self):
         garbage = self.server.folder / "garbage.db"

@@ -191,7 +191,8 @@ keys = [ {{ name = "demo", key = {{ file = "api-key" }} }} ]
         self.process = Process("belfry", [self.build / "host/belfry", "serve", "--config", self.config], self.folder / "belfry.log")
         if wait:
             self.process.wait_until(lambda: address.exists() and address.read_text().strip(), 30, "listening address")
-            self.url = "http://" + address.read_text().strip()
+            served = address.read_text().strip()
+            self.url = served if "://" in served else "http://" + served
             self.process.wait_until(lambda: self.ready(), 30, "answer of /ready")
 
     def ready(self):
