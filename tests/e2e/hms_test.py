@@ -91,7 +91,7 @@ class Pushes(Hms):
         self.assertTrue(3500 < int(message["ttl"].removesuffix("s")) <= 3600, message["ttl"])
         after = self.hms()
         self.assertEqual(after["devices"] - before["devices"], 1500)
-        self.assertLessEqual(after["sends"] - before["sends"], 1500 // 32, "devices share requests")
+        self.assertGreater(after["largest"], 500, "devices share requests")
         self.assertEqual(after["oauth_calls"], 1, "one token serves all")
 
     def test_both_generations_get_their_own_message(self):

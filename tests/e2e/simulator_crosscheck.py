@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Walks the FCM and APNs test vectors against belfry-simulator with independent libraries: httpx (HTTP/2), PyJWT, cryptography.
+"""Walks the FCM, APNs and HMS test vectors against belfry-simulator with independent libraries: httpx (HTTP/2), PyJWT, cryptography.
 
 usage: simulator_crosscheck.py PATH_TO_BELFRY_SIMULATOR
 needs: pip install 'httpx[http2]' PyJWT cryptography
 
 Starts its own simulator on free ports in a temporary folder, prints one line per vector, ends with 1 when any failed.
-The answers expected here are written out from the FCM and APNs references, not taken from the simulator's sources.
+The answers expected here are written out from their references, not taken from the simulator's sources.
 """
 import sys
 import tempfile
 
-from simulator import apns_vectors, fcm_vectors, oauth_vectors, topic_vectors, wire_vectors
+from simulator import apns_vectors, fcm_vectors, hms_vectors, oauth_vectors, topic_vectors, wire_vectors
 from simulator.bench import Context, Simulator, to
 
 # In this order: later ones rely on what earlier ones left with the simulator.
-SUBJECTS = [fcm_vectors, oauth_vectors, topic_vectors, wire_vectors, apns_vectors]
+SUBJECTS = [fcm_vectors, oauth_vectors, topic_vectors, wire_vectors, apns_vectors, hms_vectors]
 VECTORS = [check for subject in SUBJECTS for check in subject.vector]
 
 
