@@ -49,8 +49,10 @@ Registry::Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metr
       log_(log, "audience"),
       registered_(metrics.counter("devices_registered_total", "Registrations stored")),
       groups_(metrics.counter("device_register_groups_total", "Storage commits that registered devices")),
-      removed_(metrics.counter("devices_removed_total", "Devices removed", {{"cause", "api"}})),
-      batcher_([this] { commit_groups(); }) {}
+      removed_(metrics.counter("devices_removed_total", "Devices removed", {{"cause", "api"}})) {
+    const size_t threads = storage.offers(BELFRY_STORAGE_MULTI_NODE) ? kGroupsOverNetwork : 1;
+    for (size_t i = 0; i < threads; ++i) batchers_.emplace_back([this] { commit_groups(); });
+}
 
 Registry::~Registry() {
     stop();
@@ -63,7 +65,9 @@ void Registry::stop() {
     }
     arrived_.notify_all();
     room_.notify_all();
-    if (batcher_.joinable()) batcher_.join();
+    for (std::thread& batcher : batchers_) {
+        if (batcher.joinable()) batcher.join();
+    }
 }
 
 size_t Registry::waiting() const {

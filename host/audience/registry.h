@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Devices over a storage plugin. Registrations are committed in groups: a batcher thread takes whatever has arrived
-// while the last group was being stored, so that groups grow with load and nobody ever waits for a timer.
+// while the last group was being stored, so that groups grow with load and nobody ever waits for a timer. A storage
+// beyond a network has two of them: while one waits for an answer, the other's group is worked on.
 //
 //     register_devices: check token, hash, slot -> waiting_ -> batcher: storage.register_devices(group) -> wake the
 //     callers
 //
-// Threads: methods are [any]; the batcher is the only one that registers. Owner: main. Ends: stop() refuses newcomers,
+// Threads: methods are [any]; only batchers register. Owner: main. Ends: stop() refuses newcomers,
 // stores what waits, then joins; main stops the API first.
 #pragma once
 
@@ -34,6 +35,7 @@ inline constexpr size_t kRegistrationsWaitingMax = 8192;
 inline constexpr std::chrono::seconds kRegistrationRoomWait{5};
 // Groups are sorted: in long ones more devices share the storage's pages.
 inline constexpr size_t kRegistrationGroupMax = 4000;
+inline constexpr size_t kGroupsOverNetwork = 2;
 // How often a registration is tried again that lost a race inside the storage.
 inline constexpr int kRegistrationRaces = 3;
 
@@ -89,7 +91,7 @@ private:
     std::condition_variable arrived_, room_;
     std::vector<Waiting*> waiting_;  // owned by their callers' stacks until finish()
     bool stopping_ = false;
-    std::thread batcher_;
+    std::vector<std::thread> batchers_;
 };
 
 }  // namespace belfry::audience
