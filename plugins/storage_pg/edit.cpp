@@ -15,7 +15,9 @@ using pg::Type;
 namespace {
 
 // Tokens up to this length, provider_data included, stand in subscription rows.
-constexpr int32_t kInlineBytesMax = 200;
+constexpr size_t kInlineBytesMax = 200;
+// A device that joins more topics at once is looked up for each row instead of being sent for each.
+constexpr size_t kSentWholeMax = 4;
 
 // Advisory locks of an app: a stripe for each user's bindings, which registrations share and a change of bindings has
 // alone, and behind them one that purge has alone. Everybody takes them in this order, before any row.
@@ -80,6 +82,10 @@ const std::string kFits = "octet_length(token) + octet_length(data) <= " + std::
 const std::string kFanout = "(SELECT variant, provider, platform, timezone, locale, CASE WHEN " + kFits +
                             " THEN token END AS token, CASE WHEN " + kFits +
                             " THEN data ELSE '' END AS data FROM device WHERE app = $1 AND key = u.key OFFSET 0) d";
+constexpr const char* kSubscribeWhole =
+    "INSERT INTO subscription (topic, key, variant, provider, platform, timezone, locale, token, data) "
+    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], "
+    "$8::bytea[], $9::bytea[])";
 const std::string kSubscribe =
     "INSERT INTO subscription (topic, key, variant, provider, platform, timezone, locale, token, data) "
     "SELECT u.topic, u.key, d.* FROM unnest($2::bigint[], $3::bigint[]) u (topic, key) CROSS JOIN LATERAL " +
@@ -149,7 +155,36 @@ struct Edit::Batch {
         }
     };
 
+    // Whole subscription rows.
+    struct Subscriptions {
+        Column topic{Type::Int8}, key{Type::Int8}, variant{Type::Int4}, provider{Type::Text}, platform{Type::Text},
+            timezone{Type::Text}, locale{Type::Text}, token{Type::Bytes}, data{Type::Bytes};
+
+        void add(int64_t number, const Device& device) {
+            topic.add(number);
+            key.add(device.key);
+            variant.add4(static_cast<int32_t>(device.variant));
+            provider.add(device.provider);
+            platform.add(device.platform);
+            timezone.add(device.timezone);
+            locale.add(device.locale);
+            const bool fits = device.token.size() + device.data.size() <= kInlineBytesMax;
+            if (fits) token.add(device.token);
+            if (!fits) token.add_null();
+            data.add(fits ? std::string_view(device.data) : std::string_view());
+        }
+        Params params() const {
+            Params params;
+            for (const Column* column :
+                 {&topic, &key, &variant, &provider, &platform, &timezone, &locale, &token, &data}) {
+                params.column(*column);
+            }
+            return params;
+        }
+    };
+
     Pairs left, rewritten, joined;
+    Subscriptions subscribed;
     Column erased{Type::Int8}, touched{Type::Int8}, touched_at{Type::Int8};
     Devices updated;
     std::vector<const Device*> created;
@@ -158,12 +193,15 @@ struct Edit::Batch {
 void Edit::lock(const Scope& scope) {
     std::set<int32_t> stripes;
     for (const std::string_view user : scope.bound_of) stripes.insert(stripe_of(user));
-    Column users(Type::Int4), purge(Type::Int4);
-    for (const int32_t stripe : stripes) users.add4(stripe);
-    purge.add4(kPurgeStripe);
-    const auto params = [&](const Column& column) { return Params().number4(app_.number).column(column); };
-    if (!users.empty()) connection_.send(scope.changes_bound ? kLockAlone : kLockShared, params(users));
-    connection_.send(kLockShared, params(purge));
+    const auto lock = [&](const char* sql, const std::set<int32_t>& some) {
+        Column column(Type::Int4);
+        for (const int32_t stripe : some) column.add4(stripe);
+        connection_.send(sql, Params().number4(app_.number).column(column));
+    };
+    if (scope.changes_bound) lock(kLockAlone, stripes);
+    if (scope.changes_bound) stripes.clear();
+    stripes.insert(kPurgeStripe);
+    lock(kLockShared, stripes);
 }
 
 void Edit::begin(const Scope& scope) {
@@ -261,15 +299,20 @@ void Edit::compare(const Slot& slot, Batch& batch) const {
     const std::vector<TopicRef>& has = now != nullptr ? now->topics : kNone;
     const int64_t key = before != nullptr ? before->key : now->key;
     const bool rewrites = before != nullptr && now != nullptr && !same_fanout(*before, *now);
+    std::vector<int64_t> joined;
     auto old = had.begin();
     for (const TopicRef& ref : has) {
         for (; old != had.end() && old->topic < ref.topic; ++old) batch.left.add(old->topic, key);
         const bool stays = old != had.end() && old->topic == ref.topic;
         if (stays) ++old;
-        if (!stays) batch.joined.add(ref.topic, key);
+        if (!stays) joined.push_back(ref.topic);
         if (stays && rewrites) batch.rewritten.add(ref.topic, key);
     }
     for (; old != had.end(); ++old) batch.left.add(old->topic, key);
+    for (const int64_t topic : joined) {
+        if (joined.size() <= kSentWholeMax) batch.subscribed.add(topic, *now);
+        if (joined.size() > kSentWholeMax) batch.joined.add(topic, key);
+    }
     const bool replaced = before != nullptr && now != nullptr && before->identity != now->identity;
     if (now == nullptr || replaced) batch.erased.add(key);
     if (before == nullptr || replaced) {
@@ -299,6 +342,7 @@ void Edit::send(const Batch& batch) {
         connection_.send(kInsert, devices.params(app_.number));
     }
     const auto pairs = [&](const Batch::Pairs& some) { return app().column(some.topics).column(some.keys); };
+    if (!batch.subscribed.key.empty()) connection_.send(kSubscribeWhole, batch.subscribed.params());
     if (!batch.joined.keys.empty()) connection_.send(kSubscribe, pairs(batch.joined));
     if (!batch.rewritten.keys.empty()) connection_.send(kResubscribe, pairs(batch.rewritten));
 }

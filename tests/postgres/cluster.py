@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private PostgreSQL for tests: in a temporary folder, as a user without rights, over a Unix socket and loopback.
 
-    cluster.py start FILE    starts one and writes its connection string into FILE; exit 77 if there is no PostgreSQL here
-    cluster.py stop FILE     stops it and removes everything
+    cluster.py start FILE    starts one with a standby and writes their connection strings into FILE, or why there are none
+    cluster.py stop FILE     stops them and removes everything
 
 Tests give each case a schema of its own in this one cluster. Used as a module by the end-to-end tests and benchmarks:
     with Cluster() as cluster: cluster.dsn, cluster.restart(), cluster.run_sql(...)
@@ -85,19 +85,27 @@ class Cluster:
         self.run("createdb", "-h", self.folder, "-p", self.port, "belfry")
         return self
 
-    def configure(self, settings):
-        with open(self.folder / "data" / "postgresql.conf", "a", encoding="utf-8") as conf:
+    def add_standby(self):
+        """A hot standby of this cluster; returns its connection string."""
+        port = free_port()
+        self.run("pg_basebackup", "-h", self.folder, "-p", self.port, "-D", self.folder / "standby", "-R", "-X", "stream", "-c", "fast")
+        self.configure({"port": port}, "standby")
+        self.start("standby")
+        return f"postgresql://belfry@127.0.0.1:{port}/belfry"
+
+    def configure(self, settings, data="data"):
+        with open(self.folder / data / "postgresql.conf", "a", encoding="utf-8") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
-    def start(self):
+    def start(self, data="data"):
         # The server would keep our pipes open: its output goes to a file.
-        started = self.run("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w", "-t", 60, "start",
-                           check=False)
+        log = self.folder / f"{data}.log"
+        started = self.run("pg_ctl", "-D", self.folder / data, "-l", log, "-w", "-t", 60, "start", check=False)
         if started.returncode != 0:
-            raise RuntimeError(f"PostgreSQL did not start: {started.stdout}{(self.folder / 'log').read_text()}")
+            raise RuntimeError(f"PostgreSQL did not start: {started.stdout}{log.read_text()}")
 
-    def stop(self, mode="fast"):
-        self.run("pg_ctl", "-D", self.folder / "data", "-w", "-t", 60, "-m", mode, "stop", check=False)
+    def stop(self, mode="fast", data="data"):
+        self.run("pg_ctl", "-D", self.folder / data, "-w", "-t", 60, "-m", mode, "stop", check=False)
 
     def restart(self, mode="fast", pause_s=0.0):
         self.stop(mode)
@@ -108,7 +116,9 @@ class Cluster:
         return self.run("psql", "-h", self.folder, "-p", self.port, "-d", "belfry", "-qAtX", "-c", sql).stdout.strip()
 
     def remove(self):
-        self.stop("immediate")
+        for data in ("standby", "data"):
+            if (self.folder / data).exists():
+                self.stop("immediate", data)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
@@ -145,10 +155,11 @@ def main():
         return
     try:
         cluster.create()
+        standby = cluster.add_standby()
     except BaseException:
         cluster.remove()
         raise
-    file.write_text(json.dumps({"dsn": cluster.dsn, "folder": str(cluster.folder), "programs": str(cluster.programs)}))
+    file.write_text(json.dumps({"dsn": cluster.dsn, "standby": standby, "folder": str(cluster.folder), "programs": str(cluster.programs)}))
     print(f"started {cluster.dsn} in {cluster.folder}")
 
 

@@ -93,14 +93,7 @@ Connection::Connection(const Address& address) {
     values.push_back(nullptr);
     raw_.reset(PQconnectdbParams(keys.data(), values.data(), 0));
     if (!raw_) throw Failure({}, "out of memory");
-    if (PQstatus(raw_.get()) != CONNECTION_OK) {
-        // libpq gives no SQLSTATE for a refused login: what it needs is an operator, and that is in its words.
-        const std::string words = PQerrorMessage(raw_.get());
-        const bool refused = words.find("authentication failed") != std::string::npos ||
-                             words.find("pg_hba.conf") != std::string::npos ||
-                             words.find("no password supplied") != std::string::npos;
-        throw Failure(refused ? "28000" : "", "cannot connect to " + address.name() + ": " + words);
-    }
+    if (PQstatus(raw_.get()) != CONNECTION_OK) throw connect_failure(address.name(), PQerrorMessage(raw_.get()));
     set_up(address);
 }
 

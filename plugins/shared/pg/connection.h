@@ -29,7 +29,7 @@ struct Address {
     explicit Address(const std::string& dsn = {}, const std::string& password = {});
 
     std::map<std::string, std::string> parts;  // by libpq's keywords
-    std::string schema;                        // the only one on the search path
+    std::string schema = "public";             // the only one on the search path
     uint32_t statement_ms = 30000;
 
     // For libpqxx.

@@ -71,6 +71,18 @@ Failure::Failure(std::string_view state, const std::string& text)
     : Refused(code_of(state), {}, "PostgreSQL: " + one_line(text) + std::string(advice(code_of(state)))),
       state_(state) {}
 
+Failure connect_failure(const std::string& server, const std::string& words) {
+    const auto say = [&](std::string_view part) { return words.find(part) != std::string::npos; };
+    std::string_view state;
+    if (say("authentication failed") || say("pg_hba.conf") || say("no password supplied") ||
+        (say("role \"") && say("does not exist"))) {
+        state = "28000";
+    } else if (say("database \"") && say("does not exist")) {
+        state = "3D000";
+    }
+    return {state, "cannot connect to " + server + ": " + words};
+}
+
 bool Failure::lost_race() const noexcept {
     return state_ == "40001" || state_ == "40P01" || state_ == "23505";
 }

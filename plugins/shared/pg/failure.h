@@ -26,4 +26,8 @@ private:
 
 belfry_code code_of(std::string_view state) noexcept;
 
+// Why a server could not be reached or took no login. libpq has no SQLSTATE for it; what an operator must mend is told
+// from what passes by the server's words.
+Failure connect_failure(const std::string& server, const std::string& words);
+
 }  // namespace belfry::pg

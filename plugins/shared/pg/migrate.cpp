@@ -69,7 +69,7 @@ void migrate(const Address& address, const char* component, std::span<const Migr
     } catch (const pqxx::sql_error& error) {
         throw Failure(error.sqlstate(), error.what());
     } catch (const pqxx::failure& error) {
-        throw Failure({}, error.what());
+        throw connect_failure(address.name(), error.what());
     }
 }
 

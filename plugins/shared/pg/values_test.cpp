@@ -38,6 +38,14 @@ TEST(PgFailure, TextsAreOneLineWithAdvice) {
                  "the same call succeeds");
 }
 
+TEST(PgFailure, WhatAnOperatorMustMendIsToldFromWhatPasses) {
+    EXPECT_EQ(connect_failure("db", "FATAL:  password authentication failed for user \"ann\"").code(), BELFRY_AUTH);
+    EXPECT_EQ(connect_failure("db", "FATAL:  role \"ann\" does not exist").code(), BELFRY_AUTH);
+    EXPECT_EQ(connect_failure("db", "FATAL:  database \"push\" does not exist").code(), BELFRY_CONFIG);
+    EXPECT_EQ(connect_failure("db", "FATAL:  the database system is starting up").code(), BELFRY_RETRY_LATER);
+    EXPECT_EQ(connect_failure("db", "Connection refused").code(), BELFRY_RETRY_LATER);
+}
+
 TEST(PgAddress, TakesUrisAndFillsInWhatNoticesADeadNetwork) {
     const Address address("postgresql://ann@db.example:6000/push?sslmode=verify-full&connect_timeout=2", "s'ecret");
     EXPECT_EQ(address.name(), "db.example:6000/push");

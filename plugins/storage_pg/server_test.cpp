@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the specification cannot say of every storage: replicas, plans, lost servers. Needs a server and its standby
+// (BELFRY_TEST_PG_DSN, BELFRY_TEST_PG_STANDBY_DSN; tests/postgres).
+#include <belfry/storage.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <belfry/abi.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "conformance/runner/plugin.h"
+#include "pg/connection.h"
+
+namespace belfry::storage_pg {
+namespace {
+
+using namespace std::chrono_literals;
+using conformance::FakeHost;
+using conformance::Instance;
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+const std::string kPrimary = variable("BELFRY_TEST_PG_DSN");
+const std::string kStandby = variable("BELFRY_TEST_PG_STANDBY_DSN");
+constexpr const char* kNowhere = "host=127.0.0.1 port=1 user=belfry dbname=belfry";
+
+pg::Deadline soon() {
+    return pg::Clock::now() + 10s;
+}
+
+class StoragePg : public testing::Test {
+protected:
+    void open(const std::string& more = "") {
+        instance_ = std::make_unique<Instance>(
+            host_, BELFRY_STORAGE_PG_SO, R"({"dsn":")" + kPrimary + R"(","schema":")" + schema_ + "\"" + more + "}",
+            BELFRY_STORAGE_ID);
+        table_ = static_cast<const belfry_storage*>(instance_->interface_table());
+    }
+    void TearDown() override {
+        instance_.reset();
+        std::filesystem::remove_all(directory_);
+        pg::Connection(pg::Address(kPrimary)).run("DROP SCHEMA IF EXISTS \"" + schema_ + "\" CASCADE", {}, soon());
+    }
+
+    static belfry_registration row_of(const std::string& token) {
+        static const belfry_str topic = str("news");
+        auto row = sized<belfry_registration>();
+        row.key = -1;
+        std::memcpy(row.identity_hash, token.data(), std::min<size_t>(token.size(), 16));
+        std::memcpy(row.token_hash, token.data(), std::min<size_t>(token.size(), 16));
+        row.provider = str("fcm");
+        row.token = str(std::string_view(token));
+        row.topics = one_row(topic);
+        return row;
+    }
+    belfry_code register_some(int from, int to, int64_t* key = nullptr) {
+        std::vector<std::string> tokens;
+        std::vector<belfry_registration> rows;
+        for (int i = from; i < to; ++i) tokens.push_back("token-" + std::to_string(i));
+        for (const auto& token : tokens) rows.push_back(row_of(token));
+        return collect<belfry_registered>(
+            [&](belfry_emit emit, void* ctx) {
+                return table_->register_devices(instance_->get(), str("default"), list_of(rows), emit, ctx, &why_);
+            },
+            [&](const belfry_registered& row) {
+                EXPECT_EQ(row.code, BELFRY_OK);
+                if (key != nullptr) *key = row.key;
+            });
+    }
+    // Members of the topic, or -1.
+    int members() {
+        auto scan = sized<belfry_scan>();
+        scan.app = str("default");
+        scan.value = str("news");
+        scan.by = BELFRY_BY_TOPIC;
+        scan.want = scan.budget_rows = 100000;
+        scan.fields = BELFRY_FIELD_TOKEN;
+        scan.after = -1;
+        scan.hi = BELFRY_KEY_END;
+        int n = 0;
+        int64_t cursor = 0;
+        int32_t end = 0;
+        const belfry_code code = collect<belfry_device>(
+            [&](belfry_emit emit, void* ctx) {
+                return table_->scan(instance_->get(), &scan, emit, ctx, &cursor, &end, &why_);
+            },
+            [&](const belfry_device&) { ++n; });
+        return code == BELFRY_OK && end == 1 ? n : -1;
+    }
+    bool comes_to(int wanted, std::chrono::milliseconds within) {
+        for (const auto end = pg::Clock::now() + within; pg::Clock::now() < end; std::this_thread::sleep_for(10ms)) {
+            if (members() == wanted) return true;
+        }
+        return members() == wanted;
+    }
+
+    const std::string schema_ = "server_test_" + std::to_string(::getpid());
+    const std::filesystem::path directory_ =
+        std::filesystem::temp_directory_path() / ("belfry-" + schema_);  // of a state that this plugin does not use
+    FakeHost host_{directory_.string()};
+    std::unique_ptr<Instance> instance_;
+    const belfry_storage* table_ = nullptr;
+    belfry_why why_{};
+};
+
+TEST_F(StoragePg, AFreshReplicaIsReadAndAStaleOneIsNot) {
+    open(R"(,"max_lag_ms":1500,"replicas":[")" + std::string(kNowhere) + R"(",")" + kStandby + R"("])");
+    ASSERT_EQ(register_some(0, 100), BELFRY_OK) << why_.text;
+    ASSERT_TRUE(comes_to(100, 5s)) << why_.text;
+    pg::Connection standby{pg::Address(kStandby)};
+    standby.run("SELECT pg_wal_replay_pause()", {}, soon());
+    ASSERT_EQ(register_some(100, 150), BELFRY_OK) << why_.text;
+    EXPECT_EQ(members(), 100) << "the replica does not have the later ones, and is fresh enough to be read";
+    EXPECT_TRUE(comes_to(150, 4s)) << "once it is too far behind, the primary is read";
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(members(), 150);
+    standby.run("SELECT pg_wal_replay_resume()", {}, soon());
+    EXPECT_TRUE(comes_to(150, 4s));
+}
+
+TEST_F(StoragePg, WhatAReplicaSaysCannotRemoveAFresherToken) {
+    open(R"(,"replicas":[")" + kStandby + R"("])");
+    int64_t key = -1;
+    ASSERT_EQ(register_some(7, 8, &key), BELFRY_OK) << why_.text;
+    auto row = row_of("token-fresh");
+    row.key = key;
+    ASSERT_EQ(collect<belfry_registered>(
+                  [&](belfry_emit emit, void* ctx) {
+                      return table_->register_devices(instance_->get(), str("default"), one_row(row), emit, ctx, &why_);
+                  },
+                  [](const belfry_registered&) {}),
+              BELFRY_OK);
+    auto fact = sized<belfry_fact>();
+    fact.key = key;
+    std::memcpy(fact.token_hash, "token-7", 7);
+    belfry_code judged = BELFRY_OK;
+    collect<belfry_fact_result>(
+        [&](belfry_emit emit, void* ctx) {
+            return table_->invalidate(instance_->get(), str("default"), one_row(fact), emit, ctx, &why_);
+        },
+        [&](const belfry_fact_result& result) { judged = result.code; });
+    EXPECT_EQ(judged, BELFRY_CONFLICT);
+}
+
+TEST_F(StoragePg, CallsGoOnWhenAllSessionsWereEnded) {
+    open();
+    ASSERT_EQ(register_some(0, 10), BELFRY_OK) << why_.text;
+    ASSERT_EQ(members(), 10);
+    pg::Connection(pg::Address(kPrimary))
+        .run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'belfry' AND pid <> "
+            "pg_backend_pid()",
+            {}, soon());
+    EXPECT_EQ(members(), 10) << why_.text;
+    EXPECT_EQ(register_some(10, 20), BELFRY_OK) << why_.text;
+    EXPECT_EQ(members(), 20);
+}
+
+TEST_F(StoragePg, AFanOutPageIsOneIndexOnlyWalk) {
+    open();
+    ASSERT_EQ(register_some(0, 3000), BELFRY_OK) << why_.text;
+    pg::Address address(kPrimary);
+    address.schema = schema_;
+    pg::Connection connection(address);
+    connection.run("VACUUM ANALYZE subscription", {}, soon());
+    const pg::Result plan = connection.run(
+        "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT key, variant, provider, platform, timezone, "
+        "locale, token, data FROM subscription WHERE topic = (SELECT id FROM topic WHERE app = 1 AND name = 'news') "
+        "AND key > 5 AND key < 99999 ORDER BY key LIMIT 1000",
+        {}, soon());
+    std::string text;
+    for (int row = 0; row < plan.rows(); ++row) text += std::string(plan.bytes(row, 0)) + "\n";
+    EXPECT_NE(text.find("Index Only Scan using subscription_pkey"), std::string::npos) << text;
+    EXPECT_NE(text.find("Heap Fetches: 0"), std::string::npos) << text;
+    EXPECT_EQ(text.find("Sort"), std::string::npos) << text;
+}
+
+TEST_F(StoragePg, AnUnreachableServerIsSaidAtStart) {
+    belfry_why why{};
+    const belfry_code code =
+        Instance::try_start(host_, BELFRY_STORAGE_PG_SO, R"({"dsn":")" + std::string(kNowhere) + "\"}", &why);
+    EXPECT_EQ(code, BELFRY_RETRY_LATER) << why.text;
+    EXPECT_NE(std::string(static_cast<const char*>(why.text)).find("port 1"), std::string::npos) << why.text;
+}
+
+TEST_F(StoragePg, AMissingDatabaseIsTheOperatorsToMend) {
+    belfry_why why{};
+    const std::string dsn = kPrimary.substr(0, kPrimary.rfind('/')) + "/no_such_database";
+    const belfry_code code = Instance::try_start(host_, BELFRY_STORAGE_PG_SO, R"({"dsn":")" + dsn + "\"}", &why);
+    EXPECT_EQ(code, BELFRY_CONFIG) << why.text;
+    EXPECT_NE(std::string(static_cast<const char*>(why.text)).find("no_such_database"), std::string::npos) << why.text;
+}
+
+}  // namespace
+}  // namespace belfry::storage_pg
