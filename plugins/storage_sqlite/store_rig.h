@@ -24,9 +24,10 @@ inline constexpr std::string_view kApp = "default";
 // A host with nothing but a clock.
 struct ClockHost {
     belfry_host table{};
+    static inline int64_t unix_ms = 1000;
     static const void* service(const belfry_host*, belfry_str id) noexcept {
         static const belfry_clock clock{sizeof(belfry_clock), 0, [](const belfry_host*) -> int64_t { return 1; },
-                                        [](const belfry_host*) -> int64_t { return 1000; }};
+                                        [](const belfry_host*) -> int64_t { return unix_ms; }};
         return view(id) == BELFRY_CLOCK_ID ? &clock : nullptr;
     }
     ClockHost() {
@@ -42,6 +43,7 @@ protected:
         directory_ = ::mkdtemp(pattern.data());
     }
     ~SqliteStore() override {
+        ClockHost::unix_ms = 1000;
         store_.reset();
         std::filesystem::remove_all(directory_);
     }

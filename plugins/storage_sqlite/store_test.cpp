@@ -271,6 +271,40 @@ TEST(SqliteStoreConfig, ReadsItsFieldsAndRefusesOthersValues) {
     }
 }
 
+TEST_F(SqliteStore, ARestoredBackupGivesNoKeyAgain) {
+    add({"before"});
+    const std::string copy = (directory_ / "copy.db").string();
+    store().writer().backup_to(copy);
+    add(tokens(100, "after"));
+    const int64_t given = std::stoll(value("SELECT value FROM counter WHERE name = 'sequence'"));
+    EXPECT_EQ(given, 101);
+    store_.reset();
+    const auto restore = [&] {
+        std::filesystem::copy_file(copy, file(), std::filesystem::copy_options::overwrite_existing);
+        for (const char* end : {"-wal", "-shm"}) std::filesystem::remove(file() + end);
+    };
+    const auto next_key = [&](const std::string& token) {
+        add({token});
+        return std::stoll(value("SELECT max(key) FROM device"));
+    };
+    restore();
+    const int64_t first = next_key("fresh");
+    EXPECT_GT(first, given);
+    store_.reset();
+    EXPECT_EQ(next_key("another"), first + 1) << "one jump per restoration";
+    store_.reset();
+
+    // The same backup again, an hour later.
+    restore();
+    host_.unix_ms = 1000 + 3'600'000;
+    EXPECT_GT(next_key("fresh"), first + 1);
+    store_.reset();
+    // A clock that went back makes no smaller jump than the least.
+    restore();
+    host_.unix_ms = 0;
+    EXPECT_EQ(next_key("fresh"), first);
+}
+
 TEST_F(SqliteStore, RegistersManyInOneTransactionWhileNobodyWaits) {
     std::vector<std::string> names = tokens(kRowsPerTransactionAlone + 1);
     std::vector<belfry_registration> rows(names.size(), sized<belfry_registration>());

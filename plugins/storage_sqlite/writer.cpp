@@ -20,6 +20,12 @@ namespace {
 // less. One then takes about 30 ms of the disk, which only registrations wait for.
 constexpr uint32_t kCheckpointPages = 4000;
 
+// A restored backup must not give keys away that were given after it was made: to devices it does not know, or by an
+// earlier restoration of it. Its sequence jumps so far, and further the older the backup is. Thirty years of jumps fit.
+constexpr int64_t kJumpAtLeast = int64_t{1} << 26;
+constexpr int64_t kJumpPerSecond = 1024;
+constexpr int64_t kMsPerSecond = 1000;
+
 std::unique_ptr<sqlite::Database> open_with_tables(const std::string& path, uint32_t cache_kib) {
     sqlite::WriterOptions options;
     options.cache_kib = cache_kib;
@@ -69,6 +75,19 @@ Writer::Writer(const std::string& path, uint32_t cache_kib, Now now)
       now_(std::move(now)) {
     if (read_sequence_.step()) sequence_ = stored_sequence_ = read_sequence_.integer(0);
     read_sequence_.reset();
+    leave_backup();
+}
+
+// The mark that backup_to() made in the copy is gone after the first start.
+void Writer::leave_backup() {
+    sqlite::Statement mark = database_->prepare("SELECT value FROM counter WHERE name = 'backup_made'");
+    if (!mark.step()) return;
+    const int64_t age_s = std::max<int64_t>(0, now_() - mark.integer(0)) / kMsPerSecond;
+    mark.reset();
+    transact([&] {
+        sequence_ += kJumpAtLeast + age_s * kJumpPerSecond;
+        database_->execute("DELETE FROM counter WHERE name = 'backup_made'");
+    });
 }
 
 void Writer::transact(const std::function<void()>& fn) {
@@ -152,10 +171,13 @@ bool Writer::purge_app(std::string_view app, uint32_t limit) {
 }
 
 void Writer::backup_to(const std::string& path) {
-    database_->backup_to(path, [&](const std::function<void()>& step) {
-        const std::lock_guard hold(lock_);
-        step();
-    });
+    database_->backup_to(
+        path,
+        [&](const std::function<void()>& step) {
+            const std::lock_guard hold(lock_);
+            step();
+        },
+        "INSERT OR REPLACE INTO counter (name, value) VALUES ('backup_made', " + std::to_string(now_()) + ")");
 }
 
 }  // namespace belfry::storage

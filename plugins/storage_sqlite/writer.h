@@ -74,6 +74,7 @@ public:
 private:
     // Runs fn in a transaction under the lock; what fn threw or the commit refused leaves nothing, in memory neither.
     void transact(const std::function<void()>& fn);
+    void leave_backup();
     std::optional<int64_t> find_app(std::string_view name);
     int64_t app_number(std::string_view name);
 

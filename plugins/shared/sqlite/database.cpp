@@ -173,7 +173,8 @@ bool Database::checkpoint() {
     return code == SQLITE_OK;
 }
 
-void Database::backup_to(const std::string& path, const std::function<void(const std::function<void()>&)>& locked) {
+void Database::backup_to(const std::string& path, const std::function<void(const std::function<void()>&)>& locked,
+                         const std::string& then) {
     const std::string part = path + ".part";
     std::error_code error;
     if (std::filesystem::exists(path, error))
@@ -183,7 +184,7 @@ void Database::backup_to(const std::string& path, const std::function<void(const
     sqlite3* raw = nullptr;
     const int opened = sqlite3_open_v2(part.c_str(), &raw,
                                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
-    const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> target(raw, &sqlite3_close);
+    std::unique_ptr<sqlite3, decltype(&sqlite3_close)> target(raw, &sqlite3_close);
     if (opened != SQLITE_OK) fail(raw, opened, "open the copy");
     // One sync of the finished file replaces SQLite's own.
     sqlite3_exec(raw, "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF", nullptr, nullptr, nullptr);
@@ -195,10 +196,17 @@ void Database::backup_to(const std::string& path, const std::function<void(const
         locked([&] { code = sqlite3_backup_step(backup, kBackupPagesPerStep); });
     }
     locked([&] { sqlite3_backup_finish(backup); });
+    if (code == SQLITE_DONE && !then.empty()) {
+        // The copy has inherited WAL mode: what `then` writes reaches the file itself by the checkpoint.
+        const std::string all = then + "; PRAGMA wal_checkpoint(TRUNCATE)";
+        code = sqlite3_exec(raw, all.c_str(), nullptr, nullptr, nullptr);
+        if (code == SQLITE_OK) code = SQLITE_DONE;
+    }
     if (code != SQLITE_DONE) {
         std::filesystem::remove(part, error);
         fail(raw, code, "copy");
     }
+    target.reset();
     sync_path(part);
     std::filesystem::rename(part, path, error);
     if (error) throw Failure(BELFRY_CONFIG, "cannot rename the copy to " + path + ": " + error.message(), "path");

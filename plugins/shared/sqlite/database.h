@@ -78,9 +78,10 @@ public:
     // Copies all of the WAL into the database file and truncates it, if no reader is in the way. False: a reader was.
     bool checkpoint();
     // A consistent copy into `path`, which must not exist, made in steps of some pages. Call with the writer's lock
-    // released; `locked` runs each step under it, so that writes go on in between. The copy is complete and on disk on
-    // return.
-    void backup_to(const std::string& path, const std::function<void(const std::function<void()>&)>& locked);
+    // released; `locked` runs each step under it, so that writes go on in between. `then` is SQL for the copy, which
+    // is complete and on disk on return.
+    void backup_to(const std::string& path, const std::function<void(const std::function<void()>&)>& locked,
+                   const std::string& then = {});
 
     sqlite3* connection() const noexcept { return connection_; }
     const std::string& path() const noexcept { return path_; }
