@@ -95,6 +95,7 @@ struct ComponentConfig {
     int64_t per_minute = 0;             // providers: deliveries per minute; 0 = what the plugin suggests
     int64_t max_connections = 0;        // providers: per endpoint and loop; 0 = default
     std::string ca_file;                // providers: trust only these roots; empty = the system's
+    bool plain_loopback = false;        // providers, sinks: http:// will do, on this machine
     ProxyConfig proxy;                  // providers: the one to use, after load(); without url: none
 };
 

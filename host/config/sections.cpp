@@ -150,6 +150,8 @@ Section provider_section(ComponentConfig& c) {
               between(0, 1024)},
              {"ca_file", &c.ca_file, "PEM file of the only roots to trust for this provider; by default the system's.",
               path()},
+             {"plain_loopback", &c.plain_loopback,
+              "Accept `http://` URLs, which then reach this machine only (127.0.0.0/8, ::1); all others are TLS."},
              {"proxy.url", &c.proxy.url, "A proxy for this provider alone, or `direct`; by default as in `[proxy]`."},
              {"proxy.user", &c.proxy.user, "With `proxy.url`: who we are there."},
              {"proxy.password", &c.proxy.password, "With `proxy.url`: the password."}}};
@@ -158,7 +160,9 @@ Section provider_section(ComponentConfig& c) {
 Section sink_section(ComponentConfig& c) {
     return {"sinks.<name>",
             "A receiver of delivery events. All other keys of the section go to the plugin.",
-            {{"plugin", &c.plugin, "The sink plugin; by default `sink_` and the instance's name."}}};
+            {{"plugin", &c.plugin, "The sink plugin; by default `sink_` and the instance's name."},
+             {"plain_loopback", &c.plain_loopback,
+              "Accept `http://` URLs, which then reach this machine only (127.0.0.0/8, ::1); all others are TLS."}}};
 }
 
 }  // namespace belfry::config

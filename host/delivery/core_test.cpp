@@ -30,6 +30,22 @@ TEST(Core, ABroadcastReachesEveryDeviceOfATopicOnce) {
         rig.storage.scanned_fields & ~uint32_t{BELFRY_FIELD_PROVIDER | BELFRY_FIELD_TOKEN | BELFRY_FIELD_PLATFORM}, 0u);
 }
 
+TEST(Core, DecodeSeesTheHeadersItsPlanKeepsOfAcceptedPushesToo) {
+    Rig rig([](const http::Exchange& exchange) {
+        ScriptedReply reply;
+        reply.header = "id-of-" + std::string(exchange.token);
+        return reply;
+    });
+    rig.add_devices(100);
+    rig.start();
+    ASSERT_TRUE(rig.finished(rig.send(Rig::to_topic("push-1"))));
+    const std::vector<std::string> headers = rig.providers.front()->headers();
+    const std::set<std::string> distinct(headers.begin(), headers.end());
+    EXPECT_EQ(headers.size(), 100u);
+    EXPECT_EQ(distinct.size(), 100u);
+    for (const std::string& token : rig.sender.sent()) EXPECT_TRUE(distinct.contains("id-of-" + token)) << token;
+}
+
 TEST(Core, DevicesOfSeveralTopicsReceiveOnce) {
     Rig rig;
     rig.add_devices(3'000, [](uint32_t i, MemoryStorage::Device& device) {

@@ -337,6 +337,7 @@ private:
     std::vector<belfry_item> items_;
     std::vector<belfry_request> request_rows_;
     std::vector<belfry_str> answered_tokens_;
+    std::vector<belfry_header> answered_headers_;
     std::string reasons_;
     Block* resends_ = nullptr;
 

@@ -74,14 +74,14 @@ void Page::harvest_block(Block& block, uint64_t low, uint64_t high) {
 
 void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
     std::array<belfry_answer, kBlockEntries> answers;
-    std::vector<belfry_header> headers;
     size_t n = 0, headers_n = 0, items_n = 0, items_end = 0;
     for (const uint8_t at : exchanges) {
-        if (const auto& detail = block.exchanges()[at].detail) headers_n += detail->headers.size();
+        block.exchanges()[at].each_header([&](std::string_view, std::string_view) { ++headers_n; });
         items_n += block.sent[at].n;
         items_end = std::max<size_t>(items_end, size_t{block.sent[at].first} + block.sent[at].n);
     }
-    headers.reserve(headers_n);  // the rows below point into it
+    answered_headers_.clear();
+    answered_headers_.reserve(headers_n);  // the rows below point into it
     answered_tokens_.clear();
     answered_tokens_.reserve(items_n);
     Generation* generation = nullptr;
@@ -110,13 +110,13 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
             }
             answer.tokens = {answered_tokens_.data() + from, sent.n, sizeof(belfry_str)};
         }
-        if (!exchange.detail) continue;
-        const size_t from = headers.size();
-        for (const auto& [name, value] : exchange.detail->headers) {
-            headers.push_back({str(std::string_view(name)), str(std::string_view(value))});
-        }
-        answer.headers = {headers.data() + from, static_cast<uint32_t>(headers.size() - from), sizeof(belfry_header)};
-        answer.date_unix_ms = exchange.detail->date_unix_ms;
+        const size_t from = answered_headers_.size();
+        exchange.each_header([&](std::string_view name, std::string_view value) {
+            answered_headers_.push_back({str(name), str(value)});
+        });
+        answer.headers = {answered_headers_.data() + from, static_cast<uint32_t>(answered_headers_.size() - from),
+                          sizeof(belfry_header)};
+        if (exchange.detail) answer.date_unix_ms = exchange.detail->date_unix_ms;
     }
     judged_.assign(items_end, Judged{});
     reasons_.clear();

@@ -219,10 +219,7 @@ Connection::Sent Connection::send(Active& active, Exchange& exchange) {
     }
     exchange.credential_generation = loop_.heads().credential_generation();
     exchange.sent_mono_ns = loop_.now();
-    exchange.status = 0;
-    exchange.inline_n = 0;
-    exchange.truncated = false;
-    exchange.detail.reset();
+    exchange.forget_answer();
     ++in_flight_;
     ++requests_;
     ++pool_.tally().requests;
@@ -258,6 +255,7 @@ bool Connection::write_body(uint32_t slot, uint64_t size, uint64_t from, size_t 
 }
 
 void Connection::on_status(uint32_t slot, int status) noexcept {
+    heard_at_ = loop_.now();
     Exchange* exchange = streams_[slot].exchange;
     if (exchange == nullptr) return;
     exchange->status = static_cast<uint16_t>(status);
@@ -266,23 +264,28 @@ void Connection::on_status(uint32_t slot, int status) noexcept {
 
 void Connection::on_field(uint32_t slot, std::string_view name, std::string_view value) noexcept {
     Exchange* exchange = streams_[slot].exchange;
-    if (exchange == nullptr || !exchange->detail) return;
-    AnswerDetail& detail = *exchange->detail;
-    if (name == "date") detail.date_unix_ms = parse_http_date(value);
+    if (exchange == nullptr) return;
     const Plan& plan = *exchange->plan;
+    if (exchange->detail && name == "date") exchange->detail->date_unix_ms = parse_http_date(value);
     const bool all = plan.always_detail && plan.keep.empty();
-    if (!all && std::find(plan.keep.begin(), plan.keep.end(), name) == plan.keep.end()) return;
+    const auto wanted = std::find(plan.keep.begin(), plan.keep.end(), name);
+    if (!all && wanted == plan.keep.end()) return;
+    if (!exchange->detail) {
+        if (exchange->keep_inline(static_cast<size_t>(wanted - plan.keep.begin()), value)) return;
+        exchange->detail = std::make_unique<AnswerDetail>();
+    }
     Stream& stream = streams_[slot];
     stream.field_bytes += name.size() + value.size();
-    if (stream.field_bytes <= kKeptFieldsMax) detail.headers.emplace_back(name, value);
+    if (stream.field_bytes <= kKeptFieldsMax) exchange->detail->headers.emplace_back(name, value);
 }
 
 void Connection::on_body(uint32_t slot, std::string_view bytes) noexcept {
+    heard_at_ = loop_.now();
     Stream& stream = streams_[slot];
     Exchange* exchange = stream.exchange;
     if (exchange == nullptr) return;
     if (!exchange->detail) {
-        if (exchange->inline_n + bytes.size() <= Exchange::kInlineAnswer) {
+        if (exchange->inline_n + exchange->headers_n + bytes.size() <= Exchange::kInlineAnswer) {
             std::memcpy(exchange->inline_body.data() + exchange->inline_n, bytes.data(), bytes.size());
             exchange->inline_n = static_cast<uint8_t>(exchange->inline_n + bytes.size());
             return;
@@ -326,6 +329,7 @@ void Connection::on_end(uint32_t slot, StreamEnd end, uint32_t) noexcept {
     if (--in_flight_ == 0) {
         idle_since_ = loop_.now();
         arm_earlier(idle_until());
+        pool_.on_idle();
     }
     loop_.touch(pool_);
 }
@@ -416,7 +420,7 @@ void Connection::expire_streams(int64_t now) {
             continue;
         }
         const int64_t sent = stream.exchange->sent_mono_ns;
-        silent |= received_at_ <= sent && now - sent >= stream.active->portion->answer_timeout_ns;
+        silent |= heard_at_ <= sent && now - sent >= stream.active->portion->answer_timeout_ns;
         ++pool_.tally().timeouts;
         session_->cancel(stream.id);
         end_stream(stream, Transport::Unknown);
@@ -425,7 +429,7 @@ void Connection::expire_streams(int64_t now) {
     loop_.touch(pool_);
     if (http1_) retire("an answer did not come in time");
     if (!silent) return;
-    constexpr std::string_view kSilent = "silent for a whole answer time-out";
+    constexpr std::string_view kSilent = "no answer to anything for a whole answer time-out";
     first_deadline_ == kNever ? close(kSilent) : retire(kSilent);
 }
 

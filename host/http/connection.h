@@ -146,6 +146,7 @@ private:
     uint64_t requests_ = 0, answers_ = 0;
     int64_t setup_until_ = 0, opened_at_ = 0, attempt_until_ = kNever;
     int64_t received_at_ = 0, idle_since_ = 0;
+    int64_t heard_at_ = 0;  // something of an answer: a peer may be alive and yet answer nothing
     int64_t pinged_at_ = 0, pong_until_ = kNever;
     int64_t first_deadline_ = kNever;  // no stream's deadline is earlier
 

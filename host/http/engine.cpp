@@ -104,10 +104,9 @@ void Engine::submit(Portion& portion) {
     for (Exchange& exchange : portion.exchanges) {
         if (exchange.endpoint < 0 && exchange.plan != nullptr) exchange.endpoint = exchange.plan->endpoint;
         exchange.transport = Transport::Pending;
-        exchange.phase = exchange.replays = exchange.inline_n = 0;
-        exchange.status = 0;
+        exchange.phase = exchange.replays = 0;
         exchange.sent_mono_ns = 0;
-        exchange.detail.reset();
+        exchange.forget_answer();
     }
     portion.finished.store(0, std::memory_order_relaxed);
     portion.recalled_.store(false, std::memory_order_relaxed);

@@ -89,6 +89,12 @@ public:
         return on_loop_;
     }
     int exceptions() const { return exceptions_; }
+    std::string header_of_last() const {
+        std::string line;
+        exchanges_.back().each_header(
+            [&](std::string_view name, std::string_view value) { line.append(name).append(": ").append(value); });
+        return line;
+    }
 
 private:
     Engine& engine_;
@@ -104,11 +110,16 @@ using MemoryOfAnEngine = EngineRig;
 
 TEST_F(MemoryOfAnEngine, IsNotAskedForByRequestsInTheSteadyState) {
     fakes::ServerScript script;
-    script.reply = [](const fakes::SeenRequest&) { return answer(200, R"({"name":"projects/p/messages/0:1"})"); };
+    script.reply = [](const fakes::SeenRequest& request) {
+        fakes::Reply reply = answer(200, R"({"name":"projects/p/messages/0:1"})");
+        reply.headers = {{"x-id", request.path}};
+        return reply;
+    };
     fakes::H2Server server(ca_, script);
     EndpointConfig config = config_for(server);
     config.connections_max = 1;
     Plan plan = plan_for(add(config));
+    plan.keep = {"retry-after", "x-id"};
     auto slot = std::make_shared<CredentialSlot>();
     slot->set(std::make_shared<const Credential>(Credential{"Bearer " + std::string(200, 'x'), 1, 0}));
     plan.credential = slot;
@@ -118,6 +129,7 @@ TEST_F(MemoryOfAnEngine, IsNotAskedForByRequestsInTheSteadyState) {
     EXPECT_EQ(openssl_is_not_counted, 1);
     EXPECT_GT(before, 0u) << "nothing is counted";
     EXPECT_EQ(rounds.exceptions(), 0);
+    EXPECT_EQ(rounds.header_of_last(), "x-id: /push/token-1249");
     EXPECT_EQ(after - before, 0u) << "in " << kRounds * kExchanges << " requests";
 }
 

@@ -227,6 +227,27 @@ TEST_F(Origins, ByTheThousandCostABoundedNumberOfConnectionsAndBytes) {
     RecordProperty("most_connections", most);
 }
 
+TEST_F(Origins, GetTheirPlaceAsSoonAsAConnectionIsIdle) {
+    ServerScript script;
+    script.names = "DNS:*.origins.test";
+    script.reply = [](const fakes::SeenRequest&) { return answer(200, "", 50); };
+    H2Server server(ca_, script);
+    set_addresses({"127.0.0.1"});
+    EngineOptions options;
+    options.passing_connections_max = 1;
+    const auto engine = engine_with(options);
+    const EndpointId like = *engine->add_endpoint(config_for(server));
+    const Plan plan = plan_for(like);
+    Batch batch(plan, 5);
+    batch.portion.unsent_until_mono_ns = in(20s);
+    for (size_t i = 0; i < 5; ++i)
+        batch.exchanges[i].endpoint = *engine->add_origin(like, server.url("o" + std::to_string(i) + ".origins.test"));
+    submit(*engine, batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::Answered, 200), 5u);
+    EXPECT_EQ(server.accepted(), 5);
+}
+
 class AFullTable : public ::testing::Test {
 protected:
     static EndpointConfig config(const std::string& host) {

@@ -2,6 +2,7 @@
 // The engine against a scripted server: answers, streams, deadlines, recall, stop.
 #include "http/engine.h"
 
+#include <map>
 #include <set>
 
 #include "http/engine_rig.h"
@@ -63,6 +64,40 @@ TEST_F(AnEngine, GivesDetailForExceptionsAndAnnouncesThem) {
     EXPECT_EQ(refused.detail->headers[0].second, "7");
     EXPECT_EQ(refused.detail->date_unix_ms, 784111777000);
     EXPECT_EQ(batch.exchanges[0].detail, nullptr);
+}
+
+TEST_F(AnEngine, KeepsTheHeadersThatAPlanNamesWhateverTheStatus) {
+    const std::string long_value(300, 'v');
+    ServerScript script;
+    script.reply = [&](const SeenRequest& request) {
+        Reply reply =
+            answer(request.path == "/push/t1" ? 400 : 200, request.path == "/push/t3" ? std::string(90, 'b') : "ok");
+        reply.headers = {{"x-id", request.path.substr(6)}, {"x-other", "no"}, {"x-empty", ""}};
+        if (request.path == "/push/t2") reply.headers.push_back({"location", long_value});
+        if (request.path == "/push/t3") reply.headers.push_back({"location", std::string(40, 'l')});
+        return reply;
+    };
+    H2Server server(ca_, script);
+    Plan plan = plan_for(add(config_for(server)));
+    plan.keep = {"location", "x-empty", "x-id"};
+    Batch batch(plan, 4);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    using Headers = std::map<std::string, std::string>;
+    const auto headers = [&](size_t i) {
+        Headers all;
+        batch.exchanges[i].each_header(
+            [&](std::string_view name, std::string_view value) { all.emplace(name, value); });
+        return all;
+    };
+    EXPECT_EQ(headers(0), (Headers{{"x-id", "t0"}, {"x-empty", ""}}));
+    EXPECT_EQ(batch.exchanges[0].detail, nullptr) << "short ones need no memory of their own";
+    EXPECT_EQ(batch.exchanges[0].body(), "ok");
+    EXPECT_EQ(headers(1), (Headers{{"x-id", "t1"}, {"x-empty", ""}}));
+    EXPECT_EQ(headers(2), (Headers{{"x-id", "t2"}, {"x-empty", ""}, {"location", long_value}}));
+    EXPECT_EQ(batch.exchanges[2].body(), "ok");
+    EXPECT_EQ(headers(3), (Headers{{"x-id", "t3"}, {"x-empty", ""}, {"location", std::string(40, 'l')}}));
+    EXPECT_EQ(batch.exchanges[3].body(), std::string(90, 'b')) << "body and headers together are longer than 128 bytes";
 }
 
 TEST_F(AnEngine, CutsAnswersThatAreLongerThanThePlanAllows) {

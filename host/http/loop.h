@@ -75,7 +75,7 @@ public:
     // its turn, when there may be room; if it has no use for it any more it declines.
     bool take_handshake(Pool& pool);
     void give_handshake(const Pool& pool);
-    void decline(const Pool& pool) { invite_next(pool); }
+    void invite_next(const Pool& pool);  // of the same kind
     void connection_gone(const Pool& pool);
     // Closes the connection that was idle for longest, to make room. False: none is.
     bool close_one_idle(bool passing_only);
@@ -104,7 +104,6 @@ private:
     void close_up();
     Pool* find_pool(EndpointId id) noexcept;
     Pool* pool_of(EndpointId id);
-    void invite_next(const Pool& pool);
     void forget_dropped();
     Active& activate(Portion& portion);
     void release(Active& active);

@@ -87,10 +87,11 @@ enum class Transport : uint8_t {
                 // it is useless
 };
 
-// What is kept of an answer beyond the first bytes of its body: any answer that is not 2xx, or a longer one.
+// What is kept of an answer beyond its first bytes: of any answer that is not 2xx, or that has more of them.
 struct AnswerDetail {
     std::string body;
-    std::vector<std::pair<std::string, std::string>> headers;  // those of Plan::keep
+    std::vector<std::pair<std::string, std::string>>
+        headers;  // those of Plan::keep that are not in the exchange itself
     int64_t date_unix_ms = 0;
 };
 
@@ -106,9 +107,9 @@ struct Exchange {
     uint32_t index = 0;       // the owner's own number
     uint16_t deliveries = 1;  // what the pacer counts it as
 
-    static constexpr size_t kInlineAnswer = 128;
+    static constexpr size_t kInlineAnswer = 128;  // bytes: the body from the front, kept headers of a 2xx from the back
     Transport transport = Transport::Pending;
-    uint8_t inline_n = 0;
+    uint8_t inline_n = 0, headers_n = 0;  // bytes of the body, of headers
     uint16_t status = 0;
     uint64_t credential_generation = 0;  // of the authorization it was sent with
     int64_t sent_mono_ns = 0;
@@ -129,6 +130,35 @@ struct Exchange {
     // [any] Text of the answer's body: as much of it as was kept.
     std::string_view body() const {
         return detail ? std::string_view(detail->body) : std::string_view(inline_body.data(), inline_n);
+    }
+    // [any] Calls visit(name, value) for every header that was kept.
+    template <class Visit>
+    void each_header(Visit visit) const {
+        for (size_t at = kInlineAnswer - headers_n; at < kInlineAnswer;) {
+            const auto length = static_cast<unsigned char>(inline_body[at + 1]);
+            visit(std::string_view(plan->keep[static_cast<unsigned char>(inline_body[at])]),
+                  std::string_view(inline_body.data() + at + 2, length));
+            at += length + 2u;
+        }
+        if (!detail) return;
+        for (const auto& [name, value] : detail->headers) visit(std::string_view(name), std::string_view(value));
+    }
+    // The engine's own: keeps a header, plan->keep[which], without memory of its own. False: there is no room.
+    bool keep_inline(size_t which, std::string_view value) noexcept {
+        if (which > UINT8_MAX || value.size() + 2 > kInlineAnswer - headers_n - inline_n) return false;
+        headers_n = static_cast<uint8_t>(headers_n + value.size() + 2);
+        char* at = inline_body.data() + kInlineAnswer - headers_n;
+        *at++ = static_cast<char>(which);
+        *at++ = static_cast<char>(value.size());
+        value.copy(at, value.size());
+        return true;
+    }
+    // The engine's own: as it was before anything was heard of it.
+    void forget_answer() noexcept {
+        status = 0;
+        inline_n = headers_n = 0;
+        truncated = false;
+        detail.reset();
     }
 };
 

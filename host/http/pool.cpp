@@ -105,7 +105,7 @@ void Pool::pump() {
     serve(normal_, false);
     const bool was_invited = std::exchange(invited, false);
     const bool opened = !loop_.stopping() && wants_connection() && open_connection();
-    if (was_invited && !opened && !waits_for_place) loop_.decline(*this);
+    if (was_invited && !opened && !waits_for_place) loop_.invite_next(*this);
     if (!unused() || unused_since_ == 0) unused_since_ = loop_.now();
     if (unused() && endpoint_.passing) wake_at_ = std::min(wake_at_, unused_since_ + kUnusedNs);
     arm(wake_at_);
@@ -221,6 +221,10 @@ void Pool::on_first_answer() {
     endpoint_.set_connect_error({});
 }
 
+void Pool::on_idle() {
+    if (endpoint_.passing) loop_.invite_next(*this);  // its place may be had now
+}
+
 void Pool::on_closed(Connection& connection, bool was_open, bool useless, const std::string& why) {
     if (was_open) {
         endpoint_.meters.connections.add(-1);
@@ -276,6 +280,7 @@ void Pool::on_time(int64_t now) noexcept {
 
 Connection* Pool::longest_idle() const noexcept {
     Connection* oldest = nullptr;
+    if (waiting_ > 0) return nullptr;  // one that has just opened is about to be used
     for (const auto& connection : connections_) {
         if (connection->idle() && (oldest == nullptr || connection->idle_since() < oldest->idle_since()))
             oldest = connection.get();

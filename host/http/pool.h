@@ -68,6 +68,7 @@ public:
     void replay(Active& active, Exchange& exchange);
     void on_opened(Connection& connection);
     void on_first_answer();
+    void on_idle();  // a connection has nothing to do any more
     // The connection is Closed. `useless`: it never carried an answer although one was asked for; that delays the next.
     void on_closed(Connection& connection, bool was_open, bool useless, const std::string& why);
     void retire_all(std::string_view why);  // those that are open

@@ -21,6 +21,7 @@ struct HostSettings {
     int64_t per_minute = 0;       // rate.per_minute; 0: what the plugin suggests
     int64_t connections_max = 0;  // max_connections; 0: the engine's default
     std::string ca_file;          // absolute; empty: the system's roots
+    bool plain_loopback = false;  // http:// will do, on this machine
     struct Proxy {
         std::string url, user, password;
         bool looks_up = false;

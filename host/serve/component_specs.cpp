@@ -23,6 +23,7 @@ plugins::ComponentSpec spec_of(const config::Config& config, const config::Compo
     spec.settings.per_minute = component.per_minute;
     spec.settings.connections_max = component.max_connections;
     spec.settings.ca_file = component.ca_file;
+    spec.settings.plain_loopback = component.plain_loopback;
     spec.settings.proxy = {component.proxy.url, component.proxy.user, component.proxy.password.reveal(),
                            component.proxy.looks_up_names};
     spec.settings.critical = kind == plugins::Kind::Storage || kind == plugins::Kind::Queue;

@@ -20,6 +20,7 @@ public:
         settings.name = std::move(request.instance);
         settings.plugin = std::move(request.plugin);
         settings.ca_file = std::move(request.settings.ca_file);
+        settings.plain_loopback = request.settings.plain_loopback;
         const auto& proxy = request.settings.proxy;
         settings.proxy = {proxy.url, proxy.user, proxy.password, proxy.looks_up};
         settings.connections_max = static_cast<uint32_t>(request.settings.connections_max);

@@ -82,6 +82,7 @@ void InstanceHost::record(int32_t handle, double value) noexcept {
 Result<http::EndpointId> InstanceHost::add_endpoint(http::EndpointConfig endpoint) {
     endpoint.ca_file = settings_.ca_file;
     endpoint.proxy = settings_.proxy;
+    endpoint.plain_loopback = settings_.plain_loopback;
     if (settings_.connections_max != 0) endpoint.connections_max = settings_.connections_max;
     const std::lock_guard lock(mutex_);
     if (endpoints_.size() >= kInstanceEndpointsMax) {

@@ -47,6 +47,7 @@ struct InstanceSettings {
     SecretReader read_secret;      // empty: it has no secrets
     bool log_only = false;         // the reduced host of belfry_plugin_main
     http::Proxy proxy = {};        // for its endpoints; without url: none
+    bool plain_loopback = false;   // http:// will do, on this machine
 };
 
 // The process-wide parts that services stand on.

@@ -34,7 +34,7 @@ TEST(HostServices, KnowsItsServicesById) {
 }
 
 TEST(HostServices, ReducedHostOnlyLogs) {
-    const TestHost host({"fcm", "fcm", "", 0, {}, true, {}});
+    const TestHost host({"fcm", "fcm", "", 0, {}, true, {}, false});
     EXPECT_NE(service(host, BELFRY_LOG_ID), nullptr);
     EXPECT_EQ(service(host, BELFRY_HTTP_ID), nullptr);
 }
@@ -124,7 +124,8 @@ TEST(SecretService, ReadsThroughTheInstancesReader) {
                                           "credentials");
                          },
                          false,
-                         {}});
+                         {},
+                         false});
     const auto& secret = host.service<belfry_secret>(BELFRY_SECRET_ID);
     belfry_why why{};
     std::string read;

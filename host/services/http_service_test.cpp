@@ -50,7 +50,7 @@ struct Asking {
 };
 
 TEST(HttpService, EndpointTakesTrustAndConnectionsFromTheInstance) {
-    const TestHost host({"fcm", "fcm", "/etc/ca.pem", 3, {}, false, {"http://proxy:3128", "me", "secret", true}});
+    const TestHost host({"fcm", "fcm", "/etc/ca.pem", 3, {}, false, {"http://proxy:3128", "me", "secret", true}, true});
     const auto& http = host.service<belfry_http>(BELFRY_HTTP_ID);
     auto asked = endpoint_of("https://localhost:1");
     asked.flags = BELFRY_ENDPOINT_H1_OK;
@@ -62,6 +62,7 @@ TEST(HttpService, EndpointTakesTrustAndConnectionsFromTheInstance) {
     EXPECT_EQ(config.partition, "p");
     EXPECT_EQ(config.ca_file, "/etc/ca.pem");
     EXPECT_EQ(config.proxy, (http::Proxy{"http://proxy:3128", "me", "secret", true}));
+    EXPECT_TRUE(config.plain_loopback);
     EXPECT_EQ(config.connections_max, 3U);
     EXPECT_EQ(config.idle_s, 300U);
     EXPECT_TRUE(config.http1_ok);

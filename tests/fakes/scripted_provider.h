@@ -36,6 +36,7 @@ struct ScriptedReply {
     uint32_t flags = 0, variant = 0;
     int64_t retry_after_ms = 0;
     std::string reason = "-";
+    std::string header;  // the answer's x-kept, which all plans keep
     int delay_ms = 0;
     bool hold = false;  // until released
 };
@@ -59,8 +60,17 @@ public:
     std::atomic<uint32_t> send_until{UINT32_MAX};
     std::atomic<int> encodes{0}, sends{0}, sending_now{0}, most_sending{0};
     std::atomic<int> authorized{0}, prepared{0}, released{0}, decodes{0};
+    // Values of x-kept that decode has seen in answers of 200.
+    std::vector<std::string> headers() {
+        const std::lock_guard lock(headers_mutex_);
+        return headers_;
+    }
 
 private:
+    void note_header(std::string value) {
+        const std::lock_guard lock(headers_mutex_);
+        headers_.push_back(std::move(value));
+    }
     static ScriptedProvider& self(belfry_instance* i) { return *reinterpret_cast<ScriptedProvider*>(i); }
     static belfry_code validate(belfry_instance*, const belfry_token* token, belfry_emit emit, void* ctx,
                                 belfry_why* why) {
@@ -83,6 +93,7 @@ private:
         const belfry_piece body[] = {{BELFRY_PIECE_PAYLOAD, 0, static_cast<uint32_t>(content->payload.n)},
                                      {BELFRY_PIECE_TOKEN, 0, 0},
                                      {BELFRY_PIECE_DELIVERY_ID, 0, 0}};
+        const belfry_str kept = str(std::string_view("x-kept"));
         for (uint32_t variant = 0; variant < 2; ++variant) {
             belfry_plan plan = sized<belfry_plan>();
             plan.variant = variant;
@@ -90,6 +101,7 @@ private:
             plan.credential = me.uses_credential ? 0 : -1;
             plan.items_max = std::max(me.items_per_request, me.items_max);
             plan.answer_max = 4096;
+            plan.keep = belfry_list{&kept, 1, sizeof kept};
             plan.method = str(std::string_view("POST"));
             plan.text = str(std::string_view(text));
             plan.path = belfry_list{&path, 1, sizeof path};
@@ -130,6 +142,9 @@ private:
                             &retry, reason) < 5) {
                 row.outcome = BELFRY_FAULT;
                 row.scope = BELFRY_SCOPE_ITEM;
+            }
+            for (const belfry_header& header : Rows<belfry_header>(answer.headers)) {
+                if (answer.status == 200 && view(header.name) == "x-kept") self(i).note_header(text(header.value));
             }
             row.retry_after_ms = retry;
             row.reason = str(std::string_view(reason));
@@ -234,6 +249,8 @@ private:
         return table;
     }
     const belfry_provider table_;
+    std::mutex headers_mutex_;
+    std::vector<std::string> headers_;
 };
 
 // What went out, and what came back for it.
@@ -337,6 +354,7 @@ private:
         const int n = std::snprintf(body, sizeof body, "%d %d %u %u %lld %s", reply.outcome, reply.scope, reply.flags,
                                     reply.variant, static_cast<long long>(reply.retry_after_ms), reply.reason.c_str());
         exchange.inline_n = static_cast<uint8_t>(n);
+        if (!reply.header.empty()) exchange.keep_inline(0, reply.header);
         std::memcpy(exchange.inline_body.data(), body, static_cast<size_t>(n));
         const bool exception = reply.transport != http::Transport::Answered || reply.status / 100 != 2;
         __atomic_store_n(reinterpret_cast<uint8_t*>(&exchange.transport), static_cast<uint8_t>(reply.transport),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A peer's bytes into the engine's HTTP/1 session. The first byte says how the request looked and how the bytes are
-// cut.
+// A peer's bytes into the engine's HTTP/1 session, and a proxy's into its tunnel. The first byte says how the request
+// looked and how the bytes are cut.
 //
 // Whatever comes: an answer ends at most once, its parts come in order, names and values are clean, nothing is heard
 // without a request, and what is heard does not depend on how the bytes were cut.
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "fuzz/fuzz.h"
+#include "http/proxy_tunnel.h"
 #include "http/session.h"
 
 namespace {
@@ -96,5 +97,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (size_t at = 0; alive && at < bytes.size(); at += piece) alive = cut.feed(bytes.substr(at, piece));
     if (alive) cut.end(kind);
     require(whole.heard() == cut.heard());
+
+    http::ProxyTunnel tunnel("proxy.test:3128", "fuzz.test:443", "");
+    auto answer = http::ProxyTunnel::State::Asking;
+    for (size_t at = 0; answer == http::ProxyTunnel::State::Asking && at < bytes.size(); at += piece)
+        answer = tunnel.consume(bytes.substr(at, piece));
+    require((answer == http::ProxyTunnel::State::Refused) == !tunnel.why().empty());
     return 0;
 }

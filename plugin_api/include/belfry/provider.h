@@ -117,8 +117,8 @@ typedef struct belfry_answer {
     uint32_t resent; /* how often this attempt was sent again after RESEND */
     const belfry_prepared* prepared;
     belfry_str body, origin;
-    belfry_list headers;  /* belfry_header[]: those named by plan.keep */
-    int64_t date_unix_ms; /* the answer's Date header, 0 if none */
+    belfry_list headers;  /* belfry_header[]: those named by plan.keep, whatever the status */
+    int64_t date_unix_ms; /* the answer's Date header, 0 if none; for a 2xx let plan.keep name "date" instead */
     belfry_list tokens;   /* belfry_str[]: of the items, in order; only for requests that encode wrote */
 } belfry_answer;
 

@@ -52,7 +52,7 @@ enum {
 };
 typedef struct belfry_endpoint {
     uint32_t size, flags;
-    belfry_str url;       /* "https://host[:port]", without path */
+    belfry_str url;       /* "https://host[:port]", without path; "http://" if the configuration says plain_loopback */
     belfry_str partition; /* connections are shared only between equal (url, partition) */
     belfry_str client_cert_pem, client_key_pem;
     uint32_t connections_max, idle_s; /* 0 = the host's defaults */
