@@ -75,6 +75,9 @@ Config read_config(const belfry::Services& services, std::string_view text) {
     check_id(config.app_id, "app_id");
     check_id(config.client_id, "client_id");
     check_id(config.project_id, "project_id");
+    if (config.endpoint.ends_with('/')) config.endpoint.pop_back();
+    if (!config.client_secret.empty() && !config.service_account.empty())
+        wrong("service_account", "give either client_secret or service_account: only one of them can speak for us");
     const bool by_oauth = config.generation != Generation::V3 && !config.client_secret.empty();
     if (config.client_id.empty()) config.client_id = config.app_id;
     if (!by_oauth && config.service_account.empty()) {

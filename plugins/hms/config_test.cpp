@@ -35,6 +35,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"v2_without_client", R"({"generation":"v2","project_id":"1","client_secret":{"$secret":"s"}})",
                   "client_id"},
         BadConfig{"v3_without_key_file", R"({"generation":"v3","client_secret":{"$secret":"s"}})", "service_account"},
+        BadConfig{"two_credentials",
+                  R"({"app_id":"1","client_secret":{"$secret":"s"},"service_account":{"$secret":"k"}})",
+                  "service_account"},
         BadConfig{"generation", R"({"generation":"v4"})", "generation"},
         BadConfig{"id_that_changes_the_path", R"({"app_id":"1/../2","client_secret":{"$secret":"s"}})", "app_id"},
         BadConfig{"token_endpoint", R"({"app_id":"1","client_secret":{"$secret":"s"},"token_endpoint":"http://x/y"})",
@@ -59,6 +62,11 @@ TEST(HmsKeyFile, AnEllipticKeyIsNoKeyOfAServiceAccount) {
     const HmsBed bed(kHmsV3, "", hms_key_file(key.pem));
     EXPECT_EQ(bed.trouble.code, BELFRY_CONFIG);
     EXPECT_NE(bed.trouble.text.find("RSA"), std::string::npos) << bed.trouble.text;
+}
+
+TEST(HmsEndpoint, MayEndWithASlash) {
+    const HmsBed bed(R"({"app_id":"1","client_secret":{"$secret":"s"},"endpoint":"https://hms.test:7/"})");
+    EXPECT_EQ(bed.host.http.endpoints.at(1).url, "https://hms.test:7");
 }
 
 TEST(HmsOAuth, O1_TheTokenIsUsedAsItIs) {
