@@ -200,6 +200,13 @@ TEST(HmsBatch, HoldsAThousandTokensARequest) {  // 17.3
     EXPECT_EQ(sizes(2500), (std::vector<uint32_t>{1000, 1000, 500}));
 }
 
+TEST(HmsBatch, NamesATokenOnce) {  // 17.3
+    HmsBed bed;
+    const auto request = bed.one(kData, {"a", "b", "a", "a"});
+    EXPECT_EQ(request.items, 4U);
+    EXPECT_NE(request.body.find(R"("token":["a","b"],)"), std::string::npos) << request.body;
+}
+
 TEST(HmsBatch, IsSmallerForTestMessagesAndForms) {  // section 5
     HmsBed bed(kHmsV3);
     const std::string test = R"({"message":{"payload":{"notification":{}},"pushOptions":{"testMessage":true}}})";

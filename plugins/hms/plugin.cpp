@@ -3,6 +3,7 @@
 // and verdicts are in their own files.
 #include <belfry/provider.hpp>
 #include <cstring>
+#include <unordered_set>
 
 #include "config.h"
 #include "credential.h"
@@ -22,10 +23,12 @@ public:
         row_.headers = put(headers);
         row_.body = put(frame.head);
     }
-    // False: no room left.
+    // False: no room left. A token that is there already shares its place: its phone gets the message once.
     bool add(std::string_view token) {
         if (row_.path.n == 0 || token.size() + 3 + tail_.size() > left()) return false;
-        if (row_.items++ > 0) put(",");
+        ++row_.items;
+        if (!tokens_.insert(token).second) return true;
+        if (tokens_.size() > 1) put(",");
         put("\"");
         put(token);
         put("\"");
@@ -51,6 +54,7 @@ private:
     }
     belfry_outbox& outbox_;
     const std::string& tail_;
+    std::unordered_set<std::string_view> tokens_;
     belfry_request row_ = belfry::sized<belfry_request>();
 };
 

@@ -2,6 +2,7 @@
 #include "verdicts.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "answers/retry_after.h"
 #include "codes.h"
@@ -115,16 +116,18 @@ private:
             verdict.reason = belfry::str(kUnreadable);
             return give_all(verdict);
         }
+        std::unordered_set<std::string_view> sent;
         size_t named = 0;
-        for (const belfry_str& token : belfry::Rows<belfry_str>(answer_.tokens))
-            named += result_.illegal.count(belfry::text(token));
+        for (const belfry_str& token : belfry::Rows<belfry_str>(answer_.tokens)) {
+            if (sent.insert(belfry::view(token)).second) named += result_.illegal.count(belfry::text(token));
+        }
         const bool all_said = result_.failure < 0 || static_cast<size_t>(result_.failure) == named;
         if (!all_said || named < result_.illegal.size()) {
             const std::string failures = std::to_string(result_.failure), ours = std::to_string(named);
             services_.warning("HMS names tokens that were not sent, or not all bad ones",
                               {{"request", result_.request_id}, {"failures", failures}, {"named", ours}});
         }
-        judge_by_word(named < answer_.items && result_.success != 0);
+        judge_by_word(named < sent.size() && result_.success != 0);
     }
 
     bool names_tokens() const { return result_.by_token && answer_.tokens.n == answer_.items; }

@@ -104,8 +104,9 @@ class Pushes(Hms):
         self.assertEqual(self.phone("old-phone")[-1]["notification"]["body"], "You")
 
     def test_raw_tokens_topics_and_conditions(self):
-        status = self.send({"hms_tokens": ["raw-1", "raw-2"]}, {"hms": HELLO})
-        self.assertEqual(self.outcomes(status), {("hms", "accepted"): 2})
+        status = self.send({"hms_tokens": ["raw-1", "raw-2", "raw-1"]}, {"hms": HELLO})
+        self.assertEqual(self.outcomes(status), {("hms", "accepted"): 3})
+        self.assertEqual((len(self.phone("raw-1")), len(self.phone("raw-2"))), (1, 1), "a token given twice gets it once")
         bearer = self.access_token()
         for topic, tokens in (("news", ["sub-1", "sub-2"]), ("sport", ["sub-2"])):
             answer = self.huawei("/topic:subscribe", {"topic": topic, "tokenArray": tokens}, bearer)
