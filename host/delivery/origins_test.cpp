@@ -98,7 +98,7 @@ TEST_F(OriginsOfAnInstance, AnOriginWhereAllLooksDeadKeepsEvenDefiniteOnes) {
     ASSERT_EQ(origins.troubled().size(), 1u);
     EXPECT_TRUE(origins.troubled()[0].deletions_stopped);
     EXPECT_EQ(origins.troubled()[0].url, kUrl);
-    origins.record(mine, kUrl, 1, 0, 0);
+    origins.record(mine, kUrl, 3, 0, 0);
     EXPECT_TRUE(origins.may_delete(mine, true));
 }
 

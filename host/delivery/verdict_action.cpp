@@ -148,9 +148,9 @@ Action action_for(const belfry_verdict& verdict, const AttemptState& state, cons
         action.variant = verdict.variant;
         return action;
     }
-    if (wants_resend) {
+    if (wants_resend) {  // later, then: as a further attempt, or a straggler that asks for it each time never ends
         Action action;
-        owe(action, state, state.attempt, state.now_unix_ms);
+        owe_next_attempt(action, state, policy, 0);
         return action;
     }
     Action action = by_outcome(verdict, state, policy);

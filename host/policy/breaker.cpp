@@ -23,13 +23,22 @@ bool DeletionBreaker::record(int64_t now_mono_ms, uint32_t accepted, uint32_t su
     bucket.counts.accepted += accepted;
     bucket.counts.suspects += suspects;
     bucket.counts.others += others;
-    if (accepted > 0) open_ = false;
-    if (open_) return false;
+    recent_.accepted += accepted;
+    recent_.suspects += suspects;
+    recent_.others += others;
+    while (recent_.accepted + recent_.suspects + recent_.others > 2 * uint64_t{options_.recent_answers})
+        recent_ = {recent_.accepted / 2, recent_.suspects / 2, recent_.others / 2};
     const Counts sum = window(now_mono_ms);
-    const uint64_t all = sum.accepted + sum.suspects + sum.others;
-    open_ =
-        sum.accepted == 0 && sum.suspects >= options_.suspects_min && sum.suspects * 100 > all * options_.share_percent;
-    return open_;
+    const bool bad = sum.suspects >= options_.suspects_min && (nearly_all_suspect(sum) || nearly_all_suspect(recent_));
+    const bool opens = bad && !open_;
+    if (bad || accepted > 0) open_ = bad;
+    return opens;
+}
+
+bool DeletionBreaker::nearly_all_suspect(const Counts& counts) const {
+    const uint64_t all = counts.accepted + counts.suspects + counts.others;
+    return counts.suspects * 100 > all * options_.share_percent &&
+           counts.suspects > counts.accepted * options_.suspects_per_success;
 }
 
 bool DeletionBreaker::open() const {
@@ -45,6 +54,7 @@ bool DeletionBreaker::may_delete_suspects(int64_t now_mono_ms) const {
 void DeletionBreaker::reset() {
     const std::lock_guard lock(mutex_);
     buckets_ = {};
+    recent_ = {};
     open_ = false;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps a wrong credential from wiping the device table: while nearly everything looks dead and nothing is accepted,
-// nothing is deleted.
+// Keeps a wrong credential, or a provider that has lost its mind, from wiping the device table: while nearly everything
+// looks dead and almost nothing is accepted, nothing is deleted.
 //
 // Threads: [any]; called with sums, once per page.
 #pragma once
@@ -12,13 +12,15 @@
 namespace belfry::policy {
 
 struct BreakerOptions {
-    uint32_t suspects_min = 50;   // fewer suspects never open it
-    uint32_t share_percent = 50;  // and they are more than this share of all answers
+    uint32_t suspects_min = 50;          // fewer suspects in the window never open it
+    uint32_t share_percent = 50;         // and they are more than this share of all answers
+    uint32_t suspects_per_success = 20;  // with more than so many to a success, successes are almost none
+    uint32_t recent_answers = 1'000;     // these count, too: a long good time must not hide a sudden end
     int64_t window_ms = 5 * 60'000;
 };
 
-// One per provider instance. Closed -> Open when suspects pile up without one success in the window; Open -> Closed by
-// the first success after the operator repaired it, or by reset.
+// One per provider instance or origin. Closed -> Open when suspects pile up with almost no success, in the window or
+// among the latest answers; Open -> Closed by successes once they are more than almost none, or by reset.
 class DeletionBreaker {
 public:
     explicit DeletionBreaker(BreakerOptions options = {}) : options_(options) {}
@@ -44,10 +46,12 @@ private:
     };
     int64_t width_ms() const { return options_.window_ms / kBuckets; }
     Counts window(int64_t now_mono_ms) const;
+    bool nearly_all_suspect(const Counts& counts) const;
 
     const BreakerOptions options_;
     mutable std::mutex mutex_;
     std::array<Bucket, kBuckets> buckets_{};
+    Counts recent_;  // older answers weigh less: halved whenever it holds twice recent_answers
     bool open_ = false;
 };
 
