@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "fuzz/fuzz.h"
-#include "http/session.h"
 #include "http/output.h"
+#include "http/session.h"
 
 namespace {
 
