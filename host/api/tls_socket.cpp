@@ -87,7 +87,14 @@ TlsSocket::TlsSocket(int fd, const TlsContext& context, std::chrono::seconds tim
 }
 
 TlsSocket::~TlsSocket() {
+    TlsSocket::close();
+}
+
+void TlsSocket::close() {
     say_goodbye();
+    broken_ = true;
+    ssl_.reset();
+    StreamSocketImpl::close();
 }
 
 TlsSocket::Handshake TlsSocket::shake_hands() {

@@ -41,6 +41,8 @@ public:
     int sendBytes(const void* buffer, int length, int flags) override;
     int receiveBytes(void* buffer, int length, int flags) override;
     bool secure() const override { return true; }
+    // Says goodbye first: afterwards the descriptor's number may be another's, and nothing is written to it.
+    void close() override;
 
 private:
     ~TlsSocket() override;  // by reference count

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -129,6 +130,25 @@ TEST_F(Tls, TellsPlainHttpWhatIsSpokenHere) {
     EXPECT_GT(::read(peer_, answer, sizeof answer - 1), 0);
     EXPECT_EQ(std::string(answer).rfind("HTTP/1.1 400", 0), 0u);
     EXPECT_NE(std::string(answer).find("HTTPS"), std::string::npos);
+}
+
+// Poco's session closes its socket before the last reference to it goes.
+TEST_F(Tls, SaysGoodbyeWhenItClosesAndWritesNothingAfterwards) {
+    ASSERT_EQ(meet(), TlsSocket::Handshake::Done);
+    const int fd = server_->sockfd();
+    server_->close();
+    char none = 0;
+    const int read = SSL_read(client_, &none, 1);
+    EXPECT_EQ(SSL_get_error(client_, read), SSL_ERROR_ZERO_RETURN);
+    int strangers[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, strangers), 0);
+    ASSERT_TRUE(strangers[0] == fd || strangers[1] == fd) << "the number was free";
+    server_ = nullptr;
+    EXPECT_EQ(::read(strangers[0], &none, 1), -1);
+    EXPECT_EQ(::read(strangers[1], &none, 1), -1);
+    EXPECT_EQ(errno, EAGAIN) << "still open, and nothing was written to it";
+    ::close(strangers[0]);
+    ::close(strangers[1]);
 }
 
 TEST_F(Tls, KeepsWhatItLookedAtForTheReader) {
