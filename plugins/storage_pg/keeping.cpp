@@ -83,10 +83,39 @@ Hash identity_of(const storage::DeviceRecord& record) {
     throw Refused(BELFRY_BAD_REQUEST, "records[" + std::to_string(index) + "]", why);
 }
 
+// Views of the row, and of the hashes.
+storage::DeviceRecord record_of(const Row& row, const Hash& token_hash, const Hash& identity, const TopicNames& names) {
+    const auto bytes = [](const Hash& hash) {
+        return std::string_view(reinterpret_cast<const char*>(hash.data()), hash.size());
+    };
+    storage::DeviceRecord record;
+    record.key = row.key();
+    record.created = row.created();
+    record.updated = row.updated();
+    record.registered = row.registered();
+    record.variant = row.variant();
+    record.provider = row.provider();
+    record.token = row.token();
+    record.data = row.data();
+    record.user = row.user();
+    record.platform = row.platform();
+    record.timezone = row.timezone();
+    record.locale = row.locale();
+    record.meta = row.meta();
+    record.token_hash = bytes(token_hash);
+    record.identity_hash = bytes(identity);
+    for (const auto& [name, origins] : named_topics(row.topics(), names)) record.topics.emplace_back(name, origins);
+    return record;
+}
+
+constexpr char kDumpDevices = 'd';
+constexpr char kDumpBindings = 'b';
+constexpr char kDumpStates = 'k';
+
 // Where a dump goes on: behind a device's key, a bound user's number or a state's number.
 struct DumpPlace {
-    char part;  // 'd', 'b' or 'k'
-    int64_t after = -1;
+    char part = kDumpDevices;
+    int64_t after = 0;
 
     std::string text() const {
         char number[20];
@@ -96,10 +125,11 @@ struct DumpPlace {
 };
 
 DumpPlace place_of(std::string_view cursor, char first) {
-    DumpPlace place{first};
+    // Keys begin with 0, numbers with 1.
+    DumpPlace place{first, first == kDumpDevices ? -1 : 0};
     if (cursor.empty()) return place;
     place.part = cursor.front();
-    const bool known = place.part == first || (first == 'd' && place.part == 'b');
+    const bool known = place.part == first || (first == kDumpDevices && place.part == kDumpBindings);
     const auto read = std::from_chars(cursor.data() + 1, cursor.data() + cursor.size(), place.after, 16);
     if (!known || read.ec != std::errc{} || read.ptr != cursor.data() + cursor.size()) storage::refuse_cursor();
     return place;
@@ -185,90 +215,68 @@ bool Store::expire(App app, int64_t before, uint32_t limit, uint32_t& removed) {
 void Store::dump(App app, const belfry_paging& paging, const Emit<belfry_str>& emit, belfry_page_end& end) {
     storage::start_page(paging, &end);
     end.total = -1;
-    DumpPlace place = place_of(view(paging.cursor), app.empty() ? 'k' : 'd');
-    const pg::Deadline deadline = until();
-    const auto limit = static_cast<int>(std::min(paging.limit, storage::kRowsPerSnapshot));
-    storage::DumpPage page(static_cast<uint32_t>(limit), emit.raw(), emit.ctx());
-    const auto select = [&](std::string_view sql, int64_t most) {
-        return reads_->primary().with(deadline, [&](pg::Connection& connection) {
-            Params params;
-            if (place.part != 'k') {
-                const auto number = names_.find_app(connection, app, deadline);
-                if (!number) return pg::Result();
-                params.number4(number->number);
-            }
-            return connection.run(sql, params.number(place.after).number(most), deadline);
-        });
-    };
-    int left = limit;
-    if (place.part == 'd') {
-        const pg::Result rows = select(kDevicesAfter, left + 1);
-        const int n = std::min(rows.rows(), left);
-        add_devices(rows, n, page, deadline);
-        if (n > 0) place.after = Row(rows, n - 1).key();
-        left -= n;
-        if (rows.rows() <= n) place = {'b'};
-        if (left == 0) {
-            page.flush();
-            return storage::put_cursor(place.text(), &end);
-        }
+    const uint32_t limit = std::min(paging.limit, storage::kRowsPerSnapshot);
+    storage::DumpPage page(limit, emit.raw(), emit.ctx());
+    DumpPlace place = place_of(view(paging.cursor), app.empty() ? kDumpStates : kDumpDevices);
+    bool more = false;
+    if (place.part == kDumpDevices) {
+        more = dump_devices(app, limit, place.after, page);
+        if (!more) place = {kDumpBindings, 0};
     }
-    if (place.part == 'b') {
-        const pg::Result rows = select(kBindingsAfter, left + 1);
-        bool more = false;
-        for (int row = 0; row < rows.rows();) {
-            if (left == 0) {
-                more = true;
-                break;
-            }
-            storage::BindingRecord binding{rows.bytes(row, 1), {}};
-            place.after = rows.number(row, 0);
-            for (; row < rows.rows() && rows.number(row, 0) == place.after; ++row)
-                binding.topics.push_back(rows.bytes(row, 2));
-            page.add(binding);
-            --left;
-        }
-        page.flush();
-        if (more) storage::put_cursor(place.text(), &end);
-        return;
-    }
-    const pg::Result rows = select(kKvAfter, left + 1);
-    for (int row = 0; row < std::min(rows.rows(), left); ++row) {
-        place.after = rows.number(row, 0);
-        page.add(storage::StateRecord{rows.bytes(row, 1), rows.bytes(row, 3), rows.number(row, 2)});
-    }
+    if (place.part == kDumpBindings) more = dump_bindings(app, limit, place.after, page);
+    if (place.part == kDumpStates) more = dump_states(limit, place.after, page);
     page.flush();
-    if (rows.rows() > left) storage::put_cursor(place.text(), &end);
+    if (more) storage::put_cursor(place.text(), &end);
 }
 
-void Store::add_devices(const pg::Result& rows, int n, storage::DumpPage& page, pg::Deadline deadline) {
-    const TopicNames names = names_in(rows, 0, deadline);
-    for (int i = 0; i < n; ++i) {
+pg::Result Store::rows_after(App app, std::string_view sql, int64_t after, int64_t most) {
+    const pg::Deadline deadline = until();
+    return reads_->primary().with(deadline, [&](pg::Connection& connection) {
+        Params params;
+        if (!app.empty()) {
+            const auto number = names_.find_app(connection, app, deadline);
+            if (!number) return pg::Result();
+            params.number4(number->number);
+        }
+        return connection.run(sql, params.number(after).number(most), deadline);
+    });
+}
+
+// Each of these adds what comes after `after` until the page is full, and moves `after` along. True: there is more.
+bool Store::dump_devices(App app, uint32_t limit, int64_t& after, storage::DumpPage& page) {
+    const pg::Result rows = rows_after(app, kDevicesAfter, after, int64_t{limit} + 1);
+    const TopicNames names = names_in(rows, 0, until());
+    for (int i = 0; i < rows.rows(); ++i) {
+        if (page.is_full()) return true;
         const Row row(rows, i);
         const Hash token_hash = row.token_hash();
         const Hash identity = row.identity();
-        const auto bytes = [](const Hash& hash) {
-            return std::string_view(reinterpret_cast<const char*>(hash.data()), hash.size());
-        };
-        storage::DeviceRecord record;
-        record.key = row.key();
-        record.created = row.created();
-        record.updated = row.updated();
-        record.registered = row.registered();
-        record.variant = row.variant();
-        record.provider = row.provider();
-        record.token = row.token();
-        record.data = row.data();
-        record.user = row.user();
-        record.platform = row.platform();
-        record.timezone = row.timezone();
-        record.locale = row.locale();
-        record.meta = row.meta();
-        record.token_hash = bytes(token_hash);
-        record.identity_hash = bytes(identity);
-        for (const auto& [name, origins] : named_topics(row.topics(), names)) record.topics.emplace_back(name, origins);
-        page.add(record);
+        page.add(record_of(row, token_hash, identity, names));
+        after = row.key();
     }
+    return false;
+}
+
+bool Store::dump_bindings(App app, uint32_t limit, int64_t& after, storage::DumpPage& page) {
+    const pg::Result rows = rows_after(app, kBindingsAfter, after, int64_t{limit} + 1);
+    for (int row = 0; row < rows.rows();) {
+        if (page.is_full()) return true;
+        storage::BindingRecord binding{rows.bytes(row, 1), {}};
+        after = rows.number(row, 0);
+        for (; row < rows.rows() && rows.number(row, 0) == after; ++row) binding.topics.push_back(rows.bytes(row, 2));
+        page.add(binding);
+    }
+    return false;
+}
+
+bool Store::dump_states(uint32_t limit, int64_t& after, storage::DumpPage& page) {
+    const pg::Result rows = rows_after({}, kKvAfter, after, int64_t{limit} + 1);
+    for (int row = 0; row < rows.rows(); ++row) {
+        if (page.is_full()) return true;
+        after = rows.number(row, 0);
+        page.add(storage::StateRecord{rows.bytes(row, 1), rows.bytes(row, 3), rows.number(row, 2)});
+    }
+    return false;
 }
 
 void Store::load(App app, Rows<belfry_str> records) {

@@ -2,6 +2,7 @@
 #include "storage_pg/readers.h"
 
 #include <algorithm>
+#include <csignal>
 
 namespace belfry::storage_pg {
 
@@ -9,9 +10,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kNoteEvery{500};
 constexpr milliseconds kLookEvery{500};
-constexpr milliseconds kSetAside{1000};
+constexpr milliseconds kLookTime{2000};
 
 constexpr const char* kWritten = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
 constexpr const char* kReplayed = "SELECT pg_wal_lsn_diff(coalesce(pg_last_wal_replay_lsn(), '0/0'), '0/0')::bigint";
@@ -35,45 +35,63 @@ Readers::Readers(pg::Address primary, std::vector<pg::Address> replicas, uint32_
     : primary_(std::move(primary), connections), max_lag_(max_lag), notes_(max_lag * 2) {
     for (pg::Address& replica : replicas)
         replicas_.push_back(std::make_unique<Replica>(std::move(replica), connections));
+    if (replicas_.empty()) return;
+    // Signals are for the host's threads.
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    watcher_ = std::thread([this] { watch(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-bool Readers::is_fresh(Replica& replica, pg::Deadline deadline) {
-    try {
-        const pg::Deadline now = pg::Clock::now();
-        if (now >= note_again_) {
-            note_again_ = now + kNoteEvery;
-            notes_.note(now, primary_.with(deadline, [&](pg::Connection& connection) {
-                return connection.run(kWritten, {}, deadline).number(0, 0);
-            }));
-        }
-        const int64_t replayed = replica.pool.with(
-            deadline, [&](pg::Connection& connection) { return connection.run(kReplayed, {}, deadline).number(0, 0); });
-        return notes_.lag(pg::Clock::now(), replayed) < max_lag_;
-    } catch (const Refused&) {
-        return false;
+Readers::~Readers() {
+    {
+        const std::lock_guard hold(mutex_);
+        stopping_ = true;
+    }
+    stopped_.notify_all();
+    if (watcher_.joinable()) watcher_.join();
+}
+
+void Readers::watch() {
+    std::unique_lock hold(mutex_);
+    while (!stopping_) {
+        hold.unlock();
+        look();
+        hold.lock();
+        stopped_.wait_for(hold, kLookEvery, [this] { return stopping_; });
     }
 }
 
-// Takes turns. Whoever finds that it is time to look does so while the others wait: half a dozen milliseconds a second.
-Readers::Replica* Readers::fresh_replica(pg::Deadline deadline) {
-    if (replicas_.empty()) return nullptr;
-    const std::lock_guard hold(mutex_);
+void Readers::look() {
+    const auto position = [](pg::Pool& pool, const char* sql) {
+        const pg::Deadline deadline = pg::Clock::now() + kLookTime;
+        return pool.with(deadline,
+                         [&](pg::Connection& connection) { return connection.run(sql, {}, deadline).number(0, 0); });
+    };
+    try {
+        const pg::Deadline at = pg::Clock::now();
+        notes_.note(at, position(primary_, kWritten));
+    } catch (const std::exception&) {
+        // Without a new note the replicas grow stale, as they should: nobody knows what they miss.
+    }
+    for (const auto& replica : replicas_) {
+        try {
+            const int64_t replayed = position(replica->pool, kReplayed);
+            replica->fresh = notes_.lag(pg::Clock::now(), replayed) < max_lag_;
+        } catch (const std::exception&) {
+            replica->fresh = false;
+        }
+    }
+}
+
+// They take turns.
+Readers::Replica* Readers::fresh_replica() noexcept {
     for (size_t i = 0; i < replicas_.size(); ++i) {
         Replica& replica = *replicas_[turn_++ % replicas_.size()];
-        const pg::Deadline now = pg::Clock::now();
-        if (now >= replica.look_again) {
-            replica.fresh = is_fresh(replica, std::min(deadline, now + kSetAside));
-            replica.look_again = pg::Clock::now() + kLookEvery;
-        }
         if (replica.fresh) return &replica;
     }
     return nullptr;
-}
-
-void Readers::set_aside(Replica& replica) {
-    const std::lock_guard hold(mutex_);
-    replica.fresh = false;
-    replica.look_again = pg::Clock::now() + kSetAside;
 }
 
 }  // namespace belfry::storage_pg

@@ -2,15 +2,19 @@
 // Where reads go: to the primary what must see its own writes, to a fresh replica what fans out.
 //
 // A replica is fresh as long as it has replayed what the primary had written max_lag ago: the primary's position in its
-// log is noted once a second, and a replica's position is looked up among these notes. Needs no rights and no clock but
-// ours.
+// log is noted twice a second, and a replica's position is looked up among these notes. Needs no rights and no clock
+// but ours.
 //
-// Threads: [any].  Owner: Store.
+// Threads: [any]; a watcher of its own where there are replicas, so that no read waits for a look at one.  Owner:
+// Store.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "pg/pool.h"
@@ -38,18 +42,21 @@ class Readers {
 public:
     Readers(pg::Address primary, std::vector<pg::Address> replicas, uint32_t connections,
             std::chrono::milliseconds max_lag);
+    ~Readers();
+    Readers(const Readers&) = delete;
+    Readers& operator=(const Readers&) = delete;
 
     pg::Pool& primary() noexcept { return primary_; }
 
     // Calls fn(Connection&) on a fresh replica if there is one; on the primary if not, or if the replica fails.
     template <class Fn>
     auto with_any(pg::Deadline deadline, Fn&& fn) {
-        if (Replica* replica = fresh_replica(deadline)) {
+        if (Replica* replica = fresh_replica()) {
             try {
                 return replica->pool.with(deadline, fn);
             } catch (const Refused&) {
                 // Cancelled by recovery, gone, or busy: the primary answers, and decides what is an error.
-                set_aside(*replica);
+                replica->fresh = false;
             }
         }
         return primary_.with(deadline, fn);
@@ -59,20 +66,21 @@ private:
     struct Replica {
         Replica(pg::Address address, uint32_t most) : pool(std::move(address), most) {}
         pg::Pool pool;
-        bool fresh = false;
-        pg::Deadline look_again{};
+        std::atomic<bool> fresh{false};
     };
-    Replica* fresh_replica(pg::Deadline deadline);
-    void set_aside(Replica& replica);
-    bool is_fresh(Replica& replica, pg::Deadline deadline);
+    Replica* fresh_replica() noexcept;
+    void watch();
+    void look();
 
     pg::Pool primary_;
     std::vector<std::unique_ptr<Replica>> replicas_;
     const std::chrono::milliseconds max_lag_;
-    std::mutex mutex_;  // of what follows, and of a replica's state
-    LagNotes notes_;
-    pg::Deadline note_again_{};
-    size_t turn_ = 0;
+    std::atomic<size_t> turn_{0};
+    LagNotes notes_;  // the watcher's
+    std::mutex mutex_;
+    std::condition_variable stopped_;
+    bool stopping_ = false;
+    std::thread watcher_;
 };
 
 }  // namespace belfry::storage_pg

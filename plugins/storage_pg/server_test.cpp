@@ -113,8 +113,18 @@ protected:
 TEST_F(StoragePg, AFreshReplicaIsReadAndAStaleOneIsNot) {
     open(R"(,"max_lag_ms":1500,"replicas":[")" + std::string(kNowhere) + R"(",")" + kStandby + R"("])");
     ASSERT_EQ(register_some(0, 100), BELFRY_OK) << why_.text;
-    ASSERT_TRUE(comes_to(100, 5s)) << why_.text;
     pg::Connection standby{pg::Address(kStandby)};
+    const auto has_read = [&] {
+        return standby
+                   .run(
+                       "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'belfry' AND pid <> "
+                       "pg_backend_pid() AND query LIKE '%FROM subscription%'",
+                       {}, soon())
+                   .number(0, 0) > 0;
+    };
+    for (const auto end = pg::Clock::now() + 5s; !has_read() && pg::Clock::now() < end;) EXPECT_EQ(members(), 100);
+    ASSERT_TRUE(has_read()) << "no scan came to the replica";
+    ASSERT_TRUE(comes_to(100, 5s)) << why_.text;
     standby.run("SELECT pg_wal_replay_pause()", {}, soon());
     ASSERT_EQ(register_some(100, 150), BELFRY_OK) << why_.text;
     EXPECT_EQ(members(), 100) << "the replica does not have the later ones, and is fresh enough to be read";

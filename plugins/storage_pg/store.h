@@ -88,7 +88,10 @@ private:
               pg::Deadline deadline, const Visit& visit);
     // Names of all topics of the rows (kWide), which begin at column `at`.
     std::unordered_map<int64_t, std::string> names_in(const pg::Result& rows, int at, pg::Deadline deadline);
-    void add_devices(const pg::Result& rows, int n, storage::DumpPage& page, pg::Deadline deadline);
+    pg::Result rows_after(App app, std::string_view sql, int64_t after, int64_t most);
+    bool dump_devices(App app, uint32_t limit, int64_t& after, storage::DumpPage& page);
+    bool dump_bindings(App app, uint32_t limit, int64_t& after, storage::DumpPage& page);
+    bool dump_states(uint32_t limit, int64_t& after, storage::DumpPage& page);
     void load_app(App app, const std::vector<storage::DeviceRecord>& devices,
                   const std::vector<storage::BindingRecord>& bindings);
     void load_states(const std::vector<storage::StateRecord>& states);

@@ -111,6 +111,6 @@ class Postgres(EndToEnd):
 
 if __name__ == "__main__":
     if folder_of_programs() is None:
-        print("skipped: no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev setup")
+        print("skipped: no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev test")
         sys.exit(SKIPPED)
     unittest.main()

@@ -56,7 +56,7 @@ class Cluster:
     def __init__(self, durable=False, settings=None):
         self.programs = folder_of_programs()
         if self.programs is None:
-            raise FileNotFoundError("no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev setup")
+            raise FileNotFoundError("no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev test")
         self.user = unprivileged_user()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="belfry-pg-"))
         self.port = free_port()

@@ -221,8 +221,8 @@ void Connection::take(PGresult* raw, std::vector<Result>& results, std::unique_p
     const char* text = PQresultErrorField(raw, PG_DIAG_MESSAGE_PRIMARY);
     const std::string_view code = state != nullptr ? state : "";
     failure = std::make_unique<Failure>(code, text != nullptr ? text : PQresultErrorMessage(raw));
-    // An administrator's shutdown or a crash of a neighbour ends the session behind this answer.
-    if (code.starts_with("57P") || code.empty()) broken_ = true;
+    // The session ends behind this answer, or leads to a server that is no primary any more.
+    if (failure->lost_server()) broken_ = true;
 }
 
 void Connection::wait(bool for_writing, Deadline deadline) {

@@ -83,6 +83,10 @@ Failure connect_failure(const std::string& server, const std::string& words) {
     return {state, "cannot connect to " + server + ": " + words};
 }
 
+bool Failure::lost_server() const noexcept {
+    return state_.empty() || state_.starts_with("57P") || state_ == "25006";
+}
+
 bool Failure::lost_race() const noexcept {
     return state_ == "40001" || state_ == "40P01" || state_ == "23505";
 }

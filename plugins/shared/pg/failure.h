@@ -16,7 +16,8 @@ public:
     // `state`: the five characters of SQLSTATE; empty when the connection broke.
     Failure(std::string_view state, const std::string& text);
     const std::string& state() const noexcept { return state_; }
-    bool lost_connection() const noexcept { return state_.empty(); }
+    // The connection broke, the server shuts down, or it became a standby: a fresh connection may do.
+    bool lost_server() const noexcept;
     // The transaction met another one; the same again may succeed at once.
     bool lost_race() const noexcept;
 

@@ -82,8 +82,7 @@ bool Pool::may_try_again(const Failure& failure, int tries, Deadline deadline) {
         std::this_thread::sleep_for(jittered(milliseconds(std::min(tries, 10))));
         return true;
     }
-    const bool died = failure.lost_connection() || failure.state().starts_with("57P");
-    if (!died || tries >= kConnectionTries) return false;
+    if (!failure.lost_server() || tries >= kConnectionTries) return false;
     const std::lock_guard hold(mutex_);
     idle_.clear();
     return true;

@@ -23,12 +23,13 @@ TEST(PgFailure, SqlStatesBecomeWhatTheHostDoesNext) {
     EXPECT_EQ(code_of("XX001"), BELFRY_CORRUPT);
 }
 
-TEST(PgFailure, RacesAndLostConnectionsAreToldApart) {
+TEST(PgFailure, RacesAndLostServersAreToldApart) {
     EXPECT_TRUE(Failure("40P01", "deadlock").lost_race());
     EXPECT_TRUE(Failure("23505", "twice").lost_race());
     EXPECT_FALSE(Failure("53100", "full").lost_race());
-    EXPECT_TRUE(Failure("", "gone").lost_connection());
-    EXPECT_FALSE(Failure("57P01", "shutdown").lost_connection());
+    for (const char* state : {"", "57P01", "57P03", "25006"})
+        EXPECT_TRUE(Failure(state, "gone").lost_server()) << state;
+    EXPECT_FALSE(Failure("57014", "timeout").lost_server());
 }
 
 TEST(PgFailure, TextsAreOneLineWithAdvice) {
