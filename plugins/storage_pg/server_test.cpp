@@ -49,6 +49,8 @@ protected:
         pg::Connection(pg::Address(kPrimary)).run("DROP SCHEMA IF EXISTS \"" + schema_ + "\" CASCADE", {}, soon());
     }
 
+    // The row looks at the token.
+    static belfry_registration row_of(std::string&& token) = delete;
     static belfry_registration row_of(const std::string& token) {
         static const belfry_str topic = str("news");
         auto row = sized<belfry_registration>();
@@ -138,7 +140,8 @@ TEST_F(StoragePg, WhatAReplicaSaysCannotRemoveAFresherToken) {
     open(R"(,"replicas":[")" + kStandby + R"("])");
     int64_t key = -1;
     ASSERT_EQ(register_some(7, 8, &key), BELFRY_OK) << why_.text;
-    auto row = row_of("token-fresh");
+    const std::string fresh = "token-fresh";
+    auto row = row_of(fresh);
     row.key = key;
     ASSERT_EQ(collect<belfry_registered>(
                   [&](belfry_emit emit, void* ctx) {
