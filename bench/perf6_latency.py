@@ -63,9 +63,15 @@ class Pushes:
     def run(self, go_on):
         """Pushes until go_on() is false: lists of (request to answer, request to provider) in ms."""
         self.forget()
-        times, began, first = {}, time.monotonic(), self.next_length
+        times, failures, began, first = {}, [], time.monotonic(), self.next_length
 
         def client():
+            try:
+                pushes()
+            except Exception as failure:  # raised again below: a thread's own would only be printed
+                failures.append(failure)
+
+        def pushes():
             connection = self.connect()
             while go_on():
                 with self.lock:
@@ -81,6 +87,8 @@ class Pushes:
             thread.start()
         for thread in threads:
             thread.join()
+        if failures:
+            raise failures[0]
         arrived = {size - self.zero: at for size, at in self.notes(len(times))}
         assert len(arrived) == len(times), f"{len(times)} pushes, {len(arrived)} arrived"
         return [((answered - sent) / 1e6, (arrived[length] - sent) / 1e6) for length, (sent, answered) in times.items()]
@@ -102,7 +110,7 @@ def figures(samples):
 def under_broadcast(scene, pushes, at_least_s):
     """Samples while broadcasts run one after the other, and how many deliveries a minute they made."""
     done = threading.Event()
-    seconds, planned = [], []
+    seconds, planned, failures = [], [], []
 
     def broadcast():
         try:
@@ -111,6 +119,8 @@ def under_broadcast(scene, pushes, at_least_s):
                 assert sum(row["n"] for row in status["outcomes"] if row["outcome"] == "accepted") == status["planned"], status
                 seconds.append(took)
                 planned.append(status["planned"])
+        except Exception as failure:
+            failures.append(failure)
         finally:
             done.set()
 
@@ -118,6 +128,8 @@ def under_broadcast(scene, pushes, at_least_s):
     thread.start()
     samples = pushes.run(lambda: not done.is_set())
     thread.join()
+    if failures:
+        raise failures[0]
     return samples, sum(planned) / sum(seconds) * 60
 
 

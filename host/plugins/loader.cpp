@@ -212,8 +212,9 @@ Result<std::shared_ptr<const LoadedPlugin>> Loader::load(const std::string& name
                        std::to_string(builds) + " builds of it are in this process already, and none can be unloaded",
                        "restart Belfry to load another one");
     }
-    for (const std::string& warning : examined->warnings)
-        log_.warning("plugin file", {{"plugin", name}, {"warning", warning}});
+    for (const std::string& warning : examined->warnings) {
+        if (warned_.insert(warning).second) log_.warning("plugin file", {{"plugin", name}, {"warning", warning}});
+    }
     const Result<std::string> copy = admit(*examined);
     if (!copy) return copy.error();
     Result<std::shared_ptr<const LoadedPlugin>> opened = open(std::move(*examined), *copy);

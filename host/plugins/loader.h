@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,7 +92,8 @@ private:
     const LoaderOptions options_;
     HostFactory& hosts_;
     const Logger log_;
-    mutable std::mutex mutex_;                                           // one load at a time; guards loaded_
+    mutable std::mutex mutex_;                                           // one load at a time; guards what follows
+    std::set<std::string> warned_;                                       // said already: plugins share folders
     std::map<std::string, std::shared_ptr<const LoadedPlugin>> loaded_;  // by sha256 of file and manifest
 };
 

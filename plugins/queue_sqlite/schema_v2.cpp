@@ -52,8 +52,18 @@ void set_counter(Database& database, std::string_view name, int64_t value) {
     database.prepare("INSERT INTO counter (name, value) VALUES (?1,?2)").with(name, value).run();
 }
 
+// Entries that are sorted together, so that neighbours share pages; a file may have millions.
+constexpr size_t kUidsTogether = 65'536;
+
+void file_uids(std::vector<UidEntry>& entries, Statement& insert) {
+    std::sort(entries.begin(), entries.end(), [](const UidEntry& a, const UidEntry& b) { return a.hash < b.hash; });
+    for (const UidEntry& entry : entries) insert.with(entry.hash, entry.ref.ref, entry.ref.member).run();
+    entries.clear();
+}
+
 // All entries, and the fingerprints of pushes.
-std::vector<UidEntry> read_uids(Database& database, int64_t seed) {
+void convert_uids(Database& database, int64_t seed) {
+    Statement insert = database.prepare("INSERT INTO uid (hash, ref, member) VALUES (?,?,?)");
     Statement rows = database.prepare("SELECT key, fingerprint, ref, member FROM uid_1");
     Statement set = database.prepare("UPDATE push SET fingerprint=?2 WHERE id=?1");
     std::vector<UidEntry> entries;
@@ -66,8 +76,9 @@ std::vector<UidEntry> read_uids(Database& database, int64_t seed) {
         const UidRef ref{rows.integer(2), static_cast<int32_t>(rows.integer(3))};
         entries.push_back({hash_of_uid(seed, app, key), ref});
         if (ref.member < 0) set.with(ref.ref, Blob(rows.blob(1))).run();
+        if (entries.size() == kUidsTogether) file_uids(entries, insert);
     }
-    return entries;
+    file_uids(entries, insert);
 }
 
 void convert_bundles(Database& database) {
@@ -94,10 +105,7 @@ void convert_to_version_2(Database& database) {
     std::random_device random;
     const auto seed = static_cast<int64_t>(uint64_t{random()} << 32 | random());
     set_counter(database, "uid_seed", seed);
-    std::vector<UidEntry> entries = read_uids(database, seed);
-    std::sort(entries.begin(), entries.end(), [](const UidEntry& a, const UidEntry& b) { return a.hash < b.hash; });
-    Statement insert = database.prepare("INSERT INTO uid (hash, ref, member) VALUES (?,?,?)");
-    for (const UidEntry& entry : entries) insert.with(entry.hash, entry.ref.ref, entry.ref.member).run();
+    convert_uids(database, seed);
     convert_bundles(database);
     database.execute("DROP TABLE uid_1");
     // Ids below the reserved block are all in the table now.

@@ -77,22 +77,29 @@ void Reader::dump(std::string_view app, const belfry_paging& paging, belfry_emit
 // Each of these answers where the page ended; nothing if its part is through.
 std::optional<DumpPlace> Reader::dump_state(const DumpPlace& from, DumpPage& page) {
     const Snapshot snapshot(*this);
-    std::vector<std::string> keys;
-    // If the key of the cursor is gone, the one behind it has taken its rank.
-    size_t start = from.at.rank;
-    const sqlite::ResetAtEnd reset(kv_keys_);
-    kv_keys_.with(std::string_view());
-    while (kv_keys_.step()) {
-        keys.emplace_back(kv_keys_.text(0));
-        if (from.at.owner >= 0 && hash_of(keys.back()) == from.at.hash) start = keys.size();
-    }
-    for (size_t i = start; i < keys.size(); ++i) {
-        if (page.is_full())
-            return DumpPlace{DumpPlace::kState, {0, static_cast<uint32_t>(i - 1), hash_of(keys[i - 1])}};
-        const sqlite::ResetAtEnd again(kv_);
-        if (kv_.with(std::string_view(keys[i])).step()) page.add(StateRecord{keys[i], kv_.blob(0), kv_.integer(1)});
+    uint32_t rank = from.at.owner < 0 ? 0 : state_rank_after(from.at);
+    const sqlite::ResetAtEnd reset(kv_from_);
+    kv_from_.with(rank);
+    for (uint64_t last = 0; kv_from_.step(); ++rank) {
+        if (page.is_full()) return DumpPlace{DumpPlace::kState, {0, rank - 1, last}};
+        const std::string_view key = kv_from_.text(0);
+        last = hash_of(key);
+        page.add(StateRecord{key, kv_from_.blob(1), kv_from_.integer(2)});
     }
     return std::nullopt;
+}
+
+// Keys can be too long for a cursor, which has the rank of the last one and its hash. Others may have come or gone
+// before it since; if it is gone itself, the one behind it has taken its rank.
+uint32_t Reader::state_rank_after(const PairCursor& last) {
+    const sqlite::ResetAtEnd reset(kv_keys_);
+    kv_keys_.with(last.rank, 1);
+    if (kv_keys_.step() && hash_of(kv_keys_.text(0)) == last.hash) return last.rank + 1;
+    kv_keys_.with(0, -1);
+    for (uint32_t rank = 0; kv_keys_.step(); ++rank) {
+        if (hash_of(kv_keys_.text(0)) == last.hash) return rank + 1;
+    }
+    return last.rank;
 }
 
 std::optional<DumpPlace> Reader::dump_devices(std::string_view app, int64_t after, DumpPage& page) {

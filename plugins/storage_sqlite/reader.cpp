@@ -32,7 +32,9 @@ Reader::Reader(const std::string& path, uint32_t cache_kib)
       topic_(database_->prepare("SELECT id FROM topic WHERE app = ?1 AND name = ?2")),
       topic_name_(database_->prepare("SELECT name FROM topic WHERE id = ?1")),
       kv_(database_->prepare("SELECT value, version FROM kv WHERE key = ?1")),
-      kv_keys_(database_->prepare("SELECT key FROM kv WHERE key >= ?1 ORDER BY key")),
+      kv_keys_(database_->prepare("SELECT key FROM kv WHERE key >= '' ORDER BY key LIMIT ?2 OFFSET ?1")),
+      kv_from_(
+          database_->prepare("SELECT key, value, version FROM kv WHERE key >= '' ORDER BY key LIMIT -1 OFFSET ?1")),
       inactive_(database_->prepare(
           "SELECT key, max(registered, updated) FROM device WHERE app = ?1 AND key > ?2 ORDER BY key LIMIT ?3")),
       narrow_by_key_(database_->prepare(select(kNarrowColumns, "WHERE app = ?1 AND key = ?2"))),

@@ -114,6 +114,7 @@ private:
     std::string bound_user_name(std::string_view app, int64_t number);
 
     // Each answers where the page ended; nothing if its part is through.
+    uint32_t state_rank_after(const PairCursor& last);
     std::optional<DumpPlace> dump_state(const DumpPlace& from, DumpPage& page);
     std::optional<DumpPlace> dump_devices(std::string_view app, int64_t after, DumpPage& page);
     std::optional<DumpPlace> dump_bindings(std::string_view app, int64_t last, DumpPage& page);
@@ -134,7 +135,7 @@ private:
     std::unique_ptr<sqlite::Database> database_;
     Words words_;
     RowBatch batch_;
-    sqlite::Statement app_, topic_, topic_name_, kv_, kv_keys_, inactive_;
+    sqlite::Statement app_, topic_, topic_name_, kv_, kv_keys_, kv_from_, inactive_;
     sqlite::Statement narrow_by_key_, wide_by_key_, key_by_identity_;
     sqlite::Statement scan_topic_, scan_narrow_, scan_wide_;
     sqlite::Statement app_keys_, user_keys_, topic_keys_;  // key, traits after a key

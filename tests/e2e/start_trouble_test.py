@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong at start, one clear line each, and what goes wrong with plugins stops only them."""
 import hashlib
+import json
 import os
 import pathlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 import unittest
 
 from harness import BUILD, Process, Server, Simulator, Trouble, http
@@ -136,6 +140,48 @@ class StartTrouble(unittest.TestCase):
                     "recipient": {"fcm_tokens": ["ok-1"]}, "notification": {"fcm": {"message": {"data": {"a": "b"}}}}})
                 self.assertIn("error", refused)
 
+    def test_a_folder_that_others_may_write_to_is_named_once(self):
+        plugins = self.server.folder / "shared"
+        shutil.copytree(BUILD / "plugins", plugins, ignore=lambda _, names: [n for n in names if not n.endswith((".so", ".json"))])
+        plugins.chmod(0o775)
+        self.assertEqual(self.restarted_with(str(BUILD.resolve() / "plugins"), str(plugins)), "")
+        lines = [line for line in self.server.process.log.read_text().splitlines() if f"{plugins}: " in line]
+        self.assertEqual(len(lines), 1, lines)
+
+    def transport(self, method, params):
+        """(status, Retry-After or None, code) in transport mode."""
+        request = urllib.request.Request(f"{self.server.url}/api/{method}", json.dumps(params).encode(),
+                                         {"X-API-Key": self.server.KEY, "X-Centrifugo-Error-Mode": "transport"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, None, 0
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers.get("Retry-After"), json.loads(refused.read())["code"]
+
+    PUSH = {"recipient": {"fcm_tokens": ["ok-later"]}, "notification": {"fcm": {"message": {"data": {"a": "b"}}}}}
+
+    def test_a_full_backlog_is_too_many_requests_until_there_is_room(self):
+        self.assertEqual(self.restarted_with("[providers.fcm]", "[queue]\nbacklog_max = 3\n[providers.fcm]"), "")
+        later = {**self.PUSH, "send_at": int(time.time()) + 3600}
+        for uid in ("one", "two", "three"):
+            self.server.result("send_push_notification", {**later, "uid": uid})
+        self.assertEqual(self.server.call("send_push_notification", later)["error"]["code"], 111)
+        status, retry_after, code = self.transport("send_push_notification", later)
+        self.assertEqual((status, code), (429, 111))
+        self.assertGreaterEqual(int(retry_after), 1)
+        self.server.result("send_push_notification", {**later, "uid": "two"})  # was accepted: the same answer
+        self.server.result("cancel_push", {"uid": "two"})
+        self.server.result("send_push_notification", {**later, "uid": "four"})
+
+    def test_a_storage_that_somebody_else_holds_is_503_and_heals(self):
+        device = {"provider": "fcm", "token": "ok-held"}
+        stranger = sqlite3.connect(next(self.server.folder.rglob("storage.db")), isolation_level=None)
+        stranger.execute("BEGIN IMMEDIATE")
+        self.assertEqual(self.transport("device_register", device)[::2], (503, 100))
+        stranger.execute("ROLLBACK")
+        stranger.close()
+        self.assertEqual(self.transport("device_register", device)[0], 200)
+
     def fill(self):
         """Registers devices until the storage refuses: (tokens that were acknowledged, the refusal)."""
         stored = []
@@ -171,6 +217,18 @@ class StartTrouble(unittest.TestCase):
         stored, refused = self.fill()
         self.assertEqual(refused["code"], 100)
         self.assertRegex(refused["message"], "full|disk")
+        # A checkpoint may have made some room again.
+        for i in range(1000):
+            token = f"ok-more-{i}-" + "x" * 3000
+            answer = self.transport("device_register", {"provider": "fcm", "token": token, "topics": ["full"]})
+            if answer[0] != 200:
+                break
+            stored.append(token)
+        self.assertEqual(answer[::2], (507, 100))
+        pushes = ({**self.PUSH, "notification": {"fcm": {"message": {"data": {"a": "x" * 3000}}}}, "uid": f"push-{i}", "send_at": int(time.time()) + 3600}
+                  for i in range(3000))
+        refusal = next(answer for answer in (self.transport("send_push_notification", push) for push in pushes) if answer[0] != 200)
+        self.assertEqual(refusal[::2], (507, 100))
         self.assertEqual(http("GET", self.server.url + "/health")[0], 200)
         self.assertEqual(sorted(self.listed()), sorted(stored))
         (inside / "ballast").unlink()

@@ -23,11 +23,13 @@ struct BufferedFile {
     int used;
 
     sqlite3_file* below() noexcept { return reinterpret_cast<sqlite3_file*>(this + 1); }
-    // What cannot be written is forgotten: SQLite takes the transaction back then.
+    // What cannot be written is kept until it can be, or until forget(): SQLite counts on every frame it has handed
+    // over.
     int flush() noexcept {
-        const int n = used;
-        used = 0;
-        return n == 0 ? SQLITE_OK : below()->pMethods->xWrite(below(), bytes, n, at);
+        if (used == 0) return SQLITE_OK;
+        const int code = below()->pMethods->xWrite(below(), bytes, used, at);
+        if (code == SQLITE_OK) used = 0;
+        return code;
     }
 };
 

@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "sqlite/database.h"
+#include "sqlite/failure.h"
+#include "sqlite/faulty_disk.h"
 
 namespace belfry::sqlite {
 namespace {
@@ -105,6 +107,28 @@ TEST_F(BufferedWal, ReadersSeeWholeCommits) {
     looking.join();
     EXPECT_EQ(torn, 0);
     EXPECT_EQ(reader->value("PRAGMA integrity_check"), "ok");
+}
+
+TEST_F(BufferedWal, ARefusedWriteOfSpilledFramesLeavesTheFileWhole) {
+    FaultyDisk disk;
+    auto database = writer(file(), true, 64);
+    insert(*database, 400);
+    for (const int code : {SQLITE_FULL, SQLITE_IOERR_WRITE}) {
+        Transaction transaction(*database);
+        for (int i = 1; i <= 60; ++i)
+            database->execute("UPDATE t SET b = zeroblob(2500) WHERE a = " + std::to_string(i));  // spills
+        disk.refuse_writes_after(0, code);
+        // Reads what was spilled, which must be written before.
+        EXPECT_THROW(database->value("SELECT count(*) FROM t WHERE length(b) = 2500"), Failure);
+        disk.heal();
+        EXPECT_FALSE(database->in_transaction()) << "SQLite goes on without what was refused";
+    }
+    insert(*database, 5);
+    EXPECT_EQ(database->value("SELECT count(*) FROM t WHERE length(b) = 3000"), "405");
+    database.reset();
+    database = writer(file(), false);
+    EXPECT_EQ(database->value("SELECT count(*) FROM t WHERE length(b) = 3000"), "405");
+    EXPECT_EQ(database->value("PRAGMA integrity_check"), "ok");
 }
 
 TEST_F(BufferedWal, LargeTransactionsSpillAndAreTakenBackWhole) {
