@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 
 namespace belfry::storage_pg {
 
@@ -26,9 +27,8 @@ void LagNotes::note(pg::Deadline at, int64_t position) {
 milliseconds LagNotes::lag(pg::Deadline now, int64_t position) const {
     const auto beyond =
         std::find_if(notes_.begin(), notes_.end(), [&](const Note& note) { return note.position > position; });
-    if (notes_.empty() || (beyond == notes_.begin() && now - beyond->at < kept_)) return kept_;
-    if (beyond == notes_.end()) return std::chrono::duration_cast<milliseconds>(now - notes_.back().at);
-    return std::chrono::duration_cast<milliseconds>(now - beyond->at);
+    if (beyond == notes_.begin()) return kept_;
+    return std::chrono::duration_cast<milliseconds>(now - std::prev(beyond)->at);
 }
 
 Readers::Readers(pg::Address primary, std::vector<pg::Address> replicas, uint32_t connections, milliseconds max_lag)

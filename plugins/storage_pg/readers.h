@@ -26,7 +26,8 @@ class LagNotes {
 public:
     explicit LagNotes(std::chrono::milliseconds kept) : kept_(kept) {}
     void note(pg::Deadline at, int64_t position);
-    // How long ago the primary moved beyond `position`; `kept` or more if nobody knows.
+    // How long ago the last note is that `position` has reached: nothing older is missing. `kept` or more if nobody
+    // knows.
     std::chrono::milliseconds lag(pg::Deadline now, int64_t position) const;
 
 private:

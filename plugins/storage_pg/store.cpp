@@ -20,7 +20,9 @@ void Store::start(int64_t) {
         address.schema = config_.schema;
         return address;
     };
-    const pg::Address primary = address_of(config_.dsn);
+    pg::Address primary = address_of(config_.dsn);
+    // After a failover behind a name, a reconnect may reach the old server, which takes no writes any more.
+    primary.parts.try_emplace("target_session_attrs", "read-write");
     std::vector<pg::Address> replicas;
     for (const Secret& replica : config_.replicas) replicas.push_back(address_of(replica));
     pg::migrate(primary, kComponent, migrations());

@@ -58,9 +58,9 @@ Address::Address(const std::string& dsn, const std::string& password) {
     char* error = nullptr;
     const std::unique_ptr<PQconninfoOption, FreeOptions> options(PQconninfoParse(dsn.c_str(), &error));
     if (!options) {
-        const std::string text = error != nullptr ? error : "out of memory";
-        PQfreemem(error);
-        throw Refused(BELFRY_CONFIG, "dsn", "not a PostgreSQL connection string: " + text.substr(0, text.find('\n')));
+        PQfreemem(error);  // it repeats the text, password and all
+        throw Refused(BELFRY_CONFIG, "dsn",
+                      "not a PostgreSQL connection string; write postgresql://user@host/database or key=value pairs");
     }
     for (const auto& [key, value] : kDefaults) parts[key] = value;
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
