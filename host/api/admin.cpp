@@ -104,6 +104,13 @@ void write_provider(JsonWriter& out, const delivery::ProviderStatus& p) {
     out.key("paused_platforms").integer(p.paused_platforms);
     if (!p.origins.empty()) write_origins(out, p.origins);
     if (p.credential_valid_ms >= 0) out.key("credential_valid_ms").integer(p.credential_valid_ms);
+    if (const auto& valid = p.credentials.certificate_valid_ms) out.key("certificate_valid_ms").integer(*valid);
+    if (const auto& skew = p.credentials.clock_skew_ms) out.key("clock_skew_ms").integer(*skew);
+    if (!p.credentials.notices.empty()) {
+        out.key("notices").open('[');
+        for (const std::string& notice : p.credentials.notices) out.text(notice);
+        out.close(']');
+    }
     out.text_unless_empty("last_error", p.last_error).integer_unless_zero("last_error_at", p.last_error_unix_ms / 1000);
     out.close('}');
 }

@@ -52,7 +52,16 @@ void InactiveCleanup::run() {
     }
 }
 
+void InactiveCleanup::set_apps(std::vector<std::string> apps) {
+    const std::lock_guard lock(mutex_);
+    next_apps_ = std::move(apps);
+}
+
 milliseconds InactiveCleanup::step() {
+    if (before_ms_ == 0) {
+        const std::lock_guard lock(mutex_);
+        if (auto next = std::exchange(next_apps_, std::nullopt)) apps_ = std::move(*next);
+    }
     if (apps_.empty()) return kBetweenRounds;
     if (before_ms_ == 0) before_ms_ = clock_.unix_ms() - max_age_.count();
     const Result<plugins::Expired> batch = storage_.expire(apps_[app_], before_ms_, kBatch);

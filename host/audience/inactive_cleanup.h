@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +32,8 @@ public:
 
     void start();
     void stop();
+    // [any] From the next round on.
+    void set_apps(std::vector<std::string> apps);
     // One batch; how long to rest before the next.
     std::chrono::milliseconds step();
 
@@ -38,7 +41,7 @@ private:
     void run();
     std::chrono::milliseconds finish_app();
 
-    const std::vector<std::string> apps_;
+    std::vector<std::string> apps_;
     const std::chrono::milliseconds max_age_;
     plugins::Storage& storage_;
     const Clock& clock_;
@@ -51,6 +54,7 @@ private:
     std::mutex mutex_;
     std::condition_variable stopped_;
     bool stopping_ = false;
+    std::optional<std::vector<std::string>> next_apps_;  // under mutex_
     std::thread thread_;
 };
 

@@ -96,6 +96,18 @@ TEST_F(Cleanup, GoesOnWhereItWasAfterTrouble) {
     EXPECT_TRUE(memory_.seen["b"].empty());
 }
 
+TEST_F(Cleanup, LooksAtAppsThatCameLater) {
+    cleanup_.step();
+    cleanup_.set_apps({"a", "b", "c"});
+    memory_.seen["c"] = {clock_.unix_ms() - 90 * kDayMs};
+    while (cleanup_.step() < std::chrono::minutes(5)) {
+    }
+    EXPECT_EQ(memory_.seen["c"].size(), 1U) << "a round ends as it began";
+    while (cleanup_.step() < std::chrono::minutes(5)) {
+    }
+    EXPECT_TRUE(memory_.seen["c"].empty());
+}
+
 TEST_F(Cleanup, StopsWhileItRests) {
     cleanup_.start();
     while (memory_.calls < 1) std::this_thread::yield();

@@ -133,6 +133,7 @@ std::string trouble_of(const Json& provider) {
     if (number(provider, "closed_ms") > 0) text += "; next try in " + shown_span(number(provider, "closed_ms"));
     if (provider.value("operator_must_act", false)) text += "; an operator must act";
     if (provider.value("deletions_stopped", false)) text += "; devices are not deleted: too many looked dead at once";
+    for (const Json& notice : provider.value("notices", Json::array())) text += "; " + notice.get<std::string>();
     for (const Json& origin : provider.value("origins", Json::array())) {
         text += "; " + origin.value("url", "") + " is " + origin.value("state", "");
         if (const std::string reason = origin.value("reason", ""); !reason.empty()) text += ": " + reason;

@@ -79,6 +79,13 @@ void Authorizer::reject(uint32_t number, uint64_t generation) {
         slot.rejected = true;
         const int64_t now = clock_.mono_ns();
         slot.next_try = std::max(now, slot.not_again_before);
+        if (const int64_t wait_ms = (slot.next_try - now) / kNsPerMs; wait_ms > 0) {
+            slot.reason =
+                "the provider refused the credential, and another may not be made yet; is this machine's "
+                "clock right?";
+            log_.warning("credential refused, deliveries wait for the next",
+                         {{"provider", instance_}, {"next_try_ms", wait_ms}});
+        }
         // A fresh credential that nobody ever accepted: making more of them will not help.
         if (slot.after_rejection && slot.proved < slot.generation) {
             Error why = error(ErrorCode::Unauthenticated, "the provider refuses a credential that was just renewed");

@@ -70,7 +70,11 @@ public:
 
     Status start() override;
     void stop() override;
-    Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner) override;
+    Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner,
+                           uint64_t per_minute) override;
+    void know(const std::string& name, plugins::HostFacts facts) override {
+        if (Gate* const gate = gates_.by_name(name)) gate->watch().know(std::move(facts));
+    }
     std::vector<ProviderStatus> providers() const override;
     Result<Accepted> accept(PushRequest&& request) override { return acceptor_.accept(std::move(request)); }
     Result<CancelResult> cancel(const std::string& app, const std::string& uid) override;
@@ -155,10 +159,11 @@ std::shared_ptr<Generation> CoreImpl::make_generation(const std::string& name, p
     return generation;
 }
 
-Status CoreImpl::switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner) {
+Status CoreImpl::switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner,
+                                 uint64_t per_minute) {
     Gate* gate = gates_.by_name(name);
     if (gate == nullptr) return error(ErrorCode::NotFound, "there is no provider \"" + name + "\"");
-    if (gate->pacer().per_minute() == 0) gate->pacer().set_rate(provider.per_minute_default());
+    gate->pacer().set_rate(per_minute != 0 ? per_minute : provider.per_minute_default());
     gate->switch_to(make_generation(name, provider, std::move(owner)));
     wakeup_.ring();
     return {};
@@ -313,7 +318,8 @@ Result<std::unique_ptr<Core>> make(const Options& options, plugins::Storage& sto
                                            clock, log, metrics);
     for (ProviderInstance& instance : providers) {
         if (instance.provider == nullptr) continue;
-        if (const Status switched = core->switch_provider(instance.name, *instance.provider, std::move(instance.owner));
+        if (const Status switched = core->switch_provider(instance.name, *instance.provider, std::move(instance.owner),
+                                                          instance.per_minute);
             !switched) {
             return switched.error();
         }

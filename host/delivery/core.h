@@ -18,6 +18,7 @@
 #include "delivery/gate.h"
 #include "delivery/options.h"
 #include "delivery/sender.h"
+#include "plugins/host_factory.h"
 #include "plugins/queue.h"
 #include "plugins/storage.h"
 
@@ -37,9 +38,12 @@ public:
     virtual Status start() = 0;
     // Blocks; see above. After it nothing of the plugins is in use any more.
     virtual void stop() = 0;
-    // A new generation of an instance takes over; pages in flight finish with the old one. NotFound: no such instance.
-    virtual Status switch_provider(const std::string& name, plugins::Provider& provider,
-                                   std::shared_ptr<void> owner) = 0;
+    // A new generation of an instance takes over, with its rate (0: the plugin's); pages in flight finish with the old
+    // one. NotFound: no such instance.
+    virtual Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner,
+                                   uint64_t per_minute) = 0;
+    // What the host saw of the credentials of an instance's generation in use.
+    virtual void know(const std::string& name, plugins::HostFacts facts) = 0;
 };
 
 // All arguments live longer than the core. Reads and writes gate numbers in the storage.

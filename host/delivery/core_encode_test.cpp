@@ -403,6 +403,21 @@ TEST_F(Sends, VerdictsMeanWhatTheyMeanElsewhere) {
     EXPECT_NE(sums.samples.at(0).find("REASON"), std::string::npos);
 }
 
+TEST_F(Sends, OverloadNarrowsTheWindowAsElsewhere) {
+    std::atomic<int> first{1};
+    provider().sending = [&](const belfry_item&) {
+        return first-- > 0 ? answer(BELFRY_THROTTLED, BELFRY_SCOPE_INSTANCE, 0, 20) : ScriptedReply{};
+    };
+    rig.add_devices(4);
+    rig.start();
+    const uint32_t whole = rig.core->providers()[0].window;
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 4);
+    EXPECT_LT(rig.core->providers()[0].window, whole);
+    EXPECT_EQ(rig.core->providers()[0].state, GateState::Open);
+}
+
 TEST_F(Sends, AFailedCallCountsAsAnAttemptForItemsWithoutAVerdict) {
     provider().send_until = 2;
     provider().send_code = BELFRY_RETRY_LATER;

@@ -89,7 +89,9 @@ public:
         start(with_plugins);
     }
     // The first provider starts after all.
-    bool switch_on() { return core->switch_provider(instances_[0].name, *adapters_[0], nullptr).has_value(); }
+    bool switch_on() {
+        return core->switch_provider(instances_[0].name, *adapters_[0], nullptr, instances_[0].per_minute).has_value();
+    }
 
     void add_devices(uint32_t n, const std::function<void(uint32_t, MemoryStorage::Device&)>& shape = {}) {
         for (uint32_t i = 0; i < n; ++i) {

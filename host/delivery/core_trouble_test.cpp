@@ -57,7 +57,7 @@ TEST(CoreTrouble, ARefusedInstanceKeepsItsQueueAndDeletesNothing) {
     fakes::ScriptedProvider repaired;
     plugins::Faults faults("fake");
     plugins::Provider adapter(repaired.table(), repaired.instance(), faults);
-    ASSERT_TRUE(rig.core->switch_provider("fake", adapter, nullptr));
+    ASSERT_TRUE(rig.core->switch_provider("fake", adapter, nullptr, 0));
     ASSERT_TRUE(rig.finished(uid));
     rig.expect_sums(uid, 500);
     EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 500);

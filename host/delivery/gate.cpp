@@ -32,6 +32,7 @@ Gate::Gate(std::string name, uint32_t number, uint64_t per_minute, Sender& sende
       log_(log, "delivery"),
       pacer_(per_minute),
       origins_(name_, clock, log),
+      watch_(name_, clock, log),
       attempts_(metrics.counter("attempts_total", "Requests answered or timed out", {{"provider", name_}})),
       gate_open_(metrics.gauge("provider_open", "1 while work for the provider is claimed", {{"provider", name_}})) {
     for (uint32_t outcome = 1; outcome < kOutcomes; ++outcome) {
@@ -85,7 +86,8 @@ uint32_t Gate::free_streams() const {
 // Deliveries that may be under way at once: enough to keep every stream busy, at most a second of the rate.
 uint32_t Gate::window() const {
     if (const std::shared_ptr<Generation> current = generation(); current != nullptr && current->sends != nullptr)
-        return current->sends->threads() * kItemsPerSend * 2;
+        return std::max(
+            1u, current->sends->threads() * kItemsPerSend * 2 * share_.load(std::memory_order_relaxed) / kShareFull);
     const uint64_t streams = std::max(free_streams(), streams_.load(std::memory_order_relaxed));
     streams_.store(static_cast<uint32_t>(streams), std::memory_order_relaxed);
     uint64_t most = streams * 3 * packed_.load(std::memory_order_relaxed) + kWindowSlack;
@@ -286,6 +288,9 @@ ProviderStatus Gate::status() const {
         status.reason = reason_;
         status.closed_ms = std::max<int64_t>(0, blocked_until_ - now) / kNsPerMs;
     }
+    status.credentials = watch_.report();
+    const auto& certificate = status.credentials.certificate_valid_ms;
+    status.operator_must_act = status.operator_must_act || (certificate && *certificate <= 0);
     status.origins = origins_.troubled();
     for (const OriginStatus& origin : status.origins) {
         status.deletions_stopped = status.deletions_stopped || origin.deletions_stopped;

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "delivery/authorizer.h"
+#include "delivery/credential_watch.h"
 #include "delivery/origins.h"
 #include "delivery/provider_status.h"
 #include "delivery/send_pool.h"
@@ -61,6 +62,7 @@ public:
     http::Pacer& pacer() noexcept { return pacer_; }
     policy::DeletionBreaker& breaker() noexcept { return breaker_; }
     Origins& origins() noexcept { return origins_; }
+    CredentialWatch& watch() noexcept { return watch_; }
     // Whether a token is to be removed that this origin (or, if it is none, the instance) called dead.
     bool may_delete(const OriginKey& origin, bool suspect) const;
 
@@ -128,6 +130,7 @@ private:
     http::Pacer pacer_;
     policy::DeletionBreaker breaker_;
     Origins origins_;
+    CredentialWatch watch_;
 
     std::atomic<Block> block_{Block::None};
     std::atomic<int64_t> blocked_until_{0};  // mono ns; block_ stays until a success after it

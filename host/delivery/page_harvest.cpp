@@ -117,6 +117,7 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
         answer.headers = {answered_headers_.data() + from, static_cast<uint32_t>(answered_headers_.size() - from),
                           sizeof(belfry_header)};
         if (exchange.detail) answer.date_unix_ms = exchange.detail->date_unix_ms;
+        if (answer.date_unix_ms != 0) group.gate->watch().note_peer_clock(answer.date_unix_ms);
     }
     judged_.assign(items_end, Judged{});
     reasons_.clear();

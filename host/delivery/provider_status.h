@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "delivery/credential_watch.h"
+
 namespace belfry::delivery {
 
 enum class GateState : uint8_t { Open, NotStarted, NoCredential, Throttled, Refused, Unreachable };
@@ -56,6 +58,7 @@ struct ProviderStatus {
     uint32_t paused_platforms = 0;      // parts of it that wait (FCM's APNs side)
     std::vector<OriginStatus> origins;  // in trouble
     int64_t credential_valid_ms = -1;   // -1: needs none
+    CredentialReport credentials;       // what will stop it some day
     std::string last_error;             // also of trouble that has passed; empty: none since the start
     int64_t last_error_unix_ms = 0;
 };

@@ -44,6 +44,7 @@ Result<std::unique_ptr<Generation>> Generation::begin(const PreparedComponent& c
         door.call("start", [&](belfry_instance* i, belfry_why* why) { return plugin.start(i, deadline_mono_ns, why); });
     if (!started) return started.error();
     secrets->wipe();
+    generation->host_->started();
     generation->adapt(*table);
     return generation;
 }

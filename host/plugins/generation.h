@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "plugins/component.h"
 #include "plugins/faults.h"
+#include "plugins/host_factory.h"
 #include "plugins/plugin_table.h"
 #include "plugins/provider.h"
 #include "plugins/queue.h"
@@ -36,6 +37,8 @@ public:
     uint64_t number() const noexcept { return number_; }
     const HostSettings& settings() const noexcept { return component_.settings; }
     const PreparedComponent& component() const noexcept { return component_; }
+    // [any]
+    HostFacts facts() const { return host_->facts(); }
     // The adapter; the kind must be the instance's.
     Storage& storage() { return as<Storage>(); }
     Queue& queue() { return as<Queue>(); }

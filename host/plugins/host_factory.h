@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "plugins/manifest.h"
@@ -39,9 +40,21 @@ struct HostRequest {
     bool log_only = false;  // the reduced host of the entry function: belfry.log/1 and nothing else
 };
 
+// What the host saw of an instance's credentials while it served it.
+struct HostFacts {
+    int64_t certificate_until_unix_ms = 0;  // of the client certificate it read; 0: none
+    int64_t clock_skew_ms = 0;              // this machine's clock minus the peer's, at its last own call
+    int64_t clock_seen_mono_ns = 0;         // when; 0: never
+    std::vector<std::string> warnings;      // that it wrote to the log before it was started
+};
+
 class InstanceHost {
 public:
     virtual ~InstanceHost() = default;
+    // [control] The instance's start has succeeded.
+    virtual void started() noexcept {}
+    // [any]
+    virtual HostFacts facts() const { return {}; }
     // Stays the same until the object is gone.
     virtual const belfry_host* abi() const noexcept = 0;
 };

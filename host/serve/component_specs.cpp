@@ -30,6 +30,12 @@ plugins::ComponentSpec spec_of(const config::Config& config, const config::Compo
     return spec;
 }
 
+std::vector<std::string> app_names(const config::Config& config) {
+    std::vector<std::string> names;
+    for (const config::AppConfig& app : config.apps) names.push_back(app.name);
+    return names;
+}
+
 Result<api::Keys> api_keys(const config::Config& config) {
     api::Keys keys;
     keys.admin = config::admin_keys(config);

@@ -14,6 +14,7 @@ namespace belfry::serve {
 plugins::ComponentSpec spec_of(const config::Config& config, const config::ComponentConfig& component,
                                plugins::Kind kind);
 
+std::vector<std::string> app_names(const config::Config& config);
 // Every API key with its app and what the app calls its providers, and the operators' keys.
 Result<api::Keys> api_keys(const config::Config& config);
 

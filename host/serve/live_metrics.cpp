@@ -87,6 +87,18 @@ void set_provider(MetricRegistry& registry, const delivery::ProviderStatus& prov
         .set(provider.deletions_stopped ? 1 : 0);
     registry.gauge("provider_origins_in_trouble", "Push services behind it that are paused or not believed", labels)
         .set(static_cast<double>(provider.origins.size()));
+    const delivery::CredentialReport& credentials = provider.credentials;
+    registry.gauge("provider_notices", "What will stop it some day, see /health", labels)
+        .set(static_cast<double>(credentials.notices.size()));
+    if (credentials.certificate_valid_ms) {
+        registry
+            .gauge("provider_certificate_valid_seconds", "For how long its client certificate is still good", labels)
+            .set(static_cast<double>(*credentials.certificate_valid_ms) / 1000);
+    }
+    if (credentials.clock_skew_ms) {
+        registry.gauge("provider_clock_skew_seconds", "This machine's clock minus the provider's", labels)
+            .set(static_cast<double>(*credentials.clock_skew_ms) / 1000);
+    }
     if (provider.credential_valid_ms >= 0) {
         registry.gauge("provider_credential_valid_seconds", "For how long its credential is still good", labels)
             .set(static_cast<double>(provider.credential_valid_ms) / 1000);

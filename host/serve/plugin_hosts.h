@@ -34,6 +34,12 @@ private:
     public:
         explicit Served(std::unique_ptr<services::InstanceHost> host) : host_(std::move(host)) {}
         const belfry_host* abi() const noexcept override { return host_->abi(); }
+        void started() noexcept override { host_->started(); }
+        plugins::HostFacts facts() const override {
+            services::SeenCredentials seen = host_->seen_credentials();
+            return {seen.certificate_until_unix_ms, seen.clock_skew_ms, seen.clock_seen_mono_ns,
+                    std::move(seen.warnings)};
+        }
 
     private:
         const std::unique_ptr<services::InstanceHost> host_;

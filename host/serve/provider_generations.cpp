@@ -26,8 +26,12 @@ void ProviderGenerations::follow(delivery::Core& core) {
     for (const config::ComponentConfig& configured : config_.providers) {
         const plugins::Instance* instance = instances_.find(configured.instance);
         const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
-        if (!generation || known_[configured.instance] == generation->number()) continue;
-        const Status switched = core.switch_provider(configured.instance, generation->provider(), generation);
+        if (!generation) continue;
+        core.know(configured.instance, generation->facts());
+        if (known_[configured.instance] == generation->number()) continue;
+        const auto per_minute = static_cast<uint64_t>(generation->settings().per_minute);
+        const Status switched =
+            core.switch_provider(configured.instance, generation->provider(), generation, per_minute);
         if (!switched) {
             log_.error("provider runs but is not used",
                        {{"provider", configured.instance}, {"error", switched.error().to_string()}});

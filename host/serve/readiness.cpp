@@ -20,7 +20,11 @@ std::string detail_of(const delivery::ProviderStatus& provider) {
         detail.append("; ").append(origin.url).append(" is ").append(name_of(origin.state));
         if (!origin.reason.empty()) detail.append(": ").append(origin.reason);
     }
-    if (provider.deletions_stopped) detail += "; deletions are stopped: too many devices look dead at once";
+    if (provider.deletions_stopped) {
+        detail += "; deletions are stopped: too many devices look dead at once";
+        if (!provider.last_error.empty()) detail.append(" (").append(provider.last_error).append(")");
+    }
+    for (const std::string& notice : provider.credentials.notices) detail.append("; ").append(notice);
     return detail;
 }
 

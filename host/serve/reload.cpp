@@ -38,6 +38,7 @@ void Reload::run() {
     reload_certificate(fresh->http);
     if (const auto level = telemetry::log_level_of(fresh->log.level)) lines_.set_level(*level);
     apply_providers(*fresh);
+    if (cleanup_ != nullptr) cleanup_->set_apps(app_names(*fresh));
     name_what_needs_a_restart(*fresh);
     log_.info("configuration reloaded", {{"file", fresh->file}});
 }
@@ -76,13 +77,9 @@ void Reload::name_what_needs_a_restart(const config::Config& fresh) {
         if (!applied) log_.warning("a changed setting needs a restart", {{"setting", key}});
     }
     for (const config::ComponentConfig& provider : started_with_.providers) {
-        const auto kept = std::find_if(fresh.providers.begin(), fresh.providers.end(),
-                                       [&](const auto& other) { return other.instance == provider.instance; });
-        if (kept == fresh.providers.end()) {
-            log_.warning("a removed provider runs on until a restart", {{"provider", provider.instance}});
-        } else if (kept->per_minute != provider.per_minute) {
-            log_.warning("a changed rate needs a restart", {{"provider", provider.instance}});
-        }
+        const bool kept = std::any_of(fresh.providers.begin(), fresh.providers.end(),
+                                      [&](const auto& other) { return other.instance == provider.instance; });
+        if (!kept) log_.warning("a removed provider runs on until a restart", {{"provider", provider.instance}});
     }
 }
 

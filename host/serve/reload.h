@@ -5,6 +5,7 @@
 #pragma once
 
 #include "api/server.h"
+#include "audience/inactive_cleanup.h"
 #include "config/config.h"
 #include "plugins/instances.h"
 #include "telemetry/line_log.h"
@@ -15,8 +16,13 @@ class Reload {
 public:
     // Everything lives longer than this object.
     Reload(const config::Config& started_with, plugins::Instances& instances, api::Server& server,
-           telemetry::LineLog& lines)
-        : started_with_(started_with), instances_(instances), server_(server), lines_(lines), log_(lines, "reload") {}
+           audience::InactiveCleanup* cleanup, telemetry::LineLog& lines)
+        : started_with_(started_with),
+          instances_(instances),
+          server_(server),
+          cleanup_(cleanup),
+          lines_(lines),
+          log_(lines, "reload") {}
     void run();
 
 private:
@@ -27,6 +33,7 @@ private:
     const config::Config& started_with_;
     plugins::Instances& instances_;
     api::Server& server_;
+    audience::InactiveCleanup* const cleanup_;  // null: devices do not age
     telemetry::LineLog& lines_;
     Logger log_;
 };

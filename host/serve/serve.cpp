@@ -105,10 +105,8 @@ std::unique_ptr<audience::InactiveCleanup> start_cleanup(const config::Config& c
                      {{"reason", "the plugin of [storage] cannot remove inactive devices"}});
         return nullptr;
     }
-    std::vector<std::string> apps;
-    for (const config::AppConfig& app : config.apps) apps.push_back(app.name);
     auto cleanup = std::make_unique<audience::InactiveCleanup>(
-        std::move(apps), std::chrono::hours(24) * config.devices.max_inactive_days, storage, clock, lines, metrics);
+        app_names(config), std::chrono::hours(24) * config.devices.max_inactive_days, storage, clock, lines, metrics);
     cleanup->start();
     return cleanup;
 }
@@ -177,7 +175,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     if (server) {
         outcome = ground.data.publish_address((*server)->address());
         log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", config.data_dir}});
-        Reload reload(config, ground.instances, **server, ground.lines);
+        Reload reload(config, ground.instances, **server, cleanup.get(), ground.lines);
         wait_for_stop([&] { reload.run(); }, [&] { generations.follow(**core); });
         let_signals_kill();
         log.info("stopping", {{"hint", "a second signal skips the wait"}});

@@ -7,6 +7,7 @@
 #include "crypto/jwt.h"
 #include "crypto/p256_key.h"
 #include "crypto/webpush_seal.h"
+#include "services/host_services.h"
 #include "services/tables.h"
 
 namespace belfry::services {
@@ -83,7 +84,7 @@ belfry_code p256_key(const belfry_host*, belfry_str key, belfry_emit emit, void*
     });
 }
 
-belfry_code client_identity(const belfry_host*, belfry_str bytes, belfry_str password, belfry_emit emit, void* ctx,
+belfry_code client_identity(const belfry_host* host, belfry_str bytes, belfry_str password, belfry_emit emit, void* ctx,
                             belfry_why* why) noexcept {
     return guarded(why, [&]() -> belfry_code {
         const auto identity = crypto::read_client_identity(view(bytes), view(password));
@@ -93,6 +94,7 @@ belfry_code client_identity(const belfry_host*, belfry_str bytes, belfry_str pas
         row.certificates_pem = str(std::string_view(identity->certificates_pem));
         row.subject_uid = str(std::string_view(identity->subject_uid));
         row.not_after_unix_ms = identity->not_after_unix_ms;
+        InstanceHost::of(host).saw_certificate(identity->not_after_unix_ms);
         emit(ctx, one_row(row));
         return BELFRY_OK;
     });

@@ -79,6 +79,33 @@ void InstanceHost::record(int32_t handle, double value) noexcept {
     }
 }
 
+void InstanceHost::saw_certificate(int64_t not_after_unix_ms) {
+    const std::lock_guard lock(mutex_);
+    seen_.certificate_until_unix_ms = not_after_unix_ms;
+}
+
+void InstanceHost::saw_date(int64_t date_unix_ms) {
+    const std::lock_guard lock(mutex_);
+    seen_.clock_skew_ms = clock().unix_ms() - date_unix_ms;
+    seen_.clock_seen_mono_ns = clock().mono_ns();
+}
+
+// "the subject names no host (subject=mailto:me)"
+void InstanceHost::saw_warning(std::string_view event, const LogField* fields, size_t n) {
+    if (started_.load(std::memory_order_relaxed)) return;
+    std::string text(event);
+    for (size_t i = 0; i < n; ++i)
+        text.append(i == 0 ? " (" : ", ").append(fields[i].name).append("=").append(fields[i].value);
+    if (n > 0) text += ")";
+    const std::lock_guard lock(mutex_);
+    if (seen_.warnings.size() < kInstanceWarningsMax) seen_.warnings.push_back(std::move(text));
+}
+
+SeenCredentials InstanceHost::seen_credentials() const {
+    const std::lock_guard lock(mutex_);
+    return seen_;
+}
+
 Result<http::EndpointId> InstanceHost::add_endpoint(http::EndpointConfig endpoint) {
     endpoint.ca_file = settings_.ca_file;
     endpoint.proxy = settings_.proxy;

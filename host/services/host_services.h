@@ -34,6 +34,7 @@ namespace belfry::services {
 // Bounds of one instance.
 inline constexpr size_t kInstanceMetricsMax = 64;
 inline constexpr size_t kInstanceEndpointsMax = 64;
+inline constexpr size_t kInstanceWarningsMax = 8;  // of its start, remembered
 
 // The bytes of a secret by the id that stands in the instance's configuration.
 using SecretReader = std::function<Result<std::string>(std::string_view id)>;
@@ -77,6 +78,14 @@ private:
     std::atomic<ClusterState*> cluster_{nullptr};
 };
 
+// What an instance's calls tell about its credentials.
+struct SeenCredentials {
+    int64_t certificate_until_unix_ms = 0;  // of the last client identity it read; 0: none
+    int64_t clock_skew_ms = 0;              // this machine's clock minus the peer's, by the Date of its last call
+    int64_t clock_seen_mono_ns = 0;         // 0: never
+    std::vector<std::string> warnings;      // of its start
+};
+
 class InstanceHost {
 public:
     InstanceHost(HostServices& services, InstanceSettings settings);
@@ -100,6 +109,13 @@ public:
     int32_t define_metric(bool gauge, std::string_view name, std::string_view help);
     void record(int32_t handle, double value) noexcept;
 
+    // [any] What seen_credentials tells later.
+    void saw_certificate(int64_t not_after_unix_ms);
+    void saw_date(int64_t date_unix_ms);
+    void saw_warning(std::string_view event, const LogField* fields, size_t n);
+    void started() noexcept { started_.store(true, std::memory_order_relaxed); }
+    SeenCredentials seen_credentials() const;
+
     Result<http::EndpointId> add_endpoint(http::EndpointConfig endpoint);
     // Whether this instance declared the endpoint: plans and calls may use no other.
     bool owns_endpoint(http::EndpointId id) const;
@@ -119,7 +135,9 @@ private:
     const InstanceSettings settings_;
     const std::string log_source_;
     Handle handle_;
-    mutable std::mutex mutex_;  // endpoints_ and defining metrics
+    std::atomic<bool> started_{false};
+    mutable std::mutex mutex_;  // endpoints_, seen_ and defining metrics
+    SeenCredentials seen_;
     std::vector<http::EndpointId> endpoints_;
     std::array<DefinedMetric, kInstanceMetricsMax> metrics_;
     std::atomic<uint32_t> metrics_n_{0};  // entries below it are complete and never change

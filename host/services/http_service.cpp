@@ -99,6 +99,7 @@ belfry_code call(const belfry_host* host, int32_t id, belfry_str method, const b
                            "must be at most 64 lines \"name: value\\n\", names in lower case");
         }
         const auto answer = instance.http().call(id, request, deadline_mono_ns);
+        if (answer && answer->date_unix_ms != 0) instance.saw_date(answer->date_unix_ms);
         if (answer) return emit_answer(*answer, emit, ctx);
         const belfry_code code = refuse(why, answer.error());
         return code == BELFRY_DEADLINE ? BELFRY_RETRY_LATER : code;

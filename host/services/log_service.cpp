@@ -25,12 +25,14 @@ void write(const belfry_host* host, int32_t level, belfry_str event, belfry_list
     guarded(0, [&] {
         InstanceHost& instance = InstanceHost::of(host);
         const LogLevel at = level_of(level);
-        if (!instance.log().enabled(at)) return 0;
+        if (!instance.log().enabled(at) && at < LogLevel::Warning) return 0;
         std::vector<LogField> kept;
         for (const belfry_header& field : Rows<belfry_header>(fields)) {
             if (kept.size() == kFieldsMax) break;
             kept.emplace_back(view(field.name), view(field.value).substr(0, kTextMax));
         }
+        if (at >= LogLevel::Warning) instance.saw_warning(view(event).substr(0, kTextMax), kept.data(), kept.size());
+        if (!instance.log().enabled(at)) return 0;
         instance.log().write(at, instance.log_source(), view(event).substr(0, kTextMax), kept.data(), kept.size());
         return 0;
     });

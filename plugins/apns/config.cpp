@@ -8,8 +8,7 @@ namespace {
 
 using belfry::Refused;
 
-constexpr int64_t kMinuteMs = 60'000, kDayMs = 24 * 60 * kMinuteMs;
-constexpr int64_t kWarnBeforeMs = 30 * kDayMs;
+constexpr int64_t kMinuteMs = 60'000;
 
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
     throw Refused(BELFRY_CONFIG, where, what);
@@ -27,14 +26,6 @@ std::string hex_digest(const belfry::Services& services, std::string_view text) 
     return hex;
 }
 
-void check_validity(const belfry::Services& services, int64_t not_after_unix_ms) {
-    const int64_t left_ms = not_after_unix_ms - services.unix_ms();
-    if (left_ms <= 0) wrong("certificate", "it has expired: make a new push certificate in Apple Developer");
-    if (left_ms >= kWarnBeforeMs) return;
-    services.warning("the push certificate expires soon: make a new one in Apple Developer",
-                     {{"days_left", std::to_string(left_ms / kDayMs)}});
-}
-
 Account read_certificate(const belfry::Services& services, const Config& config) {
     const std::string bytes = services.secret(config.certificate);
     const std::string password =
@@ -45,7 +36,8 @@ Account read_certificate(const belfry::Services& services, const Config& config)
     } catch (const Refused& refused) {
         wrong("certificate", refused.what());
     }
-    check_validity(services, account.certificate.not_after_unix_ms);
+    if (account.certificate.not_after_unix_ms <= services.unix_ms())
+        wrong("certificate", "it has expired: make a new push certificate in Apple Developer");
     // A certificate's subject names the app it was made for.
     account.topic = config.topic.empty() ? account.certificate.subject_uid : config.topic;
     account.partition = "certificate/" + hex_digest(services, account.certificate.certificates_pem);

@@ -2,8 +2,9 @@
 #include "verdicts.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "answers/printable.h"
+#include "answers/retry_after.h"
 #include "reasons.h"
 #include "request.h"
 
@@ -11,7 +12,6 @@ namespace apns {
 namespace {
 
 constexpr size_t kQuotedMax = 100;  // bytes of an unknown reason
-constexpr int64_t kRetryAfterMaxS = 86'400;
 constexpr Rule kNonsense = {0, 0, "", BELFRY_FAULT, kItem, 0, 0, "not an HTTP status"};
 
 struct Said {
@@ -41,12 +41,12 @@ const Rule& rule_for(int32_t status, std::string_view reason) {
     return kNonsense;
 }
 
-int64_t wait_of(const Rule& rule, const Config& config, const belfry_answer& answer) {
-    const std::string_view header = belfry::header_of(answer, "retry-after");
-    int64_t seconds = 0;
-    std::from_chars(header.data(), header.data() + header.size(), seconds);
-    if (seconds > 0) return std::min(seconds, kRetryAfterMaxS) * 1000;
-    return rule.wait_ms == kServerError ? config.server_error_retry_ms : rule.wait_ms;
+// After trouble inside APNs never earlier than configured: Apple asks for patience there.
+int64_t wait_of(const belfry::Services& services, const Rule& rule, const Config& config, const belfry_answer& answer) {
+    const auto hint =
+        answers::retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
+    if (rule.wait_ms != kServerError) return hint.value_or(rule.wait_ms);
+    return std::max(hint.value_or(0), config.server_error_retry_ms);
 }
 
 // A token of the other environment looks like a dead one: asked there first, and given up only if both refuse it.
@@ -78,7 +78,7 @@ void fit_to_push(const belfry_prepared* prepared, const Rule& rule, belfry_verdi
 }
 
 std::string reason_of(const Rule& rule, const Said& said, int32_t status) {
-    std::string text = said.reason.substr(0, kQuotedMax);
+    std::string text = answers::printable(said.reason, kQuotedMax);
     if (text.empty()) text = "HTTP " + std::to_string(status);
     return text.append(": ").append(rule.advice);
 }
@@ -99,7 +99,7 @@ void decode_refusal(const belfry::Services& services, const Config& config, cons
     if ((rule.flags & BELFRY_VERDICT_REAUTH) != 0 && answer.resent > 0)
         verdict.flags &= ~uint32_t{BELFRY_VERDICT_RESEND};
     if (rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY)
-        verdict.retry_after_ms = wait_of(rule, config, answer);
+        verdict.retry_after_ms = wait_of(services, rule, config, answer);
     ask_other_environment(config, answer, rule, verdict);
     fit_to_push(answer.prepared, rule, verdict);
     for (uint32_t i = 0; i < answer.items; ++i) {

@@ -195,6 +195,20 @@ TEST(ApnsVerdict, TheWaitAfterServerErrorsIsConfigured) {
     ApnsBed bed(kApnsKeySection + kApnsTopic + R"(,"server_error_retry_s":900)");
     ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
     EXPECT_EQ(bed.decode(refusal(503, "ServiceUnavailable")).retry_after_ms, 900'000);
+    Answer hinted = refusal(503, "ServiceUnavailable");
+    hinted.retry_after = "20";
+    EXPECT_EQ(bed.decode(hinted).retry_after_ms, 900'000) << "a hint does not make it shorter";
+    hinted.retry_after = "1800";
+    EXPECT_EQ(bed.decode(hinted).retry_after_ms, 1'800'000);
+}
+
+TEST(ApnsVerdict, AnUnknownReasonIsCutToReadableText) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    std::string long_one(99, 'x');
+    for (int i = 0; i < 20; ++i) long_one += "\xd0\x9f";  // two bytes each: a cut in the middle would be no UTF-8
+    const Verdict verdict = bed.decode(refusal(400, long_one.c_str()));
+    EXPECT_EQ(verdict.reason.substr(0, 101), std::string(99, 'x') + ": ");
 }
 
 TEST(ApnsVerdict, OnePerItemInAnyMixture) {

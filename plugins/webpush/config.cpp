@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 
+#include <algorithm>
+
 #include "answers/json.h"
 
 namespace webpush {
@@ -26,11 +28,22 @@ void check_subject(const std::string& subject) {
                           "must be mailto:name@host or https://host/..., with a real host and without blanks");
 }
 
+constexpr std::string_view kNobody[] = {"example.com", "example.net", "example.org", "example", "test",     "invalid",
+                                        "localhost",   "local",       "internal",    "lan",     "home.arpa"};
+
 void add_texts(const Json& json, std::string_view path, std::vector<std::string>& out) {
     json.each(json.find(path), [&](const belfry_json_entry& entry) { out.push_back(json.string(entry.value)); });
 }
 
 }  // namespace
+
+bool names_nobody(std::string_view subject) {
+    const size_t from = subject.starts_with("mailto:") ? subject.find('@') + 1 : subject.find("//") + 2;
+    const std::string_view host = subject.substr(from, subject.find_first_of("/:?", from) - from);
+    return std::any_of(std::begin(kNobody), std::end(kNobody), [&](std::string_view name) {
+        return host == name || (host.ends_with(name) && host[host.size() - name.size() - 1] == '.');
+    });
+}
 
 Config read_config(const belfry::Services& services, std::string_view text) {
     services.json_check(text);

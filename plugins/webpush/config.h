@@ -18,6 +18,8 @@ struct Config {
     bool private_networks = false;
 };
 
+// Whether a subject names a host that push services can only find made up: Apple's refuses its tokens then.
+bool names_nobody(std::string_view subject);
 // Refused with CONFIG if a value cannot be used.
 Config read_config(const belfry::Services& services, std::string_view json);
 

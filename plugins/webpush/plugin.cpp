@@ -72,6 +72,9 @@ public:
     void start(int64_t) override {
         keys_.load(config_);
         services_.info("Web Push is ready", {{"application_server_key", keys_.public_key()}});
+        if (names_nobody(config_.subject))
+            services_.warning("subject names a host for examples: Apple's push service may refuse its tokens",
+                              {{"subject", config_.subject}});
         if (allowed_.private_networks()) services_.warning("Web Push may reach private networks");
         // Requests name their own origins; this one lends them its settings.
         const uint32_t untrusted = allowed_.private_networks() ? 0u : uint32_t{BELFRY_ENDPOINT_UNTRUSTED};

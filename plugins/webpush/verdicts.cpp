@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "answers/json.h"
+#include "answers/printable.h"
 #include "answers/retry_after.h"
 #include "errors.h"
 
@@ -42,20 +43,13 @@ Evidence read_evidence(const belfry::Services& services, const belfry_answer& an
     return evidence;
 }
 
-// What a stranger wrote, safe for logs and answers: printable ASCII, one line, cut.
-std::string quoted(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, kQuotedMax)) out.push_back(c >= 0x20 && c < 0x7F ? c : ' ');
-    while (out.ends_with(' ')) out.pop_back();
-    return out;
-}
-
 // "KEY_MISMATCH: the subscription was made for ...; HTTP 403: the VAPID credentials ..."
 std::string reason_of(const Rule& rule, const Evidence& evidence) {
     std::string reason(rule.word);
     reason.append(": ").append(rule.advice).append("; HTTP ").append(std::to_string(evidence.status));
     const bool html = evidence.text.starts_with('<');
-    const std::string said = quoted(evidence.reason.empty() && !html ? evidence.text : evidence.reason);
+    const std::string said =
+        answers::printable(evidence.reason.empty() && !html ? evidence.text : evidence.reason, kQuotedMax);
     return said.empty() ? reason : reason.append(": ").append(said);
 }
 
