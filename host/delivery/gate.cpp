@@ -238,7 +238,7 @@ int64_t Gate::platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms)
 }
 
 bool Gate::may_delete(const OriginKey& origin, bool suspect) const {
-    if (origin.endpoint >= 0) return origins_.may_delete(origin, suspect);
+    if (origin.id >= 0) return origins_.may_delete(origin, suspect);
     return suspect ? breaker_.may_delete_suspects(clock_.mono_ns() / kNsPerMs) : breaker_.may_delete_definite();
 }
 

@@ -2,7 +2,9 @@
 #include "delivery/origins.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "audience/hashes.h"
 #include "policy/backoff.h"
 
 namespace belfry::delivery {
@@ -16,18 +18,27 @@ constexpr int64_t kProbeWaitMinMs = 6'000, kProbeWaitMaxMs = 30'000;
 
 }  // namespace
 
+OriginId origin_id(std::string_view url, http::EndpointId endpoint) {
+    if (url.empty()) return endpoint;
+    const audience::Hash16 hash = audience::hash_of({url});
+    OriginId id = 0;
+    std::memcpy(&id, hash.data(), sizeof id);
+    constexpr OriginId kMark = OriginId{1} << 62;  // no endpoint's number
+    return (id & (kMark - 1)) | kMark;
+}
+
 Origins::Origins(std::string instance, const Clock& clock, Log& log)
     : instance_(std::move(instance)), clock_(clock), log_(log, "delivery") {}
 
-Origins::Origin* Origins::find(http::EndpointId endpoint) {
-    const auto found = std::find_if(origins_.begin(), origins_.end(),
-                                    [&](const Origin& origin) { return origin.endpoint == endpoint; });
+Origins::Origin* Origins::find(OriginId id) {
+    const auto found =
+        std::find_if(origins_.begin(), origins_.end(), [&](const Origin& origin) { return origin.id == id; });
     return found == origins_.end() ? nullptr : &*found;
 }
 
 // In place of the one not used for longest, an open one if there is any.
-Origins::Origin& Origins::remember(http::EndpointId endpoint, std::string_view url, int64_t now) {
-    Origin* origin = find(endpoint);
+Origins::Origin& Origins::remember(OriginId id, std::string_view url, int64_t now) {
+    Origin* origin = find(id);
     if (origin == nullptr && origins_.size() < kOriginsMax) origin = &origins_.emplace_back();
     if (origin == nullptr) {
         origin = &*std::min_element(origins_.begin(), origins_.end(), [](const Origin& a, const Origin& b) {
@@ -37,17 +48,17 @@ Origins::Origin& Origins::remember(http::EndpointId endpoint, std::string_view u
         if (origin->block != GateState::Open) blocked_.fetch_sub(1, std::memory_order_relaxed);
         *origin = Origin{};
     }
-    origin->endpoint = endpoint;
+    origin->id = id;
     if (origin->url.empty()) origin->url = url;
     origin->used_at = now;
     return *origin;
 }
 
-Origins::Permit Origins::ask(http::EndpointId endpoint) {
+Origins::Permit Origins::ask(OriginId id) {
     if (blocked_.load(std::memory_order_relaxed) == 0) return {};
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
-    Origin* const origin = find(endpoint);
+    Origin* const origin = find(id);
     if (origin == nullptr || origin->block == GateState::Open) return {};
     origin->used_at = now;
     Permit permit;
@@ -76,10 +87,10 @@ int64_t Origins::block(Origin& origin, GateState why, int64_t pause_ms, std::str
     return pause_ms;
 }
 
-int64_t Origins::throttled(http::EndpointId endpoint, std::string_view url, int64_t pause_ms, std::string_view reason) {
+int64_t Origins::throttled(OriginId id, std::string_view url, int64_t pause_ms, std::string_view reason) {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
-    Origin& origin = remember(endpoint, url, now);
+    Origin& origin = remember(id, url, now);
     const bool news = origin.block == GateState::Open;
     // Of answers to requests that were under way together the longest wait counts, and a refusal more than that.
     const bool longer = now + pause_ms * kNsPerMs > origin.until && origin.block != GateState::Refused;
@@ -90,10 +101,10 @@ int64_t Origins::throttled(http::EndpointId endpoint, std::string_view url, int6
     return block(origin, GateState::Throttled, pause_ms, reason, now);
 }
 
-int64_t Origins::refused(http::EndpointId endpoint, std::string_view url, std::string_view reason) {
+int64_t Origins::refused(OriginId id, std::string_view url, std::string_view reason) {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
-    Origin& origin = remember(endpoint, url, now);
+    Origin& origin = remember(id, url, now);
     // Requests that were under way when it refused first are the same failure.
     if (origin.block == GateState::Refused && !origin.probing && now < origin.until)
         return std::max<int64_t>((origin.until - now) / kNsPerMs, 1);
@@ -104,10 +115,10 @@ int64_t Origins::refused(http::EndpointId endpoint, std::string_view url, std::s
     return block(origin, GateState::Refused, pause_ms, reason, now);
 }
 
-void Origins::silent(http::EndpointId endpoint, std::string_view url, std::string_view reason) {
+void Origins::silent(OriginId id, std::string_view url, std::string_view reason) {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
-    Origin& origin = remember(endpoint, url, now);
+    Origin& origin = remember(id, url, now);
     if (origin.block == GateState::Refused || (origin.block != GateState::Open && !origin.probing)) return;
     origin.failures = origin.block == GateState::Unreachable ? origin.failures + 1 : 1;
     const int64_t pause_ms = policy::trouble_delay_ms(origin.failures);
@@ -116,10 +127,10 @@ void Origins::silent(http::EndpointId endpoint, std::string_view url, std::strin
     block(origin, GateState::Unreachable, pause_ms, reason, now);
 }
 
-void Origins::worked(http::EndpointId endpoint, std::string_view url) {
+void Origins::worked(OriginId id, std::string_view url) {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
-    Origin& origin = remember(endpoint, url, now);
+    Origin& origin = remember(id, url, now);
     origin.worked_at = now;
     if (origin.block == GateState::Open || !origin.probing) return;
     origin.block = GateState::Open;
@@ -134,11 +145,11 @@ bool Origins::works(const Origin& origin, int64_t now) const noexcept {
     return origin.worked_at != 0 && now - origin.worked_at < kDayNs;
 }
 
-bool Origins::works(http::EndpointId endpoint) const {
+bool Origins::works(OriginId id) const {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
     return std::any_of(origins_.begin(), origins_.end(),
-                       [&](const Origin& origin) { return origin.endpoint == endpoint && works(origin, now); });
+                       [&](const Origin& origin) { return origin.id == id && works(origin, now); });
 }
 
 const Origins::Trust* Origins::trust_of(const OriginKey& key) const {

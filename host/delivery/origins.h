@@ -30,9 +30,14 @@ constexpr size_t kOriginsMax = 256;      // remembered per provider instance
 constexpr uint32_t kOriginProbes = 8;    // requests that ask whether an origin may open again
 constexpr size_t kOriginsShownMax = 16;  // of those in trouble, in a status
 
-// The origin of a request, and which of the provider's variants wrote it. endpoint -1: the instance itself.
+// An origin by its URL, or, if the request names none, by its plan's endpoint: the engine forgets the numbers of
+// origins that pass by. -1: the instance itself.
+using OriginId = int64_t;
+OriginId origin_id(std::string_view url, http::EndpointId endpoint);
+
+// The origin of a request, and which of the provider's variants wrote it.
 struct OriginKey {
-    http::EndpointId endpoint = -1;
+    OriginId id = -1;
     uint32_t variant = 0;
     bool operator==(const OriginKey&) const = default;
 };
@@ -46,15 +51,15 @@ public:
         bool costs_attempt = false;  // the origin never worked: its deliveries must end some day
     };
     // May a request go there now?
-    Permit ask(http::EndpointId endpoint);
+    Permit ask(OriginId id);
     // An answer that concerns all of the origin. Gives how long it is to be left alone, ms.
-    int64_t throttled(http::EndpointId endpoint, std::string_view url, int64_t pause_ms, std::string_view reason);
-    int64_t refused(http::EndpointId endpoint, std::string_view url, std::string_view reason);
+    int64_t throttled(OriginId id, std::string_view url, int64_t pause_ms, std::string_view reason);
+    int64_t refused(OriginId id, std::string_view url, std::string_view reason);
     // Sums of a page: something was accepted; or nothing was answered at all.
-    void worked(http::EndpointId endpoint, std::string_view url);
-    void silent(http::EndpointId endpoint, std::string_view url, std::string_view reason);
+    void worked(OriginId id, std::string_view url);
+    void silent(OriginId id, std::string_view url, std::string_view reason);
     // It has worked within the last day.
-    bool works(http::EndpointId endpoint) const;
+    bool works(OriginId id) const;
 
     // As DeletionBreaker's, for one origin and variant. Logs when deletions stop.
     void record(const OriginKey& key, std::string_view url, uint32_t accepted, uint32_t suspects, uint32_t others);
@@ -67,7 +72,7 @@ public:
 
 private:
     struct Origin {
-        http::EndpointId endpoint = -1;
+        OriginId id = -1;
         std::string url, reason;
         GateState block = GateState::Open;
         int64_t until = 0;  // mono ns
@@ -82,8 +87,8 @@ private:
         int64_t used_at = 0;
         policy::DeletionBreaker breaker;
     };
-    Origin* find(http::EndpointId endpoint);
-    Origin& remember(http::EndpointId endpoint, std::string_view url, int64_t now);
+    Origin* find(OriginId id);
+    Origin& remember(OriginId id, std::string_view url, int64_t now);
     int64_t block(Origin& origin, GateState why, int64_t pause_ms, std::string_view reason, int64_t now);
     bool works(const Origin& origin, int64_t now) const noexcept;
     const Trust* trust_of(const OriginKey& key) const;

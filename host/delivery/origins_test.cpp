@@ -10,7 +10,7 @@
 namespace belfry::delivery {
 namespace {
 
-constexpr http::EndpointId kOne = 1, kOther = 2;
+constexpr OriginId kOne = 1, kOther = 2;
 constexpr std::string_view kUrl = "https://push.one", kOtherUrl = "https://push.other";
 
 class OriginsOfAnInstance : public testing::Test {
@@ -18,7 +18,7 @@ protected:
     ManualClock clock;
     fakes::QuietLog log;
     Origins origins{"webpush", clock, log};
-    bool goes(http::EndpointId endpoint) { return origins.ask(endpoint).wait_ms == 0; }
+    bool goes(OriginId id) { return origins.ask(id).wait_ms == 0; }
     void pass_ms(int64_t ms) { clock.advance(std::chrono::milliseconds(ms)); }
 };
 

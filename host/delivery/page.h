@@ -158,6 +158,7 @@ private:
     struct OriginTally {
         uint16_t group = 0;
         OriginKey key;
+        http::EndpointId endpoint = -1;
         std::string url;
         uint32_t accepted = 0, suspects = 0, others = 0, silent = 0;
     };

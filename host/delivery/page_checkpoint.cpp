@@ -295,10 +295,10 @@ void Page::report_origins() {
         Origins& origins = groups_[tally.group].gate->origins();
         const uint32_t answers = tally.accepted + tally.suspects + tally.others;
         if (answers > 0) origins.record(tally.key, tally.url, tally.accepted, tally.suspects, tally.others);
-        if (tally.accepted > 0) origins.worked(tally.key.endpoint, tally.url);
+        if (tally.accepted > 0) origins.worked(tally.key.id, tally.url);
         if (answers > 0 || tally.silent == 0) continue;
-        const std::string error = world_.sender.last_connect_error(tally.key.endpoint);
-        origins.silent(tally.key.endpoint, tally.url, error.empty() ? "it does not answer" : error);
+        const std::string error = world_.sender.last_connect_error(tally.endpoint);
+        origins.silent(tally.key.id, tally.url, error.empty() ? "it does not answer" : error);
     }
     origins_.clear();
 }

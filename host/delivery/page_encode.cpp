@@ -153,7 +153,8 @@ void Page::take_request(Block& block, Outbox& outbox, const char* buffer, const 
             return;
         }
         endpoint = *other;
-        if (const Origins::Permit permit = group.gate->origins().ask(endpoint); permit.wait_ms > 0) {
+        if (const Origins::Permit permit = group.gate->origins().ask(origin_id(request.origin, endpoint));
+            permit.wait_ms > 0) {
             for (uint32_t at = row.first_item; at < row.first_item + row.items; ++at) {
                 const auto [in, entry] = block.place(at);
                 wait_for_origin(*in, entry, permit);

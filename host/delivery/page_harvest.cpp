@@ -201,7 +201,7 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
     } else if (OriginTally* const origin = held_up ? tally_of(entry, exchange) : nullptr;
                origin != nullptr && !world_.sender.last_connect_error(exchange.endpoint).empty()) {
         ++origin->silent;
-        const bool worked = group.gate->origins().works(exchange.endpoint);
+        const bool worked = group.gate->origins().works(origin->key.id);
         action = while_origin_waits(attempt_state(group, entry, exchange), {1, !worked});
         reason = "the push service of this subscription cannot be reached";
         held_up = false;
@@ -223,13 +223,14 @@ Page::OriginTally* Page::tally_of(const Entry& entry, const http::Exchange& exch
     if (exchange.encoded == nullptr || exchange.endpoint < 0) return nullptr;
     const std::string_view url = static_cast<const OutboxRequest*>(exchange.encoded)->origin;
     if (url.empty()) return nullptr;
-    const OriginKey key{exchange.endpoint, entry.variant};
     for (OriginTally& tally : origins_) {
-        if (tally.key == key && tally.group == entry.group) return &tally;
+        const bool same = tally.endpoint == exchange.endpoint && tally.key.variant == entry.variant;
+        if (same && tally.group == entry.group) return &tally;
     }
     OriginTally& tally = origins_.emplace_back();
     tally.group = entry.group;
-    tally.key = key;
+    tally.key = {origin_id(url, exchange.endpoint), entry.variant};
+    tally.endpoint = exchange.endpoint;
     tally.url = url;
     return &tally;
 }
@@ -241,8 +242,9 @@ int64_t Page::pause_origin(const Group& group, const http::Exchange& exchange, c
     const std::string_view url = request == nullptr ? std::string_view() : request->origin;
     if (exchange.endpoint < 0) return action.pause_ms;  // never sent: there is no origin
     Origins& origins = group.gate->origins();
-    return action.throttle == Scope::Origin ? origins.throttled(exchange.endpoint, url, action.pause_ms, reason)
-                                            : origins.refused(exchange.endpoint, url, reason);
+    const OriginId id = origin_id(url, exchange.endpoint);
+    return action.throttle == Scope::Origin ? origins.throttled(id, url, action.pause_ms, reason)
+                                            : origins.refused(id, url, reason);
 }
 
 // As long as it was seen to work, deliveries wait as for a provider; else they cost attempts, so that they end some
