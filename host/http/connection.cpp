@@ -22,8 +22,9 @@ constexpr size_t kKeptFieldsMax = 16 * 1024;  // bytes of answer headers kept
 constexpr uint64_t kSurplusMax = 64 * 1024;   // unwanted bytes of an answer before its stream is cancelled
 constexpr int64_t kLookEveryNs = 60 * kNsPerSecond;  // at a busy connection, for what is not due by itself
 constexpr int64_t kPongTimeoutNs = 5 * kNsPerSecond;
-constexpr size_t kDebugTextMax = 200;   // of a GOAWAY, in logs
-constexpr size_t kFrameOverhead = 100;  // estimate of a head's indexed part and frame headers
+constexpr int64_t kUnusedTooShortNs = kNsPerSecond;  // left unused sooner than that: not a peer's idle time-out
+constexpr size_t kDebugTextMax = 200;                // of a GOAWAY, in logs
+constexpr size_t kFrameOverhead = 100;               // estimate of a head's indexed part and frame headers
 
 // Only visible ASCII of what a peer said, and not too much of it.
 std::string printable(std::string_view text) {
@@ -34,6 +35,11 @@ std::string printable(std::string_view text) {
 
 bool is_2xx(int status) {
     return status >= 200 && status < 300;
+}
+
+// The status is all that is wanted: what is missing of the answer changes nothing, and nothing is to be sent again.
+bool settled(const Exchange& exchange) {
+    return exchange.status != 0 && !exchange.plan->always_detail;
 }
 
 }  // namespace
@@ -80,6 +86,7 @@ void Connection::read() {
         if (io != Wire::Io::Moved) return input_ended(io);
         received_at_ = loop_.now();
         if (const Status fed = session_->consume({input.data(), n}); !fed) {
+            ended_by_peer_ = true;
             say_last();
             close(fed.error().message);
             return;
@@ -90,6 +97,7 @@ void Connection::read() {
 }
 
 void Connection::input_ended(Wire::Io how) {
+    ended_by_peer_ = true;
     if (how == Wire::Io::Ended) session_->end_of_input();
     // A peer that ends an HTTP/2 connection, or refuses it by an alert, without having sent SETTINGS (which come first,
     // RFC 9113 3.4) has not looked at any request. HTTP/1.1 has no such sign but that our certificate will not do.
@@ -310,9 +318,7 @@ void Connection::on_end(uint32_t slot, StreamEnd end, uint32_t) noexcept {
     Stream& stream = streams_[slot];
     if (stream.exchange != nullptr) {
         Exchange& exchange = *stream.exchange;
-        const bool status_counts =
-            exchange.status != 0 && (end == StreamEnd::Complete || !exchange.plan->always_detail);
-        if (status_counts) {
+        if (settled(exchange) || (exchange.status != 0 && end == StreamEnd::Complete)) {
             end_stream(stream, Transport::Answered);
         } else if (end == StreamEnd::Refused && exchange.status == 0) {
             stream.exchange = nullptr;
@@ -423,7 +429,7 @@ void Connection::expire_streams(int64_t now) {
         silent |= heard_at_ <= sent && now - sent >= stream.active->portion->answer_timeout_ns;
         ++pool_.tally().timeouts;
         session_->cancel(stream.id);
-        end_stream(stream, Transport::Unknown);
+        end_stream(stream, settled(*stream.exchange) ? Transport::Answered : Transport::Unknown);
     }
     loop_.want_flush(*this);
     loop_.touch(pool_);
@@ -463,7 +469,7 @@ void Connection::close(std::string_view why, bool unprocessed) {
     for (Stream& stream : streams_) {
         if (stream.exchange == nullptr) continue;
         Exchange& exchange = *stream.exchange;
-        if (exchange.status != 0 && !exchange.plan->always_detail) {
+        if (settled(exchange)) {
             end_stream(stream, Transport::Answered);
         } else if (exchange.status == 0 && (unprocessed || stream.produced_at >= written_)) {
             stream.exchange = nullptr;
@@ -475,7 +481,9 @@ void Connection::close(std::string_view why, bool unprocessed) {
     }
     session_.reset();
     wire_.close(was_open && reason.empty());
-    const bool useless = !was_open || !settings_seen_ || (requests_ > 0 && answers_ == 0);
+    // HTTP/1.1 has no SETTINGS by which a peer shows that it means to serve this connection.
+    const bool left = http1_ && ended_by_peer_ && loop_.now() - opened_at_ < kUnusedTooShortNs;
+    const bool useless = !was_open || !settings_seen_ || (answers_ == 0 && (requests_ > 0 || left));
     pool_.on_closed(*this, was_open, useless, reason);
 }
 

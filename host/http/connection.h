@@ -120,7 +120,7 @@ private:
     Loop& loop_;
     Pool& pool_;
     State state_ = State::Resolving;
-    bool retiring_ = false, settings_seen_ = false, watching_output_ = false;
+    bool retiring_ = false, settings_seen_ = false, watching_output_ = false, ended_by_peer_ = false;
     std::string retire_reason_;
 
     Wire wire_;

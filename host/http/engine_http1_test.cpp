@@ -261,6 +261,51 @@ TEST_F(Http1Peer, MayCloseIdleConnectionsWheneverItLikes) {
     EXPECT_EQ(meter("http_connect_failures_total", *peer), 0);
 }
 
+// With TLS 1.2 its goodbye comes along with the end of the handshake: often before a request could be sent.
+TEST_F(Http1Peer, ThatClosesEveryConnectionIsNotHammered) {
+    RawScript script;
+    script.ca = &ca_;
+    script.tls12 = true;
+    script.serve = [](RawPeer& p) { p.finish(); };
+    RawServer peer(std::move(script));
+    EndpointConfig config = config_of(peer);
+    config.connections_max = 1;
+    const EndpointId endpoint = add(config);
+    const Plan plan = plan_for(endpoint);
+    Batch batch(plan, 50);
+    batch.portion.unsent_until_mono_ns = in(1s);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::Answered), 0u);
+    // Waits of 50, 100, 200, 400, 800 ms at least.
+    EXPECT_LE(peer.accepted(), 6);
+    EXPECT_TRUE(eventually([&] { return meter("http_connect_failures_total", peer) == peer.accepted(); }));
+    EXPECT_NE(engine_->last_connect_error(endpoint), "");
+}
+
+TEST_F(Http1Peer, WhoseStatusCameInTimeHasAnswered) {
+    const auto peer = server([this](RawPeer& p) {
+        journal_.note(p.read_request());
+        p.write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfour");
+        p.wait();
+    });
+    EndpointConfig config = config_of(*peer);
+    config.connections_max = 1;
+    Plan plan = plan_for(add(config));
+    for (const bool whole : {false, true}) {
+        plan.always_detail = whole;
+        Batch batch(plan, 2, whole ? "whole" : "status");
+        batch.portion.answer_timeout_ns = 200 * kNsPerMs;
+        batch.portion.unsent_until_mono_ns = in(20s);
+        submit(batch);
+        ASSERT_TRUE(batch.wait());
+        EXPECT_EQ(batch.count(whole ? Transport::Unknown : Transport::Answered), 2u);
+    }
+    EXPECT_EQ(meter("http_timeouts_total", *peer), 4);
+    EXPECT_EQ(journal_.distinct(), 4u);
+    EXPECT_EQ(journal_.size(), 4u);
+}
+
 TEST_F(Http1Peer, IsNotKeptLongerThanItCouldBeProbed) {
     const auto peer = server(answering());
     EndpointConfig config = config_of(*peer);

@@ -147,6 +147,7 @@ void RawPeer::relay_to(uint16_t port) {
 RawServer::RawServer(RawScript script) : script_(std::move(script)) {
     if (script_.ca != nullptr) {
         context_.reset(SSL_CTX_new(TLS_server_method()));
+        if (script_.tls12) SSL_CTX_set_max_proto_version(context_.get(), TLS1_2_VERSION);
         leaf_ = script_.ca->issue(script_.names);
         BELFRY_ASSERT(SSL_CTX_use_certificate(context_.get(), leaf_.certificate.get()) == 1);
         BELFRY_ASSERT(SSL_CTX_use_PrivateKey(context_.get(), leaf_.key.get()) == 1);

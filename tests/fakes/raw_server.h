@@ -58,6 +58,7 @@ struct RawScript {
     std::string alpn = "http/1.1";  // the only protocol it speaks; empty: it answers none
     std::string names = "DNS:localhost,IP:127.0.0.1";
     bool ipv6 = false;                    // listens on ::1 instead of 127.0.0.1
+    bool tls12 = false;                   // and nothing newer: the server ends the handshake
     bool mute = false;                    // accepts, but `serve` is not called before the end
     std::function<void(RawPeer&)> serve;  // the connection ends when it returns
 };
