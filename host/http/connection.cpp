@@ -99,10 +99,11 @@ void Connection::read() {
 void Connection::input_ended(Wire::Io how) {
     ended_by_peer_ = true;
     if (how == Wire::Io::Ended) session_->end_of_input();
-    // A peer that ends an HTTP/2 connection, or refuses it by an alert, without having sent SETTINGS (which come first,
-    // RFC 9113 3.4) has not looked at any request. HTTP/1.1 has no such sign but that our certificate will not do.
+    // A peer that ends an HTTP/2 connection in order, or refuses it by an alert, without having sent SETTINGS (which
+    // come first, RFC 9113 3.4) has not looked at any request; one that was cut off may have: its SETTINGS were lost.
+    // HTTP/1.1 has no such sign but that our certificate will not do.
     const bool unprocessed = http1_ ? answers_ == 0 && wire_.refused_by_certificate_alert()
-                                    : !settings_seen_ && (how != Wire::Io::Lost || wire_.refused_by_alert());
+                                    : !settings_seen_ && (how == Wire::Io::Ended || wire_.refused_by_alert());
     close(wire_.why(), unprocessed);
 }
 

@@ -61,6 +61,7 @@ public:
     void go_away() noexcept override { close(); }
 
     Status produce(Output& out, size_t enough) override {
+        if (failed_) return {};
         if (cancelled_) end(StreamEnd::Reset);
         out.append(head_);
         head_.clear();
@@ -87,7 +88,7 @@ public:
         const bool ended = closing_ && !busy_;  // what came behind the last answer
         close();
         if (ended) return {};
-        head_.clear();
+        failed_ = true;
         return error(ErrorCode::Unavailable,
                      std::string("HTTP/1.1 failed: ") + (fault_ != nullptr ? fault_ : http_errno_description(fault)));
     }
@@ -97,7 +98,9 @@ public:
         close();
     }
 
-    bool has_output() const noexcept override { return cancelled_ || !head_.empty() || (busy_ && sent_ < body_); }
+    bool has_output() const noexcept override {
+        return !failed_ && (cancelled_ || !head_.empty() || (busy_ && sent_ < body_));
+    }
     bool ended() const noexcept override { return closing_ && !busy_ && head_.empty(); }
 
 private:
@@ -113,6 +116,7 @@ private:
 
     void end(StreamEnd how) noexcept {
         cancelled_ = busy_ = false;
+        head_.clear();  // of a request that was cancelled before it was written
         if (how != StreamEnd::Complete || sent_ < body_) close();  // half a request is on its way
         listener_.on_end(slot_, how, 0);
     }
@@ -208,6 +212,7 @@ private:
     bool busy_ = false;       // a request is open
     bool closing_ = false;    // no further one will be
     bool cancelled_ = false;  // its end is to be told while producing
+    bool failed_ = false;     // nothing more is said to this peer
     // Of the open request:
     uint32_t slot_ = 0;
     uint64_t body_ = 0, sent_ = 0;

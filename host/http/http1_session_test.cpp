@@ -250,6 +250,27 @@ TEST_F(Http1, ACancelledRequestIsToldOfWhileProducingAndEndsTheConnection) {
     EXPECT_EQ(ask(), 0);
 }
 
+TEST_F(Http1, ARequestThatIsCancelledBeforeItWasWrittenIsNeverWritten) {
+    session_->cancel(ask());
+    EXPECT_TRUE(session_->has_output());
+    EXPECT_EQ(written(), "");
+    EXPECT_EQ(heard_.said, "|reset");
+    EXPECT_TRUE(session_->ended());
+}
+
+TEST_F(Http1, NothingIsWrittenAfterAFault) {
+    ASSERT_NE(ask(), 0);  // neither its head nor its body
+    EXPECT_FALSE(session_->consume("SSH-2.0-x\r\n").has_value());
+    EXPECT_FALSE(session_->has_output());
+    EXPECT_EQ(written(), "");
+    session_ = make_http1_session(heard_);
+    ASSERT_NE(ask("POST", std::string(300'000, 'b')), 0);
+    EXPECT_LT(written(100'000).size(), 300'000u);
+    EXPECT_FALSE(session_->consume("SSH-2.0-x\r\n").has_value());
+    EXPECT_FALSE(session_->has_output());
+    EXPECT_EQ(written(), "");
+}
+
 TEST_F(Http1, ABodyThatIsNotThereAnyMoreEndsTheConnection) {
     ask();
     heard_.request_body.clear();
