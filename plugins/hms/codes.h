@@ -4,8 +4,9 @@
 //
 // Safety: a wrong app or secret makes every token "illegal", so a token is believed dead only if the same answer served
 // another one. An answer that served nobody makes its tokens suspect: the host deletes those only where the provider
-// was accepted lately. No code, status or word that is not in these tables touches a device.
-// Source: Huawei, "Sending Messages", result codes (hms.md sections 7 to 10; each row names its own).
+// was accepted lately. Words that may be about the project (noRight) are believed beside a served token only. No code,
+// status or word that is not in these tables touches a device. Source: Huawei, "Sending Messages", result codes (hms.md
+// sections 7 to 10; each row names its own).
 #pragma once
 
 #include <belfry/provider.h>
@@ -76,8 +77,7 @@ inline constexpr Rule kCodes[] = {
      "Huawei finds our token valid for too long; is this host's clock right?"},
     {80300037, 80300037, "9", BELFRY_MISCONFIGURED, kInstance, 0, 0, Special::None,
      "Huawei has put the app under penalty; see AppGallery Connect"},
-    {80600003, 80600003, "8", BELFRY_RETRY, kItem, BELFRY_VERDICT_REAUTH, 2'000, Special::None,
-     "Huawei could not check our token"},
+    {80600003, 80600003, "8", BELFRY_RETRY, kItem, 0, 2'000, Special::None, "Huawei could not check our token"},
     {81000001, 81000001, "8, 9", BELFRY_RETRY, kItem, 0, 1'000, Special::None, "trouble inside HMS"},
     {80100000, 80199999, "8", BELFRY_REFUSED, kItem, 0, 0, Special::None,
      "a code that Belfry does not know; the device is kept"},
@@ -114,26 +114,29 @@ inline constexpr Rule kCodes[] = {
 struct TokenRule {
     std::string_view word;
     int32_t outcome;
-    uint32_t flags;
+    uint32_t flags;  // kSuspect: it may be about the project, so believed only beside a token that was served
     int64_t wait_ms;
+    int32_t scope_if_all;  // of an answer that says it of every token; kInstance is our configuration
     std::string_view advice;
 };
 inline constexpr TokenRule kTokenRules[] = {
-    {"tokenFormatError", BELFRY_DEVICE_GONE, 0, 0, "not a token of HarmonyOS"},
-    {"tokenPlatformNotSupport", BELFRY_DEVICE_GONE, 0, 0, "the app must fetch a new token"},
-    {"noRight", BELFRY_DEVICE_GONE, kSuspect, 0,
+    {"tokenFormatError", BELFRY_DEVICE_GONE, 0, 0, kItem, "not a token of HarmonyOS"},
+    {"tokenPlatformNotSupport", BELFRY_DEVICE_GONE, 0, 0, kItem, "the app must fetch a new token"},
+    {"noRight", BELFRY_DEVICE_GONE, kSuspect, 0, kItem,
      "of another project, or from before the device was upgraded; is project_id right?"},
-    {"noPushTypeRight", BELFRY_REFUSED, 0, 0,
+    {"noPushTypeRight", BELFRY_REFUSED, 0, 0, kPush,
      "the app has no right for this push-type; apply for it in AppGallery Connect"},
-    {"atomicUnableSendUnsubscribedMsg", BELFRY_REFUSED, 0, 0,
+    {"atomicUnableSendUnsubscribedMsg", BELFRY_REFUSED, 0, 0, kItem,
      "an atomic service gets only what its user subscribed to"},
-    {"countryNotSupport", BELFRY_REFUSED, 0, 0, "not in the device's country"},
-    {"disableSendHuaweiMsgBecauseOfPenalty", BELFRY_REFUSED, 0, 0, "Huawei has put the app under penalty"},
-    {"differentImgVerifyPolicy", BELFRY_REFUSED, 0, 0, "the image is not verified for this device"},
-    {"appinfoError", BELFRY_RETRY, 0, 60'000, "Huawei does not know the app yet; is it created in AppGallery Connect?"},
-    {"notSupportPlayVoice", BELFRY_REFUSED, 0, 0, "the device plays no voice messages"},
-    {"noRightToSendThisLiveNotificationEvent", BELFRY_REFUSED, 0, 0, "the app has no right for this live view's event"},
-    {"", BELFRY_REFUSED, 0, 0, "a word that Belfry does not know; the device is kept"},
+    {"countryNotSupport", BELFRY_REFUSED, 0, 0, kItem, "not in the device's country"},
+    {"disableSendHuaweiMsgBecauseOfPenalty", BELFRY_REFUSED, 0, 0, kInstance, "Huawei has put the app under penalty"},
+    {"differentImgVerifyPolicy", BELFRY_REFUSED, 0, 0, kItem, "the image is not verified for this device"},
+    {"appinfoError", BELFRY_RETRY, 0, 60'000, kItem,
+     "Huawei does not know the app yet; is it created in AppGallery Connect?"},
+    {"notSupportPlayVoice", BELFRY_REFUSED, 0, 0, kItem, "the device plays no voice messages"},
+    {"noRightToSendThisLiveNotificationEvent", BELFRY_REFUSED, 0, 0, kPush,
+     "the app has no right for this live view's event"},
+    {"", BELFRY_REFUSED, 0, 0, kItem, "a word that Belfry does not know; the device is kept"},
 };
 // clang-format on
 

@@ -44,6 +44,12 @@ INSTANTIATE_TEST_SUITE_P(
                   "token_endpoint"}),
     case_name<BadConfig>);
 
+TEST(HmsRate, IsByDefaultBelowTheLeastThatHuaweiGives) {  // section 12: 6,000 devices a second
+    const HmsBed bed;
+    EXPECT_LE(bed.provider().per_minute_default, 342'000U);  // by 5 %
+    EXPECT_GE(bed.provider().per_minute_default, 324'000U);  // by 10 %
+}
+
 TEST(HmsKeyFile, IsReadWithClearErrors) {
     const auto where = [](const std::string& key_file) { return HmsBed(kHmsV3, "", key_file).trouble.where; };
     EXPECT_EQ(where(hms_key_file()), "");

@@ -11,6 +11,8 @@ namespace {
 using answers::Json;
 
 constexpr size_t kRequestIdMax = 64;
+// Huawei's own codes have eight digits. What is less comes from a proxy or gateway, and may look like an HTTP status.
+constexpr int64_t kCodeMin = 10'000'000, kCodeMax = 99'999'999;
 
 // A number, or a text of digits: Huawei writes both. -1: neither.
 int64_t number_at(const Json& json, std::string_view path) {
@@ -55,7 +57,7 @@ Result read_result(const belfry::Services& services, std::string_view body) {
     Result result;
     const Json json = Json::of(services, body);  // not HTML, empty or cut
     const int64_t code = number_at(json, "code");
-    if (code <= 0 || code > 99'999'999) return result;
+    if (code < kCodeMin || code > kCodeMax) return result;
     result.code = static_cast<uint32_t>(code);
     result.request_id = printable(json.string("requestId"), kRequestIdMax);
     const belfry_json_value msg = json.find("msg");

@@ -12,7 +12,7 @@
 namespace hms {
 
 struct Result {
-    uint32_t code = 0;  // 0: none was given
+    uint32_t code = 0;  // 0: none of Huawei's was given
     std::string request_id;
     std::string text;                                      // msg, if it is for people
     bool by_token = false;                                 // msg could be read as JSON; then:

@@ -23,6 +23,11 @@ const Rule& rule_for(uint32_t code, int32_t status) {
     return found == std::end(kCodes) ? kNonsense : *found;
 }
 
+const TokenRule& token_rule_for(std::string_view word) {
+    return *std::find_if(std::begin(kTokenRules), std::end(kTokenRules) - 1,
+                         [&](const TokenRule& rule) { return rule.word == word; });
+}
+
 // "80300002: no right to send ...; HMS says: ..., request 1234"
 std::string reason_of(const Rule& rule, const Result& result, int32_t status) {
     std::string reason = result.code != 0 ? std::to_string(result.code) : "HTTP " + std::to_string(status);
@@ -31,6 +36,10 @@ std::string reason_of(const Rule& rule, const Result& result, int32_t status) {
     if (for_people) reason.append("; HMS says: ").append(printable(result.text, kQuotedMax));
     if (!result.request_id.empty()) reason.append("; request ").append(result.request_id);
     return reason;
+}
+
+std::string reason_of_word(const TokenRule& rule, std::string_view word) {
+    return printable(word, kQuotedMax).append(": ").append(rule.advice);
 }
 
 class Judge {
@@ -45,7 +54,7 @@ public:
 
     void judge() const {
         if (rule_.special == Special::Partly) return judge_partly();
-        if (rule_.special == Special::AllBad && names_tokens()) return judge_by_word(false);
+        if (rule_.special == Special::AllBad && names_tokens()) return judge_all_bad();
         give_all(verdict_for_all());
     }
 
@@ -130,6 +139,33 @@ private:
         judge_by_word(named < sent.size() && result_.success != 0);
     }
 
+    // The same word about every token is about the app or the push, not about devices.
+    void judge_all_bad() const {
+        const TokenRule* const rule = rule_of_every_token();
+        if (rule == nullptr) return judge_by_word(false);
+        auto verdict = verdict_for_all();
+        verdict.outcome = rule->scope_if_all == kInstance ? BELFRY_MISCONFIGURED : rule->outcome;
+        verdict.scope = rule->scope_if_all;
+        verdict.flags = rule->flags;
+        fit_to_push(verdict);
+        const std::string reason = reason_of_word(*rule, rule->word);
+        verdict.reason = belfry::str(std::string_view(reason));
+        give_all(verdict);
+    }
+
+    // Null: some token has another scope, or none that is more than its own.
+    const TokenRule* rule_of_every_token() const {
+        const TokenRule* first = nullptr;
+        for (const belfry_str& token : belfry::Rows<belfry_str>(answer_.tokens)) {
+            const auto bad = result_.illegal.find(belfry::text(token));
+            if (bad == result_.illegal.end()) return nullptr;
+            const TokenRule& rule = token_rule_for(bad->second);
+            if (first == nullptr) first = &rule;
+            if (rule.scope_if_all == kItem || rule.scope_if_all != first->scope_if_all) return nullptr;
+        }
+        return first;
+    }
+
     bool names_tokens() const { return result_.by_token && answer_.tokens.n == answer_.items; }
 
     void judge_by_word(bool proven) const {
@@ -155,12 +191,12 @@ private:
         verdict.outcome = BELFRY_DEVICE_GONE;
         std::string reason = reason_;
         if (!word.empty()) {
-            const auto* const rule = std::find_if(std::begin(kTokenRules), std::end(kTokenRules) - 1,
-                                                  [&](const TokenRule& each) { return each.word == word; });
-            verdict.outcome = rule->outcome;
-            verdict.flags = rule->flags;
-            verdict.retry_after_ms = wait_of(rule->outcome, rule->wait_ms);
-            reason = printable(word, kQuotedMax).append(": ").append(rule->advice);
+            const TokenRule& rule = token_rule_for(word);
+            const bool not_believed = rule.flags == kSuspect && !proven;
+            verdict.outcome = not_believed ? BELFRY_REFUSED : rule.outcome;
+            verdict.flags = not_believed ? 0 : rule.flags;
+            verdict.retry_after_ms = wait_of(rule.outcome, rule.wait_ms);
+            reason = reason_of_word(rule, word);
         }
         if (verdict.outcome == BELFRY_DEVICE_GONE && !proven) verdict.flags |= kSuspect;
         verdict.reason = belfry::str(std::string_view(reason));

@@ -68,7 +68,8 @@ const Case kCases[] = {
     {"S9_80300030_test_devices", text(80300030), BELFRY_REFUSED, kPush, 0, 0},
     {"S9_80300036_jwt_life", text(80300036), BELFRY_MISCONFIGURED, kInstance, 0, 0},
     {"S9_80300037_penalty", text(80300037), BELFRY_MISCONFIGURED, kInstance, 0, 0},
-    {"S8_80600003_oauth_service", text(80600003), BELFRY_RETRY, kItem, kReauth, 2'000},
+    {"S8_80600003_oauth_service", text(80600003), BELFRY_RETRY, kItem, 0, 2'000},
+    {"S8_80600003_again_is_no_refused_credential", again(text(80600003, 500)), BELFRY_RETRY, kItem, 0, 2'000},
     {"S8_80600005_unknown_806", text(80600005), BELFRY_RETRY, kItem, 0, 2'000},
     {"A13_81000001_internal", text(81000001), BELFRY_RETRY, kItem, 0, 1'000},
     {"A13_on_500", text(81000001, 500), BELFRY_RETRY, kItem, 0, 1'000},
@@ -79,6 +80,11 @@ const Case kCases[] = {
     {"A16_unknown", text(80999999), BELFRY_REFUSED, kItem, 0, 0},
     {"S8_unknown_82", text(82000012), BELFRY_REFUSED, kItem, 0, 0},
     {"S7_a_code_counts_more_than_503", text(80300008, 503), BELFRY_REFUSED, kPush, 0, 0},
+    {"S7_a_gateways_code_on_503", coded("1000", 503), BELFRY_THROTTLED, kInstance, 0, 10'000},
+    {"S7_a_gateways_404_on_502", coded("404", 502), BELFRY_RETRY, kItem, 0, 1'000},
+    {"S7_a_gateways_401_on_500", text(401, 500), BELFRY_RETRY, kItem, 0, 1'000},
+    {"S7_seven_digits_on_503", coded("9999999", 503), BELFRY_THROTTLED, kInstance, 0, 10'000},
+    {"S7_eight_digits_on_503", coded("10000000", 503), BELFRY_REFUSED, kItem, 0, 0},
     {"A12_503_empty", bare(503), BELFRY_THROTTLED, kInstance, 0, 10'000},
     {"A12_503_html", bare(503, "<html>busy</html>"), BELFRY_THROTTLED, kInstance, 0, 10'000},
     {"S7_503_with_a_time", bare(503, "", "7"), BELFRY_THROTTLED, kInstance, 0, 7'000},
@@ -191,12 +197,17 @@ const Batch kBatches[] = {
      {"a", "b"},
      "80300007",
      R"("{\"failure\":2,\"illegalTokens\":{\"noRight\":[\"a\",\"b\"]}}")",
-     "gone? gone?"},
+     "refused refused"},
     {"A9_as_an_object",
      {"a", "b"},
      "80300007",
      R"({"failure":2,"illegalTokens":{"noRight":["a","b"]}})",
-     "gone? gone?"},
+     "refused refused"},
+    {"S10_no_right_beside_no_success",
+     {"a", "b"},
+     "80100000",
+     R"({"success":0,"failure":2,"illegalTokens":{"noRight":["a"],"tokenFormatError":["b"]}})",
+     "refused gone?"},
     {"S10_all_malformed_is_gated",
      {"a", "b"},
      "80300007",
@@ -244,6 +255,50 @@ INSTANTIATE_TEST_SUITE_P(
                     Word{"notSupportPlayVoice", "refused"}, Word{"noRightToSendThisLiveNotificationEvent", "refused"},
                     Word{"unknown", "refused"}, Word{"somethingNew", "refused"}),
     case_name<Word>);
+
+struct Words {
+    const char *name, *illegal, *code;
+    int32_t outcome, scope;
+};
+class HmsWords : public testing::TestWithParam<Words> {};
+TEST_P(HmsWords, AboutEveryTokenAreAboutTheAppOrThePush) {  // section 10; of two tokens, a and b
+    HmsBed bed(kHmsV3);
+    const std::string msg = R"({"success":0,"failure":2,"illegalTokens":{)" + std::string(GetParam().illegal) + "}}";
+    const auto verdicts = bed.decode(std::vector<Answer>{to({"a", "b"}, coded(GetParam().code, 200, msg))});
+    ASSERT_EQ(verdicts.size(), 2U);
+    for (uint32_t i = 0; i < 2; ++i) {
+        EXPECT_EQ(verdicts[i].item, i);
+        EXPECT_EQ(verdicts[i].outcome, GetParam().outcome) << verdicts[i].reason;
+        EXPECT_EQ(verdicts[i].scope, GetParam().scope);
+        EXPECT_EQ(verdicts[i].flags, 0U);
+        EXPECT_NE(verdicts[i].reason.find(": "), std::string::npos) << verdicts[i].reason;
+    }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Rows, HmsWords,
+    testing::Values(
+        Words{"penalty", R"("disableSendHuaweiMsgBecauseOfPenalty":["a","b"])", "80300007", BELFRY_MISCONFIGURED,
+              kInstance},
+        Words{"push_type", R"("noPushTypeRight":["a","b"])", "80300007", BELFRY_REFUSED, kPush},
+        Words{"live_view", R"("noRightToSendThisLiveNotificationEvent":["a","b"])", "80300007", BELFRY_REFUSED, kPush},
+        Words{"no_right", R"("noRight":["a","b"])", "80300007", BELFRY_REFUSED, kItem},
+        Words{"penalty_of_one", R"("disableSendHuaweiMsgBecauseOfPenalty":["a"])", "80300007", BELFRY_REFUSED, kItem},
+        Words{"push_type_and_country", R"("noPushTypeRight":["a"],"countryNotSupport":["b"])", "80300007",
+              BELFRY_REFUSED, kItem},
+        Words{"penalty_and_push_type", R"("disableSendHuaweiMsgBecauseOfPenalty":["a"],"noPushTypeRight":["b"])",
+              "80300007", BELFRY_REFUSED, kItem},
+        Words{"penalty_in_a_partial_answer", R"("disableSendHuaweiMsgBecauseOfPenalty":["a","b"])", "80100000",
+              BELFRY_REFUSED, kItem}),
+    case_name<Words>);
+
+TEST(HmsVerdicts, AWordAboutEveryTokenOfOneRenderingSaysNothingAboutOthers) {
+    HmsBed bed(kHmsV3);
+    ASSERT_TRUE(bed.prepare(R"({"message":{"payload":{"notification":{"category":"IM","title":"t","body":"b"}}}})", "",
+                            BELFRY_CONTENT_TOKENS, "", BELFRY_CONTENT_HAS_HOLES))
+        << bed.trouble.where << ": " << bed.trouble.text;
+    const char* msg = R"({"failure":1,"illegalTokens":{"noPushTypeRight":["a"]}})";
+    EXPECT_EQ(bed.decode(to({"a"}, coded("80300007", 200, msg))).scope, kItem);
+}
 
 TEST(HmsVerdicts, TooManyAtOnceAreSentOneByOne) {  // section 8: SPLIT
     HmsBed bed;
