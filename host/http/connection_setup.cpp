@@ -32,6 +32,15 @@ UniqueFd make_socket(const Address& address) {
     return fd;
 }
 
+// Names without a domain, also with the root's dot, and those that look-ups take for addresses in an old notation: the
+// last label is a number (WHATWG URL 3.5), as in 127.1 and 0x7f.1.
+bool is_local_name(std::string_view host) {
+    const size_t dot = host.rfind('.');
+    if (dot == std::string_view::npos || dot + 1 == host.size()) return true;
+    const std::string_view last = host.substr(dot + 1);
+    return last.find_first_not_of("0123456789") == std::string_view::npos || last.substr(0, 2) == "0x";
+}
+
 }  // namespace
 
 void Connection::begin() {
@@ -44,8 +53,9 @@ void Connection::begin() {
     // the operator left it to the proxy; an address that came with a push is ours to judge in any case.
     const bool judged_here = endpoint.config.untrusted && (!endpoint.config.proxy.looks_up || endpoint.origin.literal);
     if (judged_here) return look_up(endpoint.origin, true);
-    if (endpoint.config.untrusted && endpoint.origin.host.find('.') == std::string::npos)
-        return fail_setup("name " + endpoint.origin.host + " is a local one, and it came from outside");
+    if (endpoint.config.untrusted && is_local_name(endpoint.origin.host))
+        return fail_setup("name " + endpoint.origin.host +
+                          " is a local one or an odd address, and it came from outside");
     target_ = endpoint.origin.with_port();
     look_up(endpoint.proxy.at, false);
 }

@@ -186,6 +186,11 @@ TEST_F(BehindAProxy, IsToldTheNameIfTheOperatorSaysSo) {
     config.proxy.looks_up = true;
     const std::string local = refusal(config);
     EXPECT_NE(local.find("is a local one"), std::string::npos) << local;
+    for (const char* host : {"intranet.", "push.example.", "127.1", "10.1", "0x7f.1", "127.0.0.0x1", "192.168.257"}) {
+        config.url = std::string("https://") + host;
+        const std::string why = refusal(config);
+        EXPECT_NE(why.find("is a local one"), std::string::npos) << host << ": " << why;
+    }
     config.url = "https://127.0.0.1";
     EXPECT_NE(refusal(config).find("no address that may be connected to"), std::string::npos);
     EXPECT_EQ(tunnel->accepted(), 0);
