@@ -14,6 +14,10 @@ namespace {
 constexpr int64_t kDayNs = 24 * 3600 * kNsPerSecond;
 // What waits while an origin is probed comes back after half of its last pause, within these: each time its requests
 // are written anew.
+// A client chooses the path of its subscription, so a refusal or silence beside successes is the subscription's own.
+constexpr int64_t kContradictedNs = 5 * kNsPerSecond;
+constexpr int64_t kShownNs =
+    15 * 60 * kNsPerSecond;  // a pause that is over and that nobody asked about since is forgotten
 constexpr int64_t kProbeWaitMinMs = 6'000, kProbeWaitMaxMs = 30'000;
 
 }  // namespace
@@ -108,6 +112,7 @@ int64_t Origins::refused(OriginId id, std::string_view url, std::string_view rea
     // Requests that were under way when it refused first are the same failure.
     if (origin.block == GateState::Refused && !origin.probing && now < origin.until)
         return std::max<int64_t>((origin.until - now) / kNsPerMs, 1);
+    if (origin.block == GateState::Open && worked_just_now(origin, now)) return 0;
     origin.failures = origin.block == GateState::Refused ? origin.failures + 1 : 1;
     const int64_t pause_ms = policy::refused_credential_delay_ms(origin.failures);
     log_.error("origin refuses our credential or settings; its deliveries wait, an operator must act",
@@ -120,6 +125,7 @@ void Origins::silent(OriginId id, std::string_view url, std::string_view reason)
     const std::lock_guard lock(mutex_);
     Origin& origin = remember(id, url, now);
     if (origin.block == GateState::Refused || (origin.block != GateState::Open && !origin.probing)) return;
+    if (worked_just_now(origin, now)) return;
     origin.failures = origin.block == GateState::Unreachable ? origin.failures + 1 : 1;
     const int64_t pause_ms = policy::trouble_delay_ms(origin.failures);
     log_.warning("origin cannot be reached, its deliveries wait",
@@ -132,13 +138,18 @@ void Origins::worked(OriginId id, std::string_view url) {
     const std::lock_guard lock(mutex_);
     Origin& origin = remember(id, url, now);
     origin.worked_at = now;
-    if (origin.block == GateState::Open || !origin.probing) return;
+    // A throttle lasts as long as it was told to; a success shows that nothing else is wrong with the origin itself.
+    if (origin.block == GateState::Open || (origin.block == GateState::Throttled && !origin.probing)) return;
     origin.block = GateState::Open;
     origin.probing = false;
     origin.failures = 0;
     origin.reason.clear();
     blocked_.fetch_sub(1, std::memory_order_relaxed);
     log_.info("origin works again", {{"provider", instance_}, {"origin", origin.url}});
+}
+
+bool Origins::worked_just_now(const Origin& origin, int64_t now) const noexcept {
+    return origin.worked_at != 0 && now - origin.worked_at < kContradictedNs;
 }
 
 bool Origins::works(const Origin& origin, int64_t now) const noexcept {
@@ -193,6 +204,7 @@ std::vector<OriginStatus> Origins::troubled() const {
     const std::lock_guard lock(mutex_);
     for (const Origin& origin : origins_) {
         if (origin.block == GateState::Open || all.size() == kOriginsShownMax) continue;
+        if (now > origin.until && now - origin.used_at > kShownNs) continue;
         const int64_t closed_ms = std::max<int64_t>(0, origin.until - now) / kNsPerMs;
         all.push_back({origin.url, origin.block, origin.reason, origin.probing ? 0 : closed_ms, false});
     }

@@ -54,6 +54,7 @@ public:
     Permit ask(OriginId id);
     // An answer that concerns all of the origin. Gives how long it is to be left alone, ms.
     int64_t throttled(OriginId id, std::string_view url, int64_t pause_ms, std::string_view reason);
+    // 0: it has just taken others, the refusal is this subscription's own.
     int64_t refused(OriginId id, std::string_view url, std::string_view reason);
     // Sums of a page: something was accepted; or nothing was answered at all.
     void worked(OriginId id, std::string_view url);
@@ -91,6 +92,7 @@ private:
     Origin& remember(OriginId id, std::string_view url, int64_t now);
     int64_t block(Origin& origin, GateState why, int64_t pause_ms, std::string_view reason, int64_t now);
     bool works(const Origin& origin, int64_t now) const noexcept;
+    bool worked_just_now(const Origin& origin, int64_t now) const noexcept;
     const Trust* trust_of(const OriginKey& key) const;
 
     const std::string instance_;

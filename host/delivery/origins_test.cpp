@@ -48,10 +48,33 @@ TEST_F(OriginsOfAnInstance, AfterAPauseAHandfulAsksAndASuccessOpens) {
     EXPECT_TRUE(origins.troubled().empty());
 }
 
-TEST_F(OriginsOfAnInstance, ASuccessFromBeforeThePauseDoesNotEndIt) {
-    origins.refused(kOne, kUrl, "FORBIDDEN");
+TEST_F(OriginsOfAnInstance, ASuccessFromBeforeAThrottleDoesNotEndIt) {
+    origins.throttled(kOne, kUrl, 60'000, "TOO_MANY");
     origins.worked(kOne, kUrl);
     EXPECT_FALSE(goes(kOne));
+}
+
+// A client may register a path that its push service answers with 401 or 405 to everybody.
+TEST_F(OriginsOfAnInstance, ARefusalBesideSuccessesIsTheSubscriptionsOwn) {
+    EXPECT_EQ(origins.refused(kOne, kUrl, "METHOD_NOT_ALLOWED"), 60'000);
+    origins.worked(kOne, kUrl);
+    EXPECT_TRUE(goes(kOne));
+    EXPECT_TRUE(origins.troubled().empty());
+    EXPECT_EQ(origins.refused(kOne, kUrl, "METHOD_NOT_ALLOWED"), 0);
+    EXPECT_TRUE(goes(kOne));
+    origins.silent(kOne, kUrl, "one request got no answer");
+    EXPECT_TRUE(goes(kOne));
+    pass_ms(5'001);
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 60'000);
+    EXPECT_FALSE(goes(kOne));
+}
+
+TEST_F(OriginsOfAnInstance, TroubleThatNobodyAskedAboutSinceIsForgotten) {
+    origins.refused(kOne, kUrl, "FORBIDDEN");
+    pass_ms(14 * 60'000);
+    EXPECT_EQ(origins.troubled().size(), 1u);
+    pass_ms(2 * 60'000);
+    EXPECT_TRUE(origins.troubled().empty());
 }
 
 TEST_F(OriginsOfAnInstance, RefusalsPauseLongerEachTimeAndThoseUnderWayCountOnce) {
@@ -70,6 +93,7 @@ TEST_F(OriginsOfAnInstance, SilenceCostsAttemptsOnlyWhereNothingEverWorked) {
     origins.silent(kOne, kUrl, "connection refused");
     EXPECT_TRUE(origins.ask(kOne).costs_attempt);
     origins.worked(kOther, kOtherUrl);
+    pass_ms(6'000);
     origins.silent(kOther, kOtherUrl, "connection refused");
     EXPECT_FALSE(goes(kOther));
     EXPECT_FALSE(origins.ask(kOther).costs_attempt);

@@ -174,7 +174,9 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     if (action.throttle == Scope::Origin || action.refused == Scope::Origin) {
         belfry_verdict paused = verdict;
         paused.retry_after_ms = pause_origin(group, exchange, action, reason);
-        action = action_for(paused, state, world_.options.attempts);
+        action = paused.retry_after_ms > 0
+                     ? action_for(paused, state, world_.options.attempts)
+                     : action_without_answer(http::Transport::Unknown, state, world_.options.attempts);
     }
     const bool busy = exchange.status == 429 || exchange.status == 503;
     group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
