@@ -121,6 +121,7 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
     }
     judged_.assign(items_end, Judged{});
     reasons_.clear();
+    BELFRY_ASSERT(generation != nullptr);  // it is called for answers that are there
     generation->provider->decode(std::span(answers.data(), n), [&](const belfry_verdict& row) {
         Judged& judged = judged_[row.item];
         judged = {row.outcome, row.scope, row.flags, row.variant, row.retry_after_ms, row.gone_unix_ms, 0, 0};

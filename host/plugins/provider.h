@@ -170,7 +170,7 @@ public:
     Status send(const Prepared& prepared, std::span<const belfry_item> items, int64_t deadline_mono_ns, Fn&& fn) {
         VerdictLedger ledger(door_.faults(), "provider.send");
         for (const belfry_item& item : items) ledger.expect(item.index, 1);
-        const Status done = judged(
+        Status done = judged(
             "provider.send", ledger,
             [&](belfry_instance* i, belfry_emit emit, void* ctx, belfry_why* why) {
                 const belfry_code code = table_.send(i, prepared.get(), list_of(items), deadline_mono_ns, emit, ctx);
