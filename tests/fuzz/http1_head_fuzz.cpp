@@ -4,8 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <Poco/Net/StreamSocketImpl.h>
-
 #include <array>
 #include <cctype>
 #include <string>
@@ -59,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::string answers;
     size_t served = 0;
     {
-        api::Connection connection(Poco::Net::StreamSocket(new Poco::Net::StreamSocketImpl(pair[1])), {}, bench.clock);
+        api::Connection connection(pair[1], nullptr, {}, bench.clock);
         auto next = api::Connection::Next::Wait;
         // Nothing more comes: what has arrived is a whole head or the end.
         while (next != api::Connection::Next::Close && served <= size) {
