@@ -35,6 +35,8 @@ constexpr Refusal kRefusals[] = {
     {"507", "StoreFull", "In transport error mode: error 100, a disk or quota is full.", false, true},
 };
 
+constexpr std::string_view kUserTopicsLine = "user_topic_update";  // of device_import and device_export
+
 class Document {
 public:
     std::string write(std::string_view version) {
@@ -58,7 +60,9 @@ private:
         if (!method.request) out_.key("x-belfry-available").boolean(false);
         out_.key("requestBody").open('{').key("required").boolean(true).key("content").open('{');
         open_schema(method.streams == Streams::Request ? "application/x-ndjson" : "application/json");
-        if (method.request) {
+        if (method.streams == Streams::Request) {
+            write_line(*method.request);
+        } else if (method.request) {
             out_.key("$ref").text(reference(method.request->name));
         } else {
             out_.key("type").text("object");
@@ -78,13 +82,25 @@ private:
         out_.key("content").open('{');
         if (method.streams == Streams::Answer) {
             open_schema("application/x-ndjson");
-            out_.key("$ref").text(reference(method.answer->name));
+            write_line(*method.answer);
             close_schema();
         }
         open_schema("application/json");
         write_answer(method);
         close_schema();
         out_.close('}').close('}');
+    }
+
+    // A line of a stream is a device, or the topics of a user.
+    void write_line(const ObjectType& device) {
+        out_.key("anyOf").open('[');
+        out_.open('{').key("$ref").text(reference(device.name)).close('}');
+        out_.open('{').key("type").text("object").key("required").open('[').text(kUserTopicsLine).close(']');
+        out_.key("properties").open('{').key(kUserTopicsLine).open('{');
+        for (const Method& method : methods()) {
+            if (method.name == kUserTopicsLine) out_.key("$ref").text(reference(method.request->name));
+        }
+        out_.close('}').close('}').key("additionalProperties").boolean(false).close('}').close(']');
     }
 
     void open_schema(std::string_view media_type) { out_.key(media_type).open('{').key("schema").open('{'); }

@@ -14,8 +14,10 @@ namespace {
 constexpr int64_t kDayNs = 24 * 3600 * kNsPerSecond;
 // What waits while an origin is probed comes back after half of its last pause, within these: each time its requests
 // are written anew.
-// A client chooses the path of its subscription, so a refusal or silence beside successes is the subscription's own.
+// A client chooses the path of its subscription, so a few refusals, or silence, beside successes are the subscriptions'
+// own.
 constexpr int64_t kContradictedNs = 5 * kNsPerSecond;
+constexpr uint32_t kOwnRefusalsMax = 3;
 constexpr int64_t kShownNs =
     15 * 60 * kNsPerSecond;  // a pause that is over and that nobody asked about since is forgotten
 constexpr int64_t kProbeWaitMinMs = 6'000, kProbeWaitMaxMs = 30'000;
@@ -112,7 +114,8 @@ int64_t Origins::refused(OriginId id, std::string_view url, std::string_view rea
     // Requests that were under way when it refused first are the same failure.
     if (origin.block == GateState::Refused && !origin.probing && now < origin.until)
         return std::max<int64_t>((origin.until - now) / kNsPerMs, 1);
-    if (origin.block == GateState::Open && worked_just_now(origin, now)) return 0;
+    const bool few = ++origin.refusals <= kOwnRefusalsMax;
+    if (origin.block == GateState::Open && few && worked_just_now(origin, now)) return 0;
     origin.failures = origin.block == GateState::Refused ? origin.failures + 1 : 1;
     const int64_t pause_ms = policy::refused_credential_delay_ms(origin.failures);
     log_.error("origin refuses our credential or settings; its deliveries wait, an operator must act",
@@ -138,6 +141,7 @@ void Origins::worked(OriginId id, std::string_view url) {
     const std::lock_guard lock(mutex_);
     Origin& origin = remember(id, url, now);
     origin.worked_at = now;
+    origin.refusals = 0;
     // A throttle lasts as long as it was told to; a success shows that nothing else is wrong with the origin itself.
     if (origin.block == GateState::Open || (origin.block == GateState::Throttled && !origin.probing)) return;
     origin.block = GateState::Open;

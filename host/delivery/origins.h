@@ -54,7 +54,7 @@ public:
     Permit ask(OriginId id);
     // An answer that concerns all of the origin. Gives how long it is to be left alone, ms.
     int64_t throttled(OriginId id, std::string_view url, int64_t pause_ms, std::string_view reason);
-    // 0: it has just taken others, the refusal is this subscription's own.
+    // 0: it has just taken others and refused few, the refusal is this subscription's own.
     int64_t refused(OriginId id, std::string_view url, std::string_view reason);
     // Sums of a page: something was accepted; or nothing was answered at all.
     void worked(OriginId id, std::string_view url);
@@ -79,6 +79,7 @@ private:
         int64_t until = 0;  // mono ns
         int64_t pause_ms = 0;
         uint32_t failures = 0, probes_left = 0;
+        uint32_t refusals = 0;  // since it worked last
         bool probing = false;
         int64_t used_at = 0, worked_at = 0;  // mono ns; 0: never
     };
