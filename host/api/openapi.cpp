@@ -60,12 +60,12 @@ private:
         if (!method.request) out_.key("x-belfry-available").boolean(false);
         out_.key("requestBody").open('{').key("required").boolean(true).key("content").open('{');
         open_schema(method.streams == Streams::Request ? "application/x-ndjson" : "application/json");
-        if (method.streams == Streams::Request) {
-            write_line(*method.request);
-        } else if (method.request) {
-            out_.key("$ref").text(reference(method.request->name));
-        } else {
+        if (!method.request) {
             out_.key("type").text("object");
+        } else if (method.streams == Streams::Request) {
+            write_line(*method.request);
+        } else {
+            out_.key("$ref").text(reference(method.request->name));
         }
         out_.close('}');
         if (method.request && method.streams == Streams::Nothing) out_.key("example").raw(method.example());
