@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """APNs with real processes: pushes, dead tokens, both environments, certificates, wrong keys, faults that heal."""
 import json
-import pathlib
-import signal
 import time
 import unittest
 
-from harness import BUILD, EndToEnd, Server, http
+from harness import BUILD, EndToEnd, Server
 from world import apns_section
 
 HELLO = {"apns": {"payload": {"aps": {"alert": {"title": "Hello"}}}}}
@@ -55,22 +53,6 @@ class Apns(EndToEnd):
     def journal(self):
         total = self.simulator.control("GET", "/counters")["journal_total"]
         return self.simulator.control("GET", f"/journal?offset={max(0, total - 10000)}&limit=10000")["entries"]
-
-    def wait_health(self, words, seconds=20):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            health = json.dumps(json.loads(http("GET", self.server.url + "/health")[1]))
-            if words in health:
-                return health
-            time.sleep(0.1)
-        self.fail(f"/health does not say {words!r}: {health}\n{self.server.process.tail()}")
-
-    def reload(self, section):
-        text = self.server.config.read_text()
-        begin = text.index("[providers.apns]")
-        end = text.index("\n[delivery]")
-        self.server.config.write_text(text[:begin] + section.lstrip() + text[end:])
-        self.server.process.child.send_signal(signal.SIGHUP)
 
 
 class Pushes(Apns):
@@ -199,7 +181,7 @@ class WrongKey(Apns):
         sent = self.simulator.control("GET", "/counters")["sends"]
         time.sleep(1)
         self.assertEqual(self.simulator.control("GET", "/counters")["sends"], sent, "a refused provider is left alone")
-        self.reload(apns_section(self.simulator, "production", FAST))
+        self.reload_provider(apns_section(self.simulator, "production", FAST))
         self.assertEqual(self.outcomes(self.server.wait_done(uid, 60)), {("apns", "accepted"): 20})
 
 

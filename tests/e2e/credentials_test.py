@@ -17,16 +17,6 @@ class Watched(EndToEnd):
     def make_server(cls, folder):
         return Server(BUILD, folder, cls.simulator, providers=cls.section(), extra=cls.config_extra)
 
-    def health(self):
-        return http("GET", self.server.url + "/health")[1].decode()
-
-    def wait_health(self, words, seconds=15):
-        end = time.monotonic() + seconds
-        while words not in self.health():
-            if time.monotonic() > end:
-                self.fail(f"/health does not say {words!r}: {self.health()}\n{self.server.process.tail()}")
-            time.sleep(0.1)
-
     def metric(self, name):
         text = http("GET", self.server.url + "/metrics", headers={"Authorization": f"apikey {self.server.KEY}"})[1].decode()
         found = re.search(rf"^belfry_{name}\{{[^}}]*\}} (\S+)$", text, re.M)

@@ -2,6 +2,7 @@
 """One simulator and one server per test class, with the verbs that tests speak in."""
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -63,6 +64,23 @@ class EndToEnd(unittest.TestCase):
         while self.tokens(topic) != expected and time.monotonic() < end:
             time.sleep(0.05)
         return self.tokens(topic)
+
+    def health(self):
+        return http("GET", self.server.url + "/health")[1].decode()
+
+    def wait_health(self, words, seconds=20):
+        end = time.monotonic() + seconds
+        while words not in self.health():
+            if time.monotonic() > end:
+                self.fail(f"/health does not say {words!r}: {self.health()}\n{self.server.process.tail()}")
+            time.sleep(0.1)
+
+    def reload_provider(self, section):
+        """Puts this section in the place of the provider's own, which is the last one, and has it read."""
+        text, header = self.server.config.read_text(), section.lstrip().splitlines()[0]
+        begin, end = text.index(header), text.index("\n[delivery]")
+        self.server.config.write_text(text[:begin] + section.lstrip() + text[end:])
+        self.server.process.child.send_signal(signal.SIGHUP)
 
     @staticmethod
     def outcomes(status):

@@ -2,14 +2,13 @@
 """Push Kit with real processes: both kinds of API, partial success, dead tokens, wrong credentials, trouble that heals."""
 import json
 import pathlib
-import signal
 import ssl
 import time
 import unittest
 import urllib.parse
 import urllib.request
 
-from harness import EndToEnd, Server, http
+from harness import EndToEnd, Server
 from world import hms_section
 
 HELLO = {"message": {"data": "{\"k\":\"v\"}", "android": {"notification": {"title": "Hello", "body": "You", "click_action": {"type": 3}}}}}
@@ -59,22 +58,6 @@ class Hms(EndToEnd):
 
     def fault(self, **rule):
         self.simulator.control("POST", "/faults", {"action": "status", "match": {"route": "hms", **rule.pop("match", {})}, **rule})
-
-    def wait_health(self, words, seconds=20):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            health = json.dumps(json.loads(http("GET", self.server.url + "/health")[1]))
-            if words in health:
-                return health
-            time.sleep(0.1)
-        self.fail(f"/health does not say {words!r}: {health}\n{self.server.process.tail()}")
-
-    def reload(self, section):
-        text = self.server.config.read_text()
-        begin = text.index("[providers.hms]")
-        end = text.index("\n[delivery]")
-        self.server.config.write_text(text[:begin] + section.lstrip() + text[end:])
-        self.server.process.child.send_signal(signal.SIGHUP)
 
 
 class Pushes(Hms):
@@ -265,7 +248,7 @@ class WrongSecret(Hms):
         self.assertEqual((self.hms()["sends"], self.hms()["oauth_calls"]), (0, 1), "nothing is sent, the secret is not tried again and again")
         self.assertEqual(self.server.result("push_status", {"uid": uid})["state"], "running")
         self.assertEqual(len(self.tokens("secret")), 20)
-        self.reload(hms_section(self.simulator))
+        self.reload_provider(hms_section(self.simulator))
         self.assertEqual(self.outcomes(self.server.wait_done(uid, 60)), {("hms", "accepted"): 20})
 
 
@@ -278,7 +261,7 @@ class NoRight(Hms):
         self.assertEqual(self.server.result("push_status", {"uid": uid})["state"], "running")
         self.assertEqual(len(self.tokens("right")), 20)
         self.simulator.control("PUT", "/config", {"hms_push_right": True})
-        self.reload(self.section())
+        self.reload_provider(self.section())
         self.assertEqual(self.outcomes(self.server.wait_done(uid, 90)), {("hms", "accepted"): 20})
 
 
@@ -304,7 +287,7 @@ class OtherGeneration(Hms):
 
     def test_a_device_keeps_the_generation_it_was_registered_for(self):
         self.register("from-android", topics=["upgrade"])
-        self.reload(hms_section(self.simulator, "v3"))
+        self.reload_provider(hms_section(self.simulator, "v3"))
         self.wait_v3()
         status = self.send_to("upgrade", {"hms": ALERT})
         self.assertEqual(self.outcomes(status), {("hms", "accepted"): 1, ("hms", "refused"): 1})
