@@ -14,13 +14,13 @@ namespace {
 constexpr int64_t kDayNs = 24 * 3600 * kNsPerSecond;
 // What waits while an origin is probed comes back after half of its last pause, within these: each time its requests
 // are written anew.
+constexpr int64_t kProbeWaitMinMs = 6'000, kProbeWaitMaxMs = 30'000;
 // A client chooses the path of its subscription, so a few refusals, or silence, beside successes are the subscriptions'
 // own.
 constexpr int64_t kContradictedNs = 5 * kNsPerSecond;
 constexpr uint32_t kOwnRefusalsMax = 3;
-constexpr int64_t kShownNs =
-    15 * 60 * kNsPerSecond;  // a pause that is over and that nobody asked about since is forgotten
-constexpr int64_t kProbeWaitMinMs = 6'000, kProbeWaitMaxMs = 30'000;
+// Trouble whose pause is over and that nobody asked about for so long is shown no more.
+constexpr int64_t kShownNs = 15 * 60 * kNsPerSecond;
 
 }  // namespace
 
