@@ -64,6 +64,8 @@ def check_arrows(path, text):
                 yield f"a plugin includes only plugin_api and plugins/shared, not {target}"
         if parts[:2] == ("tools", "simulator") and ((ROOT / "host" / target).exists() or top == "belfry"):
             yield f"the simulator shares no code with the host: not {target}"
+        if parts[:2] == ("kit", "conformance") and parts[2] != "runner" and (ROOT / "host" / target).exists():
+            yield f"the specification knows nothing but the ABI: not {target}"
         if parts[0] == "plugin_api" and (ROOT / "host" / target).exists():
             yield f"plugin_api includes nothing of ours: not {target}"
 
