@@ -91,11 +91,12 @@ void Connection::on_resolved(Notice&& notice) {
     try_next_address("no address");
 }
 
-// The proxy gets an address that the policy allows. IPv4 if there is one: a proxy without IPv6 is the likelier one.
+// The proxy gets one address that the policy allows, another one after each failure: why a tunnel did not come about
+// it seldom says. IPv4 first: a proxy without IPv6 is the likelier one.
 void Connection::choose_target() {
-    const auto v4 = std::find_if(addresses_.begin(), addresses_.end(),
-                                 [](const Address& address) { return address.storage.ss_family == AF_INET; });
-    target_ = to_text(v4 != addresses_.end() ? *v4 : addresses_.front());
+    std::stable_partition(addresses_.begin(), addresses_.end(),
+                          [](const Address& address) { return address.storage.ss_family == AF_INET; });
+    target_ = to_text(addresses_[pool_.address_turn % addresses_.size()]);
     addresses_.clear();
     look_up(pool_.endpoint().proxy.at, false);
 }

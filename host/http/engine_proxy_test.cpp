@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine behind an HTTP proxy: tunnels, credentials, every way in which a proxy refuses, and names that came with a
 // push.
+#include <atomic>
+
 #include "fakes/raw_server.h"
 #include "http/engine_rig.h"
 
@@ -38,6 +40,14 @@ protected:
         EndpointConfig config = config_for(server);
         config.proxy.url = proxy.url();
         return config;
+    }
+    // An engine for which push.example has these addresses, and all other names are this machine.
+    std::unique_ptr<Engine> engine_that_finds(std::vector<std::string> addresses) {
+        EngineOptions options;
+        options.addresses_of = [addresses = std::move(addresses)](const std::string& host) {
+            return host == "push.example" ? addresses : std::vector<std::string>{"127.0.0.1"};
+        };
+        return make(options);
     }
     std::vector<std::string> heads() {
         const std::lock_guard lock(mutex_);
@@ -176,6 +186,93 @@ TEST_F(BehindAProxy, IsAskedForAnAddressWhenTheNameCameWithAPush) {
     EXPECT_NE(refusal(config).find("IP address mismatch"), std::string::npos) << "the tunnel ends at another server";
     ASSERT_EQ(tunnel->accepted(), static_cast<int>(heads().size()));
     EXPECT_EQ(heads().at(0).rfind("CONNECT 9.9.9.9:443 HTTP/1.1\r\n", 0), 0u);
+}
+
+// Behind a proxy a dead address shows as a refusal, and the proxy is not told that there are others.
+TEST_F(BehindAProxy, IsAskedForANamesAddressesInTurnUntilOneWorks) {
+    const std::string first = "CONNECT 93.184.216.34:443 ", second = "CONNECT 93.184.216.35:443 ",
+                      third = "CONNECT [2606:2800::7]:443 ";
+    ServerScript script;
+    script.names = "DNS:push.example";
+    H2Server server(ca_, script);
+    std::atomic<bool> no_v4{false};
+    const auto tunnel = proxy([&](RawPeer& peer, const std::string& head) {
+        if (head.starts_with(first) || (no_v4 && head.starts_with(second))) {
+            peer.write("HTTP/1.1 502 Bad Gateway\r\n\r\n");
+            return peer.finish();
+        }
+        peer.write("HTTP/1.1 200 Fine\r\n\r\n");
+        peer.relay_to(server.port());
+    });
+    const auto engine = engine_that_finds({"93.184.216.34", "2606:2800::7", "93.184.216.35"});
+    EndpointConfig config = config_through(*tunnel, server);
+    config.url = "https://push.example";
+    config.untrusted = true;
+    const EndpointId endpoint = *engine->add_endpoint(config);
+    const Plan plan = plan_for(endpoint);
+    const auto reach = [&] {
+        Batch batch(plan, 1);
+        batch.portion.unsent_until_mono_ns = in(10s);
+        submit(*engine, batch);
+        EXPECT_TRUE(batch.wait());
+        EXPECT_EQ(batch.count(Transport::Answered, 200), 1u) << engine->last_connect_error(endpoint);
+        engine->retire(endpoint);
+        EXPECT_TRUE(eventually([&] { return server.open_connections() == 0; }));
+    };
+    reach();
+    reach();
+    no_v4 = true;
+    reach();
+    std::vector<std::string> asked = heads();
+    ASSERT_EQ(asked.size(), 5u);
+    for (std::string& head : asked) head.resize(head.find("HTTP/1.1\r\n"));
+    EXPECT_EQ(asked, (std::vector<std::string>{first, second, second, second, third}));
+    EXPECT_NE(heads().back().find("\r\nhost: [2606:2800::7]:443\r\n"), std::string::npos);
+}
+
+TEST_F(BehindAProxy, MaySpeakHttp1) {
+    RawScript script;
+    script.ca = &ca_;
+    script.serve = [](RawPeer& peer) {
+        while (!peer.read_request().empty()) peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    };
+    RawServer server(std::move(script));
+    const auto tunnel = proxy([&](RawPeer& peer, const std::string&) {
+        peer.write("HTTP/1.1 200 Fine\r\n\r\n");
+        peer.relay_to(server.port());
+    });
+    EndpointConfig config;
+    config.url = server.url();
+    config.ca_file = ca_.file();
+    config.http1_ok = true;
+    config.connections_max = 2;
+    config.proxy.url = tunnel->url();
+    const Plan plan = plan_for(add(config));
+    Batch batch(plan, 100);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::Answered, 200), 100u);
+    EXPECT_LE(tunnel->accepted(), 2);
+    EXPECT_EQ(server.accepted(), tunnel->accepted());
+}
+
+TEST_F(BehindAProxy, SeesOurClientCertificate) {
+    ServerScript script;
+    script.require_client_certificate = true;
+    H2Server server(ca_, script);
+    const auto tunnel = proxy_to(server);
+    EndpointConfig config = config_through(*tunnel, server);
+    const std::string why = refusal(config);
+    EXPECT_NE(why.find("certificate required"), std::string::npos) << why;
+    EXPECT_EQ(server.seen(), 0u);
+    const fakes::Leaf leaf = ca_.issue("DNS:client");
+    config.client_cert_pem = leaf.certificate_pem();
+    config.client_key_pem = leaf.key_pem();
+    const Plan plan = plan_for(add(config));
+    Batch batch(plan, 3);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::Answered, 200), 3u);
 }
 
 TEST_F(BehindAProxy, IsToldTheNameIfTheOperatorSaysSo) {

@@ -249,6 +249,7 @@ void Pool::note_failure(const std::string& why) {
     ++tally_.connect_failures;
     const int64_t full = std::min(kBackoffMaxNs, kBackoffFirstNs << std::min(failures_, kBackoffDoublings));
     ++failures_;
+    ++address_turn;
     const int64_t wait = full / 2 + static_cast<int64_t>(loop_.random() % static_cast<uint64_t>(full / 2));
     retry_at_ = loop_.now() + wait;
     endpoint_.set_connect_error(why);

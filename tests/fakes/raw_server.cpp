@@ -126,6 +126,11 @@ void RawPeer::wait() {
     }
 }
 
+void RawPeer::ignore() {
+    pollfd hung_up{fd_.get(), 0, 0};
+    poll(&hung_up, 1, -1);
+}
+
 void RawPeer::relay_to(uint16_t port) {
     const UniqueFd other(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
@@ -133,13 +138,17 @@ void RawPeer::relay_to(uint16_t port) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
     if (connect(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return;
-    pollfd both[] = {{fd_.get(), POLLIN, 0}, {other.get(), POLLIN, 0}};
+    const int ends[] = {fd_.get(), other.get()};
+    pollfd both[] = {{ends[0], POLLIN, 0}, {ends[1], POLLIN, 0}};
     char buffer[kInput];
     while (poll(both, 2, -1) > 0) {
-        for (int from = 0; from < 2; ++from) {
+        for (const int from : {1, 0}) {
             if (both[from].revents == 0) continue;
-            const ssize_t n = recv(both[from].fd, buffer, sizeof buffer, 0);
-            if (n <= 0 || send(both[1 - from].fd, buffer, static_cast<size_t>(n), MSG_NOSIGNAL) != n) return;
+            const ssize_t n = recv(ends[from], buffer, sizeof buffer, 0);
+            if (n <= 0) return;
+            if (send(ends[1 - from], buffer, static_cast<size_t>(n), MSG_NOSIGNAL) == n) continue;
+            if (from == 1) return;
+            both[0].fd = -1;  // the server takes no more, but what it said last is still under way
         }
     }
 }
@@ -151,6 +160,10 @@ RawServer::RawServer(RawScript script) : script_(std::move(script)) {
         leaf_ = script_.ca->issue(script_.names);
         BELFRY_ASSERT(SSL_CTX_use_certificate(context_.get(), leaf_.certificate.get()) == 1);
         BELFRY_ASSERT(SSL_CTX_use_PrivateKey(context_.get(), leaf_.key.get()) == 1);
+        if (script_.client_certificate) {
+            BELFRY_ASSERT(SSL_CTX_load_verify_file(context_.get(), script_.ca->file().c_str()) == 1);
+            SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        }
         SSL_CTX_set_alpn_select_cb(context_.get(), &RawServer::select_alpn, this);
     }
     listener_ = listen_on_loopback(script_.ipv6, port_);

@@ -40,6 +40,7 @@ public:
     void finish();  // ends the connection in order: says so, then waits for the other side
     void reset();   // TCP reset
     void wait();    // until the other side ends it
+    void ignore();  // until the test ends, and nothing more is read
     // Copies both ways between this connection and 127.0.0.1:`port` until either ends. Without TLS.
     void relay_to(uint16_t port);
     void interrupt() { shutdown(fd_.get(), SHUT_RDWR); }
@@ -59,6 +60,7 @@ struct RawScript {
     std::string names = "DNS:localhost,IP:127.0.0.1";
     bool ipv6 = false;                    // listens on ::1 instead of 127.0.0.1
     bool tls12 = false;                   // and nothing newer: the server ends the handshake
+    bool client_certificate = false;      // insists on one of the same authority
     bool mute = false;                    // accepts, but `serve` is not called before the end
     std::function<void(RawPeer&)> serve;  // the connection ends when it returns
 };
