@@ -82,7 +82,10 @@ void Connection::read() {
     for (int i = 0; open() && i < kReadsPerTurn; ++i) {
         size_t n = 0;
         const Wire::Io io = wire_.read(pool_.endpoint().origin, input.data(), input.size(), n);
-        if (io == Wire::Io::Wait) return;
+        if (io == Wire::Io::Wait) {
+            if (!output_fault_.empty()) close(output_fault_);
+            return;
+        }
         if (io != Wire::Io::Moved) return input_ended(io);
         received_at_ = loop_.now();
         if (const Status fed = session_->consume({input.data(), n}); !fed) {
@@ -120,7 +123,9 @@ bool Connection::write_out(std::string_view bytes, size_t& written) {
         const Wire::Io io = wire_.write(pool_.endpoint().origin, bytes.substr(written), n);
         if (io == Wire::Io::Wait) return true;
         if (io != Wire::Io::Moved) {
-            close(wire_.why());
+            // What the peer said before it went waits to be read: answers, a GOAWAY, an alert about our certificate.
+            output_fault_ = wire_.why();
+            loop_.want_read(*this);
             return false;
         }
         written += n;
@@ -145,7 +150,10 @@ bool Connection::write_backlog() {
 }
 
 void Connection::flush() {
-    if (!open() || !write_backlog()) return;
+    if (!open() || !output_fault_.empty()) return;
+    // The rest of a request that is answered already, or not wanted any more: a peer may never read it.
+    if (http1_ && session_->ended()) backlog_.clear();
+    if (!write_backlog()) return;
     Output& output = loop_.output();
     unflushed_ = 0;
     while (true) {
@@ -187,7 +195,7 @@ uint32_t Connection::limit() const noexcept {
 }
 
 uint32_t Connection::room(bool high) const noexcept {
-    if (state_ != State::Open || retiring_ || !backlog_.empty()) return 0;
+    if (state_ != State::Open || retiring_ || !backlog_.empty() || !output_fault_.empty()) return 0;
     const uint32_t all = limit();
     const uint32_t mine = high ? all : all - all / 10;
     return in_flight_ >= mine ? 0 : mine - in_flight_;

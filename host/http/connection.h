@@ -94,7 +94,7 @@ private:
     void setup_timed_out();
     void fail_setup(std::string_view why);
     // Open.
-    bool write_out(std::string_view bytes, size_t& written);
+    bool write_out(std::string_view bytes, size_t& written);  // false: the peer takes no more
     bool write_backlog();
     void say_last();
     void after_input();
@@ -122,6 +122,7 @@ private:
     State state_ = State::Resolving;
     bool retiring_ = false, settings_seen_ = false, watching_output_ = false, ended_by_peer_ = false;
     std::string retire_reason_;
+    std::string output_fault_;  // not empty: nothing can be written any more, what came is still being read
 
     Wire wire_;
     bool http1_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine and peers that speak HTTP/1.1 only: keep-alive, every kind of body, half answers, and which requests count
 // as processed.
+#include <atomic>
 #include <set>
 
 #include "fakes/raw_server.h"
@@ -357,6 +358,117 @@ TEST_F(Http1Peer, SendsBodiesThatFillEveryBuffer) {
     ASSERT_TRUE(batch.wait());
     EXPECT_EQ(batch.count(Transport::Answered, 200), 3u);
     EXPECT_TRUE(whole);
+}
+
+// RFC 9112 9.3: a peer may answer before it has read a request, and never read the rest of it.
+TEST_F(Http1Peer, ThatReadsNoFurtherGivesItsPlaceBack) {
+    const auto peer = server([this](RawPeer& p) {
+        if (p.number() > 1) return answering()(p);
+        p.read_until("\r\n\r\n");
+        if (p.number() == 0) p.write("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n");
+        p.ignore();
+    });
+    EndpointConfig config = config_of(*peer);
+    config.connections_max = 1;
+    const EndpointId endpoint = add(config);
+    Plan plan = plan_for(endpoint);
+    const std::string payload(16'000'000, 'p');
+    plan.body = {{PieceKind::Payload, 0, static_cast<uint32_t>(payload.size())}};
+    Batch large(plan, 1, "large");
+    large.exchanges[0].payload = payload;
+    submit(large);
+    ASSERT_TRUE(large.wait());
+    EXPECT_EQ(large.count(Transport::Answered, 413), 1u);
+    EXPECT_TRUE(eventually([&] { return meter("http_connections", *peer) == 0; }));
+    // The same without an answer: who waited for it does not any more.
+    CallRequest request;
+    request.method = "POST";
+    request.body = payload;
+    const Result<CallAnswer> late = engine_->call(endpoint, request, in(300ms));
+    ASSERT_FALSE(late.has_value());
+    EXPECT_EQ(late.error().code, ErrorCode::DeadlineExceeded);
+    EXPECT_TRUE(eventually([&] { return meter("http_connections", *peer) == 0; }));
+    warm_up(plan_for(endpoint));
+    EXPECT_EQ(peer->accepted(), 3);
+}
+
+// What it said before it went waits to be read while we find that nothing can be written any more.
+TEST_F(Http1Peer, ThatAnswersEarlyAndGoesIsHeard) {
+    const auto peer = server([](RawPeer& p) {
+        p.read_until("\r\n\r\n");
+        p.read_bytes(300'000);
+        p.write("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n");
+    });
+    EndpointConfig config = config_of(*peer);
+    config.connections_max = 1;
+    Plan plan = plan_for(add(config));
+    const std::string payload(16'000'000, 'p');
+    plan.body = {{PieceKind::Payload, 0, static_cast<uint32_t>(payload.size())}};
+    Batch batch(plan, 30);
+    for (Exchange& exchange : batch.exchanges) exchange.payload = payload;
+    batch.portion.unsent_until_mono_ns = in(30s);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::Answered, 413), 30u);
+}
+
+// TLS 1.3: our handshake is complete and the request on its way before the peer has seen that there is no certificate.
+TEST_F(Http1Peer, ThatRefusesOurCertificateHasLookedAtNothing) {
+    RawScript script;
+    script.ca = &ca_;
+    script.client_certificate = true;
+    script.serve = answering();
+    RawServer peer(std::move(script));
+    EndpointConfig config = config_of(peer);
+    const EndpointId endpoint = add(config);
+    Plan plan = plan_for(endpoint);
+    Batch batch(plan, 5);
+    batch.portion.unsent_until_mono_ns = in(1s);
+    submit(batch);
+    ASSERT_TRUE(batch.wait());
+    EXPECT_EQ(batch.count(Transport::NeverSent), 5u);
+    EXPECT_NE(engine_->last_connect_error(endpoint).find("certificate required"), std::string::npos)
+        << engine_->last_connect_error(endpoint);
+    EXPECT_EQ(journal_.size(), 0u);
+    const fakes::Leaf leaf = ca_.issue("DNS:client");
+    config.client_cert_pem = leaf.certificate_pem();
+    config.client_key_pem = leaf.key_pem();
+    warm_up(plan_for(add(config)));
+}
+
+TEST_F(Http1Peer, ThatSpeaksUnaskedOnAnIdleConnectionLosesItAndNothingElse) {
+    for (const char* said : {"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "bye"}) {
+        std::atomic<bool> idle{false};
+        const auto peer = server([&](RawPeer& p) {
+            p.read_request();
+            p.write(kOk);
+            if (!eventually([&] { return idle.load(); })) return;
+            p.write(said);
+            p.wait();
+        });
+        const Plan plan = plan_for(add(config_of(*peer)));
+        for (int round = 0; round < 3; ++round) {
+            idle = false;
+            warm_up(plan);
+            idle = true;
+            EXPECT_TRUE(eventually([&] { return meter("http_connections", *peer) == 0; })) << said;
+        }
+        EXPECT_EQ(peer->accepted(), 3) << said;
+        EXPECT_EQ(meter("http_connect_failures_total", *peer), 0) << said;
+        EXPECT_EQ(meter("http_resets_total", *peer), 0) << said;
+    }
+}
+
+TEST_F(Http1Peer, IsGivenCreditForOneRequestPerConnectionOnceItIsKnown) {
+    const auto peer = server(answering());
+    const EndpointId endpoint = add(config_of(*peer));
+    EXPECT_EQ(engine_->credit(endpoint), 8 * 100u) << "as if it spoke HTTP/2";
+    warm_up(plan_for(endpoint));
+    EXPECT_TRUE(eventually([&] { return engine_->credit(endpoint) == 8; })) << engine_->credit(endpoint);
+    engine_->retire(endpoint);
+    EXPECT_TRUE(eventually([&] { return meter("http_connections", *peer) == 0; }));
+    EXPECT_EQ(engine_->credit(endpoint), 8u) << "which is not forgotten with the connection";
 }
 
 TEST_F(Http1Peer, WithoutTlsIsReachedOnThisMachineAndByConsentOnly) {

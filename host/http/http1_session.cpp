@@ -101,7 +101,7 @@ public:
     bool has_output() const noexcept override {
         return !failed_ && (cancelled_ || !head_.empty() || (busy_ && sent_ < body_));
     }
-    bool ended() const noexcept override { return closing_ && !busy_ && head_.empty(); }
+    bool ended() const noexcept override { return cancelled_ || (closing_ && !busy_ && head_.empty()); }
 
 private:
     void write_head(const RequestHead& head) {
