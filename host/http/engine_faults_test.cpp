@@ -127,6 +127,37 @@ TEST_F(AnEngineInTrouble, CallsRequestsOfALostConnectionUnknownAndGoesOn) {
     EXPECT_EQ(batch.count(Transport::Answered, 200), 110u);
 }
 
+TEST_F(AnEngineInTrouble, OpensNothingWhileMoreIsInFlightThanAPeerAllowsByNow) {
+    constexpr int kHeldMs = 400;
+    ServerScript script;
+    script.reply = [](const SeenRequest& request) {
+        return answer(200, "", request.path.starts_with("/push/held") ? kHeldMs : 20);
+    };
+    H2Server server(ca_, script);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 1;
+    const EndpointId endpoint = add(config);
+    const Plan plan = plan_for(endpoint);
+    warm_up(plan);
+    Batch held(plan, 60, "held"), later(plan, 40, "later");
+    submit(held);
+    ASSERT_TRUE(eventually([&] { return server.seen() == 61; }));
+    server.set_streams_max(10);
+    ASSERT_TRUE(eventually([&] { return engine_->credit(endpoint) == 0; }));
+    submit(later);
+    ASSERT_TRUE(held.wait());
+    ASSERT_TRUE(later.wait());
+    EXPECT_EQ(held.count(Transport::Answered, 200), 60u);
+    EXPECT_EQ(later.count(Transport::Answered, 200), 40u);
+    EXPECT_EQ(metric("http_replays_total", server), 0) << "the peer would have had to refuse streams";
+    EXPECT_EQ(server.accepted(), 1);
+    const std::vector<SeenRequest> journal = server.journal();
+    for (const SeenRequest& seen : journal) {
+        if (!seen.path.starts_with("/push/later")) continue;
+        EXPECT_GE(seen.at_ns - journal[1].at_ns, (kHeldMs - 50) * kNsPerMs) << seen.path;
+    }
+}
+
 // H4 of the FCM page.
 TEST_F(AnEngineInTrouble, LeavesAConnectionThatWentSilent) {
     ServerScript script;
@@ -239,16 +270,36 @@ TEST_F(AnEngineInTrouble, GivesUpHandshakesThatTakeTooLong) {
     EXPECT_GE(metric("http_connect_failures_total", server), 2);
 }
 
-TEST_F(AnEngineInTrouble, ProbesIdleConnectionsAndClosesThoseThatDoNotAnswer) {
+// A peer that is gone without a word: the kernel still takes what we write. An idle connection is found out by a probe,
+// a busy one by its answers' time-out.
+TEST_F(AnEngineInTrouble, FindsOutHalfOpenConnectionsInTime) {
+    constexpr std::chrono::milliseconds kSlack = 1500ms;  // for a busy machine
     H2Server server(ca_, ServerScript{});
     EndpointConfig config = config_for(server);
     config.ping_s = 1;
+    config.connections_max = 1;
     const Plan plan = plan_for(add(config));
     warm_up(plan);
     EXPECT_TRUE(eventually([&] { return server.pings() == 2; }));
     EXPECT_EQ(metric("http_connections", server), 1);
-    server.freeze(true);
-    EXPECT_TRUE(eventually([&] { return metric("http_connections", server) == 0; }, 15s));
+    server.freeze(true, 0);
+    const int64_t frozen = clock_.mono_ns();
+    EXPECT_TRUE(eventually([&] { return metric("http_connections", server) == 0; }));
+    EXPECT_LT(clock_.mono_ns() - frozen, std::chrono::nanoseconds(2s + kSlack).count()) << "a probe, and its answer";
+
+    warm_up(plan);
+    server.freeze(true, 1);
+    Batch lost(plan, 5, "lost"), after(plan, 5);
+    lost.portion.answer_timeout_ns = 700 * kNsPerMs;
+    submit(lost);
+    const int64_t written = clock_.mono_ns();
+    ASSERT_TRUE(lost.wait());
+    EXPECT_EQ(lost.count(Transport::Unknown), 5u);
+    EXPECT_LT(clock_.mono_ns() - written, std::chrono::nanoseconds(700ms + kSlack).count());
+    submit(after);
+    ASSERT_TRUE(after.wait());
+    EXPECT_EQ(after.count(Transport::Answered, 200), 5u);
+    EXPECT_EQ(server.accepted(), 3);
 }
 
 TEST_F(AnEngineInTrouble, BoundsConcurrentHandshakes) {

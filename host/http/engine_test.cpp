@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine against a scripted server: answers, streams, deadlines, recall, stop.
+// The engine against a scripted server: answers, streams, deadlines, recall.
 #include "http/engine.h"
 
 #include <map>
@@ -369,29 +369,6 @@ TEST_F(AnEngine, GivesBackWhatIsUnsentInTimeOrRecalled) {
     engine_->recall(sent.portion);
     EXPECT_EQ(sent.count(Transport::Answered, 200), 9u);
     EXPECT_EQ(server.seen(), 10u);
-}
-
-TEST_F(AnEngine, StopsByWaitingForAnswersUntilTheDeadline) {
-    ServerScript script;
-    script.streams_max = 10;
-    script.reply = [](const SeenRequest& request) {
-        return request.path == "/push/t0" ? action(Reply::Action::Silence) : answer(200, "", 50);
-    };
-    H2Server server(ca_, script);
-    const Plan plan = one_connection_plan(server);
-    Batch batch(plan, 100), after(plan, 3);
-    warm_up(plan);
-    submit(batch);
-    ASSERT_TRUE(eventually([&] { return server.seen() == 10; }));
-    engine_->stop(in(500ms));
-    EXPECT_EQ(batch.completions(), 1);
-    EXPECT_EQ(batch.count(Transport::Answered, 200), 8u);
-    EXPECT_EQ(batch.count(Transport::Unknown), 1u);
-    EXPECT_EQ(batch.count(Transport::NeverSent), 91u);
-    submit(after);
-    EXPECT_EQ(after.completions(), 1);
-    EXPECT_EQ(after.count(Transport::NeverSent), 3u);
-    EXPECT_TRUE(eventually([&] { return server.open_connections() == 0; }));
 }
 
 TEST_F(AnEngine, SpreadsOneEndpointOverLoopsUnderLoad) {
