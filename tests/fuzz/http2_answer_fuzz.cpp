@@ -3,8 +3,13 @@
 // input is a list of steps: well-formed frames with odd contents in odd order, or raw bytes, and opening, cancelling,
 // writing.
 //
-// Whatever comes: a stream ends once, nothing is heard of a stream that is not open, and what is written is HTTP/2.
+// Whatever comes: a stream ends once, nothing is heard of a stream that is not open, and what is written is HTTP/2. As
+// long as all of the input is frames, a decoder that knows them reads each head as it was meant, and no body is written
+// beyond what the windows allow.
+#include <nghttp2/nghttp2.h>
+
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +53,92 @@ std::string number32(uint32_t value) {
     return out;
 }
 
+// Reads what a session writes as the peer would that said the same SETTINGS and WINDOW_UPDATEs.
+class Reader {
+public:
+    Reader() { require(nghttp2_hd_inflate_new(&inflater_) == 0); }
+    ~Reader() { nghttp2_hd_inflate_del(inflater_); }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    // What the peer says, before the session hears it. Answers to SETTINGS come in their order.
+    void said_settings(std::string_view payload) {
+        tables_.emplace_back();
+        for (; payload.size() >= 6; payload.remove_prefix(6)) {
+            const uint32_t value = number(payload, 2, 4);
+            if (number(payload, 0, 2) == NGHTTP2_SETTINGS_HEADER_TABLE_SIZE) tables_.back().push_back(value);
+            if (number(payload, 0, 2) != NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) continue;
+            for (auto& [id, window] : windows_) window += int64_t{value} - initial_;
+            initial_ = value;
+        }
+    }
+    void said_window(uint32_t stream, uint32_t more) {
+        (stream == 0 ? connection_ : windows_.try_emplace(stream, initial_).first->second) += more;
+    }
+    void meant(uint32_t stream, std::string_view path, uint64_t body) {
+        windows_.try_emplace(stream, initial_);
+        meant_[stream] = {std::string(path), body};
+    }
+    void read(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
+        if (type == Settings && (flags & 1) != 0) return acknowledged();
+        if (type == Data) return body(stream, payload.size(), (flags & 1) != 0);
+        if (type != Headers && type != Continuation) return;
+        block_.append(payload);
+        if ((flags & 4) == 0) return;
+        require(head() == meant_.at(stream).path);
+        block_.clear();
+    }
+
+private:
+    struct Meant {
+        std::string path;
+        uint64_t left = 0;
+    };
+    static uint32_t number(std::string_view bytes, size_t at, size_t n) {
+        uint32_t value = 0;
+        for (size_t i = 0; i < n; ++i) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
+        return value;
+    }
+    void acknowledged() {
+        require(!tables_.empty());
+        for (const uint32_t size : tables_.front()) require(nghttp2_hd_inflate_change_table_size(inflater_, size) == 0);
+        tables_.erase(tables_.begin());
+    }
+    void body(uint32_t stream, size_t n, bool last) {
+        Meant& meant = meant_.at(stream);
+        int64_t& window = windows_.at(stream);
+        const auto taken = static_cast<int64_t>(n);
+        require(n <= meant.left && window >= taken && connection_ >= taken);
+        window -= taken;
+        connection_ -= taken;
+        meant.left -= n;
+        require(last == (meant.left == 0));
+    }
+    std::string head() {
+        std::string path;
+        std::string_view left = block_;
+        for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {
+            nghttp2_nv field{};
+            const ssize_t n = nghttp2_hd_inflate_hd2(inflater_, &field, &flags,
+                                                     reinterpret_cast<const uint8_t*>(left.data()), left.size(), 1);
+            require(n >= 0);
+            left.remove_prefix(static_cast<size_t>(n));
+            const std::string_view name(reinterpret_cast<const char*>(field.name), field.namelen);
+            if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0 && name == ":path")
+                path.assign(reinterpret_cast<const char*>(field.value), field.valuelen);
+        }
+        nghttp2_hd_inflate_end_headers(inflater_);
+        return path;
+    }
+
+    nghttp2_hd_inflater* inflater_ = nullptr;
+    std::vector<std::vector<uint32_t>> tables_;  // sizes that are not acknowledged, by SETTINGS frame
+    std::string block_;
+    std::map<uint32_t, Meant> meant_;
+    int64_t initial_ = 65'535, connection_ = 65'535;
+    std::map<uint32_t, int64_t> windows_;
+};
+
 class Peer final : public http::SessionListener {
 public:
     explicit Peer(bool direct)
@@ -85,8 +176,10 @@ private:
                 going_ = true;
                 return session_->go_away();
             case 6:
+                framed_ = false;
                 return feed(input.text(flags));
             case 7:
+                framed_ = false;
                 return feed(frame(input.byte() % 12, flags, some_stream(input), input.text(input.byte())));
             case 8:  // 200 from the static table
                 return feed(frame(Headers, 4 | (flags & 1), some_stream(input), "\x88"));
@@ -97,14 +190,35 @@ private:
             case 11:
                 return feed(frame(Reset, 0, some_stream(input), number32(flags % 16)));
             case 12:
-                return feed(frame(Settings, flags & 1, 0, input.text(flags & 1 ? 0 : size_t{6} * (flags % 4))));
+                return set((flags & 1) != 0, input);
             case 13:
                 return feed(frame(GoAway, 0, 0, number32(some_stream(input)) + number32(flags % 16)));
             case 14:
-                return feed(frame(WindowUpdate, 0, flags & 1 ? some_stream(input) : 0, number32(input.number())));
+                return widen((flags & 1) != 0 ? some_stream(input) : 0, input.number());
             default:
                 return feed(frame(Ping, flags & 1, 0, "8 bytes!"));
         }
+    }
+
+    void set(bool acknowledges, Input& input) {
+        std::string settings;
+        // One byte says which setting and how: all six identifiers, and values that matter.
+        for (int n = acknowledges ? 0 : input.byte() % 4; n > 0; --n) {
+            const uint8_t choice = input.byte();
+            const uint32_t value = (choice & 0x40) != 0 ? input.number() : (choice & 0x80) != 0 ? INT32_MAX : 0;
+            settings += number32(1 + choice % 6).substr(2) + number32(value);
+        }
+        if (!acknowledges && ready()) reader_.said_settings(settings);
+        feed(frame(Settings, acknowledges ? 1 : 0, 0, settings));
+    }
+    void widen(uint32_t stream, uint32_t more) {
+        if (ready()) reader_.said_window(stream, more);
+        feed(frame(WindowUpdate, 0, stream, number32(more)));
+    }
+    // What was meant before is written before the peer says more.
+    bool ready() {
+        take_output(true);
+        return alive_;
     }
 
     std::string status(Input& input) {
@@ -143,6 +257,7 @@ private:
         head.body_bytes = input.number() * 3ull;
         streams_[slot] = {-1, 0, head.body_bytes};  // the body may be asked for at once
         streams_[slot].id = session_->open(slot, head);
+        if (streams_[slot].id != 0) reader_.meant(static_cast<uint32_t>(streams_[slot].id), head.path, head.body_bytes);
         opened_ = true;
     }
 
@@ -178,6 +293,10 @@ private:
             const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(written_[at + i])); };
             const size_t length = byte(0) << 16 | byte(1) << 8 | byte(2);
             require(byte(3) <= Continuation && at + 9 + length <= written_.size());
+            const uint32_t stream = byte(5) << 24 | byte(6) << 16 | byte(7) << 8 | byte(8);
+            if (framed_)
+                reader_.read(static_cast<uint8_t>(byte(3)), static_cast<uint8_t>(byte(4)), stream,
+                             std::string_view(written_).substr(at + 9, length));
             at += 9 + length;
         }
         require(at == written_.size());
@@ -214,6 +333,8 @@ private:
     uint32_t limit_ = http::Session::kAssumedStreams;
     bool alive_ = true, going_ = false, greeted_ = false;
     bool opened_ = false;  // heads wait in the session
+    bool framed_ = true;   // all that the peer said was written by step()
+    Reader reader_;
     std::string written_;
     std::unique_ptr<http::Session> session_;
 };
