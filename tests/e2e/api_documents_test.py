@@ -115,7 +115,7 @@ class ApiDocuments(EndToEnd):
                 @given(case=operation.as_strategy(generation_mode=wanted))
                 def try_one(case):
                     case.headers = headers
-                    answer = case.call(base_url=self.server.url + "/api", timeout=30)
+                    answer = case.call(base_url=self.server.url + "/api", timeout=120)
                     seen[answer.status_code] += 1
                     case.validate_response(answer, checks=checks, headers=headers)
 

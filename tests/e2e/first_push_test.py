@@ -42,7 +42,7 @@ class FirstPush(EndToEnd):
 
     def test_send_at_waits_and_cancel_before_it_sends_nothing(self):
         self.register("ok-later", topics=["later"])
-        due = int(time.time()) + 2
+        due = int(time.time()) + 5
         params = {"uid": "later-1", "send_at": due, "recipient": {"filter": {"topics": ["later"]}}, "notification": HELLO}
         self.server.result("send_push_notification", params)
         self.server.result("send_push_notification", {**params, "uid": "later-2"})

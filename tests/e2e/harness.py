@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/up"))
-from world import Process, Server, Simulator, Trouble, http, webpush_section  # noqa: E402,F401
+from world import DONE_SECONDS, Process, Server, Simulator, Trouble, http, webpush_section  # noqa: E402,F401
 
 BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build/dev"))
 
@@ -46,7 +46,7 @@ class EndToEnd(unittest.TestCase):
     def register(self, token, **fields):
         return self.server.result("device_register", {"provider": "fcm", "token": token, "platform": "android", **fields})["id"]
 
-    def send(self, recipient, notification, seconds=60, **fields):
+    def send(self, recipient, notification, seconds=DONE_SECONDS, **fields):
         """Sends and returns the final status."""
         uid = self.server.result("send_push_notification", {"recipient": recipient, "notification": notification, **fields})["uid"]
         return self.server.wait_done(uid, seconds)
@@ -58,7 +58,7 @@ class EndToEnd(unittest.TestCase):
         items = self.server.result("device_list", {"filter": {"topics": [topic]}, "limit": 1000})["items"]
         return {item["token"] for item in items}
 
-    def wait_tokens(self, expected, topic, seconds=10):
+    def wait_tokens(self, expected, topic, seconds=30):
         """The tokens of a topic, after giving clean-up time to reach `expected`."""
         end = time.monotonic() + seconds
         while self.tokens(topic) != expected and time.monotonic() < end:
@@ -68,7 +68,7 @@ class EndToEnd(unittest.TestCase):
     def health(self):
         return http("GET", self.server.url + "/health")[1].decode()
 
-    def wait_health(self, words, seconds=20):
+    def wait_health(self, words, seconds=60):
         end = time.monotonic() + seconds
         while words not in self.health():
             if time.monotonic() > end:

@@ -15,11 +15,17 @@ import urllib.error
 import urllib.request
 
 
+# Bounds for a machine that has other things to do: they only say when to give up.
+START_SECONDS = 90
+STOP_SECONDS = 60
+DONE_SECONDS = 120
+
+
 class Trouble(Exception):
     """Something a person must read: one line, then the log's end where there is one."""
 
 
-def http(method, url, body=None, headers=None, timeout=30):
+def http(method, url, body=None, headers=None, timeout=60):
     """(status, bytes) of one request; never raises for a status."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
@@ -62,7 +68,7 @@ class Process:
             time.sleep(0.02)
         raise Trouble(f"{self.name}: no {what} within {seconds} s:\n{self.tail()}")
 
-    def stop(self, seconds=20):
+    def stop(self, seconds=STOP_SECONDS):
         """SIGTERM, then the exit code; a process that does not go is killed and reported."""
         if self.alive():
             self.child.send_signal(signal.SIGTERM)
@@ -92,7 +98,7 @@ class Simulator:
         facts.unlink(missing_ok=True)
         self.process = Process("belfry-simulator", [self.build / "tools/simulator/belfry-simulator", "--dir", self.folder,
                                                     *self.arguments], self.folder / "simulator.log")
-        self.process.wait_until(facts.exists, 20, "simulator.json")
+        self.process.wait_until(facts.exists, START_SECONDS, "simulator.json")
         self.facts = json.loads(facts.read_text())
 
     def control(self, method, path, body=None):
@@ -190,10 +196,10 @@ keys = [ {{ name = "demo", key = {{ file = "api-key" }} }} ]
         address.unlink(missing_ok=True)
         self.process = Process("belfry", [self.build / "host/belfry", "serve", "--config", self.config], self.folder / "belfry.log")
         if wait:
-            self.process.wait_until(lambda: address.exists() and address.read_text().strip(), 30, "listening address")
+            self.process.wait_until(lambda: address.exists() and address.read_text().strip(), START_SECONDS, "listening address")
             served = address.read_text().strip()
             self.url = served if "://" in served else "http://" + served
-            self.process.wait_until(lambda: self.ready(), 30, "answer of /ready")
+            self.process.wait_until(lambda: self.ready(), START_SECONDS, "answer of /ready")
 
     def ready(self):
         try:
@@ -237,7 +243,7 @@ keys = [ {{ name = "demo", key = {{ file = "api-key" }} }} ]
     def result_of_batch(self, commands):
         return self.call("batch", {"commands": commands, "parallel": True}, timeout=120)["replies"]
 
-    def wait_done(self, uid, seconds=60):
+    def wait_done(self, uid, seconds=DONE_SECONDS):
         """The status of a push once it is final."""
         end = time.monotonic() + seconds
         while True:
