@@ -72,7 +72,7 @@ void Registry::stop() {
 
 size_t Registry::waiting() const {
     const std::lock_guard lock(mutex_);
-    return waiting_.size();
+    return few_.size() + many_.size();
 }
 
 // Slots only cluster, a row's provider decides: once all numbers are given away, further names share the last one.
@@ -126,10 +126,11 @@ std::vector<Result<Registered>> Registry::register_devices(std::span<const Regis
 // All or none, so that a caller is never told Busy for half of its devices.
 bool Registry::enqueue(std::deque<Waiting>& members, Error& why) {
     if (members.empty()) return true;
+    std::vector<Waiting*>& line = members.size() <= kFewDevices ? few_ : many_;
     {
         std::unique_lock lock(mutex_);
         const bool room = room_.wait_for(lock, kRegistrationRoomWait, [&] {
-            return stopping_ || waiting_.empty() || waiting_.size() + members.size() <= kRegistrationsWaitingMax;
+            return stopping_ || line.empty() || line.size() + members.size() <= kRegistrationsWaitingMax;
         });
         if (stopping_) {
             why = error(ErrorCode::Unavailable, "the server is stopping; try another node");
@@ -140,10 +141,22 @@ bool Registry::enqueue(std::deque<Waiting>& members, Error& why) {
             why.retry_after_ms = 1000;
             return false;
         }
-        for (Waiting& member : members) waiting_.push_back(&member);
+        for (Waiting& member : members) line.push_back(&member);
     }
     arrived_.notify_one();
     return true;
+}
+
+// Called under the lock. A short group of few keeps the many waiting for a commit; within a long one the few would wait
+// for all of it.
+std::vector<Registry::Waiting*> Registry::next_group() {
+    const bool few = !few_.empty() && (many_.empty() || passed_over_ < kPassedOverMax);
+    passed_over_ = few && !many_.empty() ? passed_over_ + 1 : 0;
+    std::vector<Waiting*>& line = few ? few_ : many_;
+    const auto end = line.begin() + static_cast<std::ptrdiff_t>(std::min(line.size(), kRegistrationGroupMax));
+    std::vector<Waiting*> group(line.begin(), end);
+    line.erase(line.begin(), end);
+    return group;
 }
 
 void Registry::commit_groups() {
@@ -151,12 +164,9 @@ void Registry::commit_groups() {
         std::vector<Waiting*> group;
         {
             std::unique_lock lock(mutex_);
-            arrived_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-            if (waiting_.empty()) return;
-            const auto end =
-                waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kRegistrationGroupMax));
-            group.assign(waiting_.begin(), end);
-            waiting_.erase(waiting_.begin(), end);
+            arrived_.wait(lock, [this] { return stopping_ || !few_.empty() || !many_.empty(); });
+            if (few_.empty() && many_.empty()) return;
+            group = next_group();
         }
         room_.notify_all();
         commit(group);

@@ -3,8 +3,8 @@
 // while the last group was being stored, so that groups grow with load and nobody ever waits for a timer. A storage
 // beyond a network has two of them: while one waits for an answer, the other's group is worked on.
 //
-//     register_devices: check token, hash, slot -> waiting_ -> batcher: storage.register_devices(group) -> wake the
-//     callers
+//     register_devices: check token, hash, slot -> few_ or many_ -> batcher: storage.register_devices(group) -> wake
+//     the callers
 //
 // Threads: methods are [any]; only batchers register. Owner: main. Ends: stop() refuses newcomers,
 // stores what waits, then joins; main stops the API first.
@@ -30,7 +30,11 @@
 
 namespace belfry::audience {
 
-inline constexpr size_t kRegistrationsWaitingMax = 8192;
+inline constexpr size_t kRegistrationsWaitingMax = 8192;  // of callers with few devices, and of those with many
+// Callers with so few devices do not wait behind the others' batches: a phone registers while an import runs.
+inline constexpr size_t kFewDevices = 64;
+// How often they go first while the others wait.
+inline constexpr size_t kPassedOverMax = 8;
 // How long a caller waits for room before it is told Busy; batches of several clients then take turns.
 inline constexpr std::chrono::seconds kRegistrationRoomWait{5};
 // Groups are sorted: in long ones more devices share the storage's pages.
@@ -73,6 +77,7 @@ private:
     Result<uint8_t> slot_of(const std::string& wire_name);
     bool enqueue(std::deque<Waiting>& members, Error& why);
     void commit_groups();
+    std::vector<Waiting*> next_group();
     void commit(std::vector<Waiting*>& group);
     void commit_app(std::string_view app, std::vector<Waiting*>& members);
     void finish(Waiting& waiting, Result<Registered> answer);
@@ -89,7 +94,8 @@ private:
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_, room_;
-    std::vector<Waiting*> waiting_;  // owned by their callers' stacks until finish()
+    std::vector<Waiting*> few_, many_;  // owned by their callers' stacks until finish()
+    size_t passed_over_ = 0;            // groups in a row that were taken before the many
     bool stopping_ = false;
     std::vector<std::thread> batchers_;
 };
