@@ -67,9 +67,16 @@ constexpr ObjectType kApns = {"ApnsPushNotification", kApnsPayload, Others::Igno
 constexpr Field kWebPushPayload[] = {
     {.name = "headers",
      .type = Type::TextMap,
-     .help = "TTL, Urgency, Topic.",
+     .help = "TTL, Urgency, Topic; each here or as the member below.",
      .bounds = {0, kMetaKeysMax, 0, kTokenBytesMax}},
     {.name = "payload", .type = Type::Json, .help = "Any JSON; the browser gets it encrypted.", .required = true},
+    {.name = "ttl",
+     .type = Type::Integer,
+     .help = "Seconds for which the push service keeps it, 0 for now or never; four weeks if not given."},
+    {.name = "urgency", .type = Type::Text, .help = "very-low, low, normal or high."},
+    {.name = "topic",
+     .type = Type::Text,
+     .help = "A later message of the topic takes the place of one not yet fetched."},
 };
 constexpr ObjectType kWebPush = {"WebPushNotification", kWebPushPayload, Others::Ignore, true};
 

@@ -69,8 +69,8 @@ TEST(WebPushKeys, AreReadAsNumberPaddedOrPem) {
     WebPushBed mismatch(secret + pub, {{"k", crypto::base64url(bed.services.p256_key().scalar)}});
     EXPECT_EQ(mismatch.why.code, BELFRY_CONFIG);
     EXPECT_EQ(mismatch.why.where, "vapid_public_key");
-    for (const std::string& bad :
-         {std::string("?"), std::string(), std::string(43, 'A'), std::string("short of PEM")}) {
+    for (const std::string& bad : {std::string("?"), std::string(), std::string(43, 'A'), std::string("short of PEM"),
+                                   std::string("AQ"), number.substr(0, 38), number + "AAAA"}) {
         WebPushBed refused(secret, {{"k", bad}});
         EXPECT_EQ(refused.why.code, BELFRY_CONFIG) << bad;
         EXPECT_EQ(refused.why.where, "vapid_private_key") << bad;

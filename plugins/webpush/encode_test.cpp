@@ -24,6 +24,13 @@ TEST(WebPushPayload, IsCheckedBeforeAnythingIsQueued) {
         {"ttl in words", R"({"payload":"x","ttl":"5"})", BELFRY_BAD_REQUEST, "ttl"},
         {"urgency in capitals", R"({"payload":"x","urgency":"HIGH"})", BELFRY_BAD_REQUEST, "urgency"},
         {"empty topic", R"({"payload":"x","topic":""})", BELFRY_BAD_REQUEST, "topic"},
+        {"number as topic", R"({"payload":"x","topic":5})", BELFRY_BAD_REQUEST, "topic"},
+        {"headers of another kind", R"({"payload":"x","headers":"TTL: 5"})", BELFRY_BAD_REQUEST, "headers"},
+        {"unknown header", R"({"payload":"x","headers":{"Encryption":"x"}})", BELFRY_BAD_REQUEST, "headers.Encryption"},
+        {"number as header", R"({"payload":"x","headers":{"TTL":5}})", BELFRY_BAD_REQUEST, "headers.TTL"},
+        {"words as TTL", R"({"payload":"x","headers":{"TTL":"soon"}})", BELFRY_BAD_REQUEST, "headers.TTL"},
+        {"TTL twice", R"({"payload":"x","ttl":5,"headers":{"TTL":"5"}})", BELFRY_BAD_REQUEST, "headers.TTL"},
+        {"header twice", R"({"payload":"x","headers":{"TTL":"5","ttl":"5"}})", BELFRY_BAD_REQUEST, "headers.ttl"},
         {"3994 bytes", R"({"payload":")" + std::string(3994, 'x') + "\"}", BELFRY_TOO_LARGE, "payload"}};
     for (const BadPayload& each : cases) {
         EXPECT_EQ(bed.prepare(each.payload, BELFRY_CONTENT_CHECK_ONLY), 0) << each.name;
@@ -54,6 +61,17 @@ TEST(WebPushRequest, HasWhatTheRfcsWant) {
     EXPECT_EQ(request.headers.at("authorization").substr(0, 8), "vapid t=");
     EXPECT_EQ(request.body.size(), 103U + 5);
     EXPECT_EQ(request.headers.size(), 6U);
+}
+
+TEST(WebPushRequest, TakesItsOptionsFromHeadersToo) {
+    WebPushBed bed;
+    const Browser browser(bed.services);
+    const auto members = bed.one(browser, R"({"payload":"x","ttl":60,"urgency":"low","topic":"news"})");
+    const auto headers = bed.one(browser, R"({"payload":"x","headers":{"TTL":"60","urgency":"low","Topic":"news"}})");
+    for (const char* name : {"ttl", "urgency", "topic"}) EXPECT_EQ(headers.headers.at(name), members.headers.at(name));
+    EXPECT_EQ(bed.one(browser, R"({"payload":"x","headers":{}})").headers.at("ttl"), "2419200");
+    EXPECT_EQ(bed.one(browser, R"({"payload":"x","headers":{"TTL":"99999999999999999999"}})").headers.at("ttl"),
+              "2419200");
 }
 
 // The claims of a request's token.

@@ -36,12 +36,20 @@ void Keys::load(const Config& config) {
     for (const std::string& secret : config.previous_keys) add(services_.secret(secret), "vapid_previous_keys");
 }
 
+// Some tools trim a private number's leading zeros; what is shorter still is a paste cut off, and could be guessed.
+constexpr size_t kScalarBytesMin = 30;
+constexpr size_t kScalarBytesMax = 32;
+
+bool is_scalar(const std::string& bytes) {
+    return bytes.size() >= kScalarBytesMin && bytes.size() <= kScalarBytesMax;
+}
+
 // `secret`: PEM, or the private number in base64url as other Web Push tools write it.
 void Keys::add(std::string_view secret, const std::string& where) {
     const bool pem = secret.find("-----BEGIN") != std::string_view::npos;
     const std::optional<std::string> scalar = pem ? std::string(secret) : from_base64(secret);
     try {
-        if (!scalar || scalar->empty() || (!pem && scalar->size() > 32)) {
+        if (!scalar || (!pem && !is_scalar(*scalar))) {
             throw Refused(BELFRY_CONFIG, where, "must be a P-256 private key: 32 bytes in base64url, or PEM");
         }
         const belfry::P256Key key = services_.p256_key(*scalar);

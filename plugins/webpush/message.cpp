@@ -2,6 +2,9 @@
 #include "message.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
 
 #include "answers/json.h"
 #include "base64url.h"
@@ -18,14 +21,59 @@ constexpr size_t kTopicChars = 24;  // of the 32 that RFC 8030 allows: Apple wan
     throw Refused(BELFRY_BAD_REQUEST, where, what);
 }
 
-void check_members(const Json& json) {
+// What RFC 8030 lets the sender choose, by the lower-case name of its header.
+constexpr std::array<std::string_view, 3> kOptions = {"ttl", "urgency", "topic"};
+
+bool is_option(std::string_view name) {
+    return std::find(kOptions.begin(), kOptions.end(), name) != kOptions.end();
+}
+
+std::string lower_case(std::string text) {
+    for (char& c : text) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return text;
+}
+
+struct Option {
+    std::string where;  // the place in the payload
+    std::string value;  // a number as its digits
+};
+using Options = std::map<std::string, Option, std::less<>>;
+
+void add(Options& options, const std::string& name, Option option) {
+    const auto [found, is_new] = options.emplace(name, option);
+    if (!is_new) wrong(option.where, "given twice: " + found->second.where + " says it too");
+}
+
+// As Centrifugo's callers write them: {"TTL": "60"}, in any case.
+void read_headers(const Json& json, belfry_json_value headers, Options& options) {
+    if (headers.type != BELFRY_JSON_OBJECT) wrong("headers", R"(must be an object of texts: {"TTL": "3600"})");
+    json.each(headers, [&](const belfry_json_entry& entry) {
+        const std::string where = "headers." + json.string(entry.key);
+        const std::string name = lower_case(json.string(entry.key));
+        if (!is_option(name)) wrong(where, "unknown: TTL, Urgency and Topic can be chosen");
+        if (entry.value.type != BELFRY_JSON_STRING) wrong(where, "must be a text");
+        add(options, name, {where, json.string(entry.value)});
+    });
+}
+
+Options read_options(const Json& json) {
     const belfry_json_value whole = json.find("");
     if (whole.type != BELFRY_JSON_OBJECT) wrong("", R"(must be an object: {"payload": ..., "ttl": 3600})");
+    Options options;
     json.each(whole, [&](const belfry_json_entry& entry) {
         const std::string key = json.string(entry.key);
-        if (key != "payload" && key != "ttl" && key != "urgency" && key != "topic")
-            wrong(key, "unknown: there are payload, ttl, urgency and topic");
+        if (key == "payload") return;
+        if (key == "headers") return read_headers(json, entry.value, options);
+        if (!is_option(key)) wrong(key, "unknown: there are payload, headers, ttl, urgency and topic");
+        const int wanted = key == "ttl" ? BELFRY_JSON_NUMBER : BELFRY_JSON_STRING;
+        if (static_cast<int>(entry.value.type) != wanted) {
+            wrong(key, key == "ttl" ? "must be a number of seconds, 0 for now or never" : "must be a text");
+        }
+        add(options, key, {key, key == "ttl" ? std::string(json.raw(entry.value)) : json.string(entry.value)});
     });
+    return options;
 }
 
 std::string text_of(const Json& json, bool final_size) {
@@ -39,28 +87,32 @@ std::string text_of(const Json& json, bool final_size) {
     return text;
 }
 
-int64_t ttl_of(const Json& json) {
-    if (json.find("ttl").type == 0) return kTtlDefault;
-    const std::optional<int64_t> ttl = json.services.json_int(json.text, "ttl");
-    if (!ttl || *ttl < 0) wrong("ttl", "must be a number of seconds, 0 for now or never");
-    return std::min(*ttl, kTtlMax);
+int64_t ttl_of(const Options& options) {
+    const auto given = options.find("ttl");
+    if (given == options.end()) return kTtlDefault;
+    const std::string& digits = given->second.value;
+    const bool is_number = !digits.empty() && digits.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_number) wrong(given->second.where, "must be a number of seconds, 0 for now or never");
+    // Ten digits are beyond what any service keeps, and within 64 bits.
+    return digits.size() >= 10 ? kTtlMax : std::min<int64_t>(std::stoll(digits), kTtlMax);
 }
 
-std::string urgency_line(const Json& json) {
-    if (json.find("urgency").type == 0) return {};
-    const std::string urgency = json.string("urgency");
+std::string urgency_line(const Options& options) {
+    const auto given = options.find("urgency");
+    if (given == options.end()) return {};
+    const std::string& urgency = given->second.value;
     if (urgency != "very-low" && urgency != "low" && urgency != "normal" && urgency != "high")
-        wrong("urgency", "must be very-low, low, normal or high");
+        wrong(given->second.where, "must be very-low, low, normal or high");
     return "urgency: " + urgency + "\n";
 }
 
 // Callers name topics as they like; services take few characters and Apple even fewer. The same topic is always the
 // same value.
-std::string topic_line(const Json& json) {
-    if (json.find("topic").type == 0) return {};
-    const std::string topic = json.string("topic");
-    if (topic.empty()) wrong("topic", "must be a text that is not empty");
-    const std::array<uint8_t, 32> digest = json.services.sha256(topic);
+std::string topic_line(const Json& json, const Options& options) {
+    const auto given = options.find("topic");
+    if (given == options.end()) return {};
+    if (given->second.value.empty()) wrong(given->second.where, "must be a text that is not empty");
+    const std::array<uint8_t, 32> digest = json.services.sha256(given->second.value);
     const std::string bytes(digest.begin(), digest.end());
     return "topic: " + base64url(bytes).substr(0, kTopicChars) + "\n";
 }
@@ -70,11 +122,11 @@ std::string topic_line(const Json& json) {
 Message read_message(const belfry::Services& services, std::string_view payload, bool final_size) {
     services.json_check(payload);
     const Json json{services, payload};
-    check_members(json);
+    const Options options = read_options(json);
     Message message;
     message.text = text_of(json, final_size);
-    message.ttl_s = ttl_of(json);
-    message.fixed_headers = urgency_line(json) + topic_line(json);
+    message.ttl_s = ttl_of(options);
+    message.fixed_headers = urgency_line(options) + topic_line(json, options);
     return message;
 }
 
