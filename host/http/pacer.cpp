@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// GCRA: `next_free_` is when a bucket of zero size would allow the next request. A request may go while it is at most
-// the bucket's depth in the future; lane `high` may go one tenth deeper than the others.
+// GCRA: `next_free_` is when a bucket of zero size would allow the next request. A request may go if that is at most
+// the bucket's depth in the future after it was charged; lane `high` may go one tenth deeper than the others. One that
+// costs more than the bucket holds goes when nothing before it is owed any more, and gets no burst on top.
 #include "http/pacer.h"
 
 #include <algorithm>
@@ -35,16 +36,15 @@ int64_t Pacer::try_take(int64_t now_mono_ns, bool high, uint32_t deliveries) noe
     if (now_mono_ns < paused_until) return paused_until - now_mono_ns;
     const int64_t interval = interval_ns(now_mono_ns);
     if (interval == 0) return 0;
-    // At least one request fits however slow the rate is.
-    const int64_t depth = std::max(static_cast<int64_t>(burst_ms_) * 1'000'000, interval);
+    const int64_t cost = interval * deliveries;
+    const int64_t depth = static_cast<int64_t>(burst_ms_) * 1'000'000;
     const int64_t allowed = high ? depth : depth - depth / 10;
     int64_t next_free = next_free_.load(std::memory_order_relaxed);
     while (true) {
         const int64_t from = std::max(next_free, now_mono_ns);
-        const int64_t wait = from + interval - now_mono_ns - std::max(allowed, interval);
+        const int64_t wait = from + cost - now_mono_ns - std::max(allowed, cost);
         if (wait > 0) return std::max(wait, kRetryPauseNs);
-        if (next_free_.compare_exchange_weak(next_free, from + interval * deliveries, std::memory_order_relaxed))
-            return 0;
+        if (next_free_.compare_exchange_weak(next_free, from + cost, std::memory_order_relaxed)) return 0;
     }
 }
 

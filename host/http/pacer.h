@@ -13,9 +13,9 @@ public:
     // per_minute 0 = no limit. burst_ms: how many milliseconds' worth may go out at once.
     explicit Pacer(uint64_t per_minute, uint32_t burst_ms = 50);
 
-    // 0: go ahead, `deliveries` are charged: a request for more than the bucket holds goes, too, and those after it
-    // wait for it. Otherwise nanoseconds until it is worth asking again. `high` may use the last tenth of the bucket
-    // that others leave.
+    // 0: go ahead, `deliveries` are charged: a request for more than the bucket holds goes, too, once nothing is owed,
+    // and those after it wait for it. Otherwise nanoseconds until it is worth asking again. `high` may use the last
+    // tenth of the bucket that others leave.
     int64_t try_take(int64_t now_mono_ns, bool high, uint32_t deliveries = 1) noexcept;
     // Nothing goes out before `until`; after it the rate climbs from a tenth to full over `ramp_ns`.
     void pause_until(int64_t until_mono_ns, int64_t ramp_ns) noexcept;

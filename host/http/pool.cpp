@@ -112,8 +112,14 @@ void Pool::pump() {
 }
 
 void Pool::serve(Queue& queue, bool high) {
-    // Ranges whose pacer says "later" stay; others behind them may have another pacer.
+    // Ranges whose pacer says "later" stay; others behind them may have another pacer. Those with the same one wait in
+    // their turn: small requests would else use up what a large one waits for.
+    const Pacer* later = nullptr;
     for (size_t i = 0; i < queue.size();) {
+        if (later != nullptr && queue[i].active->portion->pacer == later) {
+            ++i;
+            continue;
+        }
         int64_t paced_until = 0;
         if (!send_range(queue[i], high, paced_until)) {
             starved_ = true;
@@ -121,6 +127,7 @@ void Pool::serve(Queue& queue, bool high) {
         }
         if (queue[i].next < queue[i].end) {
             wake_at_ = std::min(wake_at_, paced_until);
+            later = queue[i].active->portion->pacer;
             ++i;
         } else {
             queue.erase(queue.begin() + static_cast<ptrdiff_t>(i));
