@@ -54,7 +54,7 @@ std::shared_ptr<const http::CredentialSlot> Authorizer::slot(uint32_t number) {
 }
 
 bool Authorizer::usable(const Slot& slot, int64_t now) const {
-    return slot.generation > 0 && !slot.rejected && now < slot.valid_until - kSpareValidityMs * kNsPerMs;
+    return slot.generation > 0 && !slot.rejected && now < slot.usable_until;
 }
 
 bool Authorizer::ready() const {
@@ -186,6 +186,7 @@ void Authorizer::succeed(Slot& slot, plugins::NewCredential&& made, int64_t now)
     slot.rejected = slot.refused = false;
     slot.generation += 1;
     slot.valid_until = now + valid;
+    slot.usable_until = slot.valid_until - std::min(kSpareValidityMs * kNsPerMs, valid / 10);
     slot.refresh_at = now + refresh;
     slot.not_again_before = now + made.not_again_before_ms * kNsPerMs;
     slot.next_try = slot.not_again_before;

@@ -29,7 +29,7 @@ namespace belfry::delivery {
 
 constexpr uint32_t kCredentialSlotsMax = 16;  // per provider instance
 constexpr int64_t kAuthorizeDeadlineMs = 20'000;
-constexpr int64_t kSpareValidityMs = 5'000;  // a credential is not used in its last seconds
+constexpr int64_t kSpareValidityMs = 5'000;  // a credential is not used in its last seconds, at most a tenth of them
 
 struct CredentialStatus {
     bool needed = false;             // the provider uses credentials at all
@@ -67,7 +67,8 @@ private:
         bool wanted = false, rejected = false, refused = false;
         bool after_rejection = false;  // the current credential replaced a rejected one
         uint64_t generation = 0, proved = 0;
-        int64_t valid_until = 0, refresh_at = 0, not_again_before = 0, next_try = 0;  // mono ns
+        // mono ns
+        int64_t valid_until = 0, usable_until = 0, refresh_at = 0, not_again_before = 0, next_try = 0;
         uint32_t failures = 0;
         std::string reason;
     };

@@ -65,6 +65,37 @@ TEST_F(AuthorizerTest, RenewsInTheBackgroundBeforeTheEnd) {
     EXPECT_TRUE(authorizer->ready());
 }
 
+TEST_F(AuthorizerTest, AShortLivedCredentialIsUsedForNineTenthsOfItsTime) {
+    std::atomic<bool> works{true};
+    plugin.credential_valid_ms = 4'000;
+    plugin.authorizing = [&](int, belfry_why* why) {
+        return works ? belfry_code{BELFRY_OK} : because(why, BELFRY_RETRY_LATER, {}, "down");
+    };
+    const auto authorizer = make();
+    authorizer->slot(0);
+    ASSERT_TRUE(eventually([&] { return authorizer->ready(); }));
+    works = false;
+    clock.advance(std::chrono::milliseconds(3'599));
+    EXPECT_TRUE(authorizer->ready());
+    clock.advance(std::chrono::milliseconds(1));
+    EXPECT_FALSE(authorizer->ready());
+}
+
+TEST_F(AuthorizerTest, NoCredentialIsUsedInItsLastFiveSeconds) {
+    std::atomic<bool> works{true};
+    plugin.authorizing = [&](int, belfry_why* why) {
+        return works ? belfry_code{BELFRY_OK} : because(why, BELFRY_RETRY_LATER, {}, "down");
+    };
+    const auto authorizer = make();
+    authorizer->slot(0);
+    ASSERT_TRUE(eventually([&] { return authorizer->ready(); }));
+    works = false;
+    clock.advance(std::chrono::seconds(3'595) - std::chrono::milliseconds(1));
+    EXPECT_TRUE(authorizer->ready());
+    clock.advance(std::chrono::milliseconds(1));
+    EXPECT_FALSE(authorizer->ready());
+}
+
 TEST_F(AuthorizerTest, RejectionsOfOneGenerationAskForOneRenewal) {
     const auto authorizer = make();
     const auto slot = authorizer->slot(0);
