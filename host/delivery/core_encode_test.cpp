@@ -35,6 +35,14 @@ public:
         }
         return all;
     }
+    // In one request.
+    size_t most_devices() {
+        const std::lock_guard lock(mutex_);
+        size_t most = 0;
+        for (const std::string& body : bodies)
+            most = std::max<size_t>(most, static_cast<size_t>(std::count(body.begin(), body.end(), '\n')));
+        return most;
+    }
     std::vector<std::string> bodies;
     std::vector<http::EndpointId> endpoints;
     std::string headers, path;
@@ -118,11 +126,41 @@ TEST_F(Encoded, AThousandDevicesShareARequestAndAreJudgedOneByOne) {
     const std::vector<std::string> lines = wire.lines();
     EXPECT_EQ(lines.size(), 2'500u);
     EXPECT_EQ(std::set<std::string>(lines.begin(), lines.end()).size(), 2'500u);
-    size_t most = 0;
-    for (const std::string& body : wire.bodies)
-        most = std::max<size_t>(most, static_cast<size_t>(std::count(body.begin(), body.end(), '\n')));
-    EXPECT_EQ(most, 1'000u);
+    EXPECT_EQ(wire.most_devices(), 1'000u);
     EXPECT_EQ(rig.core->providers()[0].in_flight, 0u);
+}
+
+TEST_F(Encoded, ARequestCarriesNoMoreThanASecondOfThePace) {
+    provider().items_per_request = 1'000;
+    rig.set_rate(0, 6'000);
+    rig.start();
+    std::vector<std::string> tokens;
+    for (int i = 0; i < 1'000; ++i) tokens.push_back("token-" + std::to_string(i));
+    rig.send(Rig::to_tokens("u", std::move(tokens)));
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 1'000);
+    EXPECT_EQ(wire.most_devices(), 100u);
+    const std::vector<std::string> lines = wire.lines();
+    EXPECT_EQ(std::set<std::string>(lines.begin(), lines.end()).size(), 1'000u);
+}
+
+// A request is what a provider is busy with, however many devices it carries.
+TEST_F(Encoded, ALargeRequestWithoutAnAnswerIsLeftBehindLikeASmallOne) {
+    provider().items_per_request = 1'000;
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        ScriptedReply reply = wire(exchange);
+        reply.hold = true;
+        return reply;
+    });
+    rig.add_devices(1'000);
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.core->providers()[0].stragglers == 1; }));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.core->providers()[0].pages == 0; }));
+    rig.sender.release();
+    ASSERT_TRUE(rig.finished("u"));
+    rig.expect_sums("u", 1'000);
+    EXPECT_EQ(rig.core->providers()[0].stragglers, 0u);
 }
 
 TEST_F(Encoded, ARequestThatMayCarryManyMayAsWellCarryOne) {

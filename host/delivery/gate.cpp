@@ -119,6 +119,12 @@ uint32_t Gate::page_rows(bool high, uint32_t rows_max) const {
     return std::clamp<uint32_t>(in_flight < most ? most - in_flight : 0, 1, rows_max);
 }
 
+uint32_t Gate::request_deliveries_max() const noexcept {
+    const uint64_t per_minute = pacer_.per_minute();
+    if (per_minute == 0) return std::numeric_limits<uint32_t>::max();
+    return static_cast<uint32_t>(std::clamp<uint64_t>(per_minute / 60, 1, std::numeric_limits<uint32_t>::max()));
+}
+
 bool Gate::take_stragglers(uint32_t n) {
     const uint32_t most = std::max(kStragglersMin, streams_.load(std::memory_order_relaxed) / 4);
     uint32_t now = stragglers_.load(std::memory_order_relaxed);

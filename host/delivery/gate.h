@@ -80,13 +80,17 @@ public:
     // Rows that a page for it should have now: bounded by pace, streams and probing; at least 1.
     uint32_t page_rows(bool high, uint32_t rows_max) const;
 
+    // The most deliveries that a request for it should carry: no more than a second of its pace, or all that comes
+    // after such a request, lane high too, waits for longer.
+    uint32_t request_deliveries_max() const noexcept;
+
     // Page slots held for it.
     void took_page() noexcept { pages_.fetch_add(1, std::memory_order_relaxed); }
     void gave_page_back() noexcept { pages_.fetch_sub(1, std::memory_order_relaxed); }
     uint32_t pages() const noexcept { return pages_.load(std::memory_order_relaxed); }
     void took(uint32_t deliveries) noexcept { in_flight_.fetch_add(deliveries, std::memory_order_relaxed); }
     void gave_back(uint32_t deliveries) noexcept { in_flight_.fetch_sub(deliveries, std::memory_order_relaxed); }
-    // Room for `n` more deliveries that are left behind by settled pages; taken if true.
+    // Room for `n` more requests that settled pages leave behind unanswered; taken if true.
     bool take_stragglers(uint32_t n);
     void straggler_done(uint32_t n) noexcept { stragglers_.fetch_sub(n, std::memory_order_relaxed); }
 

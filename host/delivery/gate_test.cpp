@@ -151,6 +151,12 @@ TEST_F(GateTest, StragglersAreAtMostAQuarterOfTheStreams) {
     EXPECT_TRUE(gate->take_stragglers(1));
 }
 
+TEST_F(GateTest, ARequestCarriesAtMostASecondOfThePace) {
+    EXPECT_EQ(make(6'000)->request_deliveries_max(), 100u);
+    EXPECT_EQ(make(59)->request_deliveries_max(), 1u);
+    EXPECT_EQ(make(0)->request_deliveries_max(), UINT32_MAX);
+}
+
 TEST_F(GateTest, APartOfTheInstanceCanBePausedAlone) {
     const auto gate = make();
     EXPECT_EQ(gate->platform_paused_until(5, 1'000), 0);

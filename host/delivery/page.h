@@ -151,7 +151,7 @@ private:
         uint32_t returned = 0;                            // entries that came back unsent
         uint32_t accepted = 0, suspects = 0, others = 0;  // answers, for the breaker
         uint32_t overloaded = 0;                          // of these, that the provider had too much to do
-        uint32_t stragglers = 0;                          // entries left behind unanswered
+        uint32_t stragglers = 0;                          // requests left behind unanswered
         belfry_ref mine{};                                // the list its stragglers became
     };
     // What an origin of its own answered to a group.

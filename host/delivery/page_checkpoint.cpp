@@ -202,15 +202,13 @@ void Page::add_rows(Ledger& ledger, int only_group) {
 // instance has too many of them already, the page waits.
 bool Page::leave_stragglers() {
     harvest(true);
-    const auto each_open = [&](auto&& fn) {
-        for (const Block* block : blocks_) {
-            for (uint32_t i = 0; i < block->entries_n; ++i) {
-                if (block->entries[i].open) fn(block->entries[i]);
-            }
-        }
-    };
     for (Group& group : groups_) group.stragglers = 0;
-    each_open([&](const Entry& entry) { ++groups_[entry.group].stragglers; });
+    for (Block* block : blocks_) {
+        for (uint32_t i = 0; i < block->exchanges_n; ++i) {
+            const auto [in, entry] = block->place(block->sent[i].first);
+            if (!block->sent[i].judged) ++groups_[in->entries[entry].group].stragglers;
+        }
+    }
     for (size_t i = 0; i < groups_.size(); ++i) {
         if (groups_[i].stragglers == 0 || groups_[i].gate->take_stragglers(groups_[i].stragglers)) continue;
         for (size_t taken = 0; taken < i; ++taken) {
@@ -219,11 +217,15 @@ bool Page::leave_stragglers() {
         for (Group& group : groups_) group.stragglers = 0;
         return false;
     }
-    each_open([&](const Entry& entry) {
-        owe(entry.group, BELFRY_OWED_MINE, sections_[groups_[entry.group].section].attempt, 0, entry.ref);
-        keep(entry.ref);
-        ++stragglers_;
-    });
+    for (const Block* block : blocks_) {
+        for (uint32_t i = 0; i < block->entries_n; ++i) {
+            const Entry& entry = block->entries[i];
+            if (!entry.open) continue;
+            owe(entry.group, BELFRY_OWED_MINE, sections_[groups_[entry.group].section].attempt, 0, entry.ref);
+            keep(entry.ref);
+            ++stragglers_;
+        }
+    }
     return true;
 }
 

@@ -57,7 +57,10 @@ void Page::collect_items(Block& block, uint32_t first) {
     items_.clear();
     const Entry& head = block.entries[first];
     const uint32_t per_request = groups_[head.group].prepared->plan(head.variant).items_max;
-    const size_t most = std::max<size_t>(kItemsPerEncode, std::min(per_request, kBlobEntriesMax));
+    const uint32_t paced = groups_[head.group].gate->request_deliveries_max();
+    // What one call is given may become one request.
+    const size_t most =
+        paced < per_request ? paced : std::max<size_t>(kItemsPerEncode, std::min(per_request, kBlobEntriesMax));
     uint32_t number = first, at = first;
     for (const Block* in = &block; in != nullptr; in = per_request > 1 ? in->next : nullptr, at = 0) {
         for (; at < in->entries_n; ++at, ++number) {

@@ -57,6 +57,7 @@ void Page::harvest_block(Block& block, uint64_t low, uint64_t high) {
             const http::Exchange& exchange = block.exchanges()[at];
             if (sent.judged || !exchange.done()) continue;
             sent.judged = true;
+            if (tail_) groups_[block.group].gate->straggler_done(1);
             if (exchange.transport == http::Transport::Answered) {
                 answered[n++] = static_cast<uint8_t>(at);
             } else {
@@ -422,7 +423,6 @@ void Page::close(Block& block, uint32_t at) {
     BELFRY_ASSERT(entry.open);
     entry.open = false;
     --block.open_n;
-    if (tail_) groups_[entry.group].gate->straggler_done(1);
 }
 
 void Page::owe(uint16_t group, uint32_t flags, uint32_t attempt, int64_t due_unix_ms, int64_t ref,

@@ -51,7 +51,7 @@ struct ProviderStatus {
     uint64_t per_minute = 0;         // rate budget; 0 = no limit
     uint32_t window = 0;             // deliveries that may be under way at once now
     uint32_t in_flight = 0;          // deliveries between claim and verdict
-    uint32_t stragglers = 0;         // of these, left behind by pages that are settled
+    uint32_t stragglers = 0;         // requests that settled pages left behind unanswered
     uint32_t pages = 0;              // page slots it holds
     uint32_t free_streams = 0;
     int64_t connections = -1;           // open now to its hosts; -1: it has named none yet
