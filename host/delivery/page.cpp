@@ -74,6 +74,9 @@ void Page::process(uint32_t events) {
         case PageState::Reading:  // begin leaves it before any other event is looked at
             BELFRY_ASSERT(false);
             return;
+        case PageState::Cutting:  // nothing is sent yet; a recall is looked for when it is
+            if ((events & kSettled) != 0) after_cut();
+            return;
         case PageState::Sending:
             harvest(false);
             if ((events & kRecall) != 0 || stopped_version_ != world_.stopped.version()) recall_stopped();
@@ -96,11 +99,22 @@ void Page::process(uint32_t events) {
 void Page::begin() {
     state_ = PageState::Reading;
     started_mono_ns_ = world_.clock.mono_ns();
-    read_unix_ms_ = world_.clock.unix_ms();
-    cursor_ = item_.row.after;
-    kept_to_ = item_.row.after;
     stopped_version_ = world_.stopped.version();
+    read_item();
+}
+
+void Page::read_item() {
+    read_unix_ms_ = world_.clock.unix_ms();
+    cursor_ = kept_to_ = item_.row.after;
     if (read() == Read::Failed) discard_read();
+    if (const int64_t border = cut_point(); border != 0) {
+        cut(border);
+    } else {
+        send();
+    }
+}
+
+void Page::send() {
     if (only_deferred()) discard_read();
     if (crowded_out()) {
         world_.host.storage_trouble(error(ErrorCode::Busy, "too many late answers hold the memory of pages"));
@@ -110,6 +124,7 @@ void Page::begin() {
     if (item_gate_ != nullptr) item_gate_->gave_back(reserved_);
     sent_mono_ns_ = world_.clock.mono_ns();
     state_ = PageState::Sending;
+    if (world_.host.stopping() || stopped_version_ != world_.stopped.version()) recall_stopped();
     sending();
 }
 
@@ -151,8 +166,7 @@ void Page::settle_now() {
 
 void Page::settled(size_t checkpoint, const belfry_paged& answer) {
     code_ = answer.code;
-    live_items_ = answer.live_items;
-    if (state_ == PageState::TailSettling) return;
+    if (state_ == PageState::TailSettling || state_ == PageState::Cutting) return;
     BELFRY_ASSERT(checkpoint == 0);
     for (size_t i = 0; i < answer.mine.n; ++i) {
         const auto& ref = Rows<belfry_ref>(answer.mine)[i];
@@ -205,6 +219,7 @@ void Page::recycle() {
     checkpoints_.clear();
     last_group_ = 0;
     end_ = full_ = untouched_ = tail_ = false;
+    first_key_ = last_key_ = -1;
     regate_ = submitted_ = deferred_ = stragglers_ = not_planned_ = 0;
     last_origin_.like = -1;  // its id is good for a while only
     resends_ = nullptr;

@@ -3,12 +3,13 @@
 // verdicts, one checkpoint. A state machine in recycled memory, not a thread: dozens are in flight, a few workers move
 // them.
 //
-//             start                 submitted                 every delivery judged,               committed
-//   Free ------------> Reading ------------------> Sending ------------------------> Settling -------------------> Free
-//                         |                           |  or 95 % after 500 ms           |  stragglers left
-//                         |  nothing to send          v                                v
-//                         +----------------------> Settling                        Trailing ---> TailSettling ---> Free
-//                                                                                     late answers  committed
+//             start                 submitted                 every delivery judged,              committed
+//   Free ------------> Reading ------------------> Sending ------------------------> Settling ------------------> Free
+//                      ^  |  |                        |  or 95 % after 500 ms            |  stragglers left
+//            committed |  |  |  nothing to send       v                                 v
+//                      |  |  +-------------------> Settling                         Trailing --> TailSettling --> Free
+//                      |  v                                                            late answers  committed
+//                     Cutting  (a slice for several providers that this page does not end)
 //
 // Stragglers leave in the page's checkpoint as lists born claimed by this node; the page trails without a slot until
 // the engine, which answers everything by its deadline, has finished them, then finishes those lists with a second
@@ -60,6 +61,7 @@ public:
     virtual void settle(Page& page) = 0;     // commit its checkpoints, then call settled and post
     virtual void slot_free(Page& page) = 0;  // it holds no page slot any more; it may trail still
     virtual void free(Page& page) = 0;       // ready for another item
+    virtual void work_added() = 0;           // there is something new to claim
     virtual void storage_trouble(const Error& why) = 0;
     virtual bool may_trail() const = 0;  // room for one more page that waits for stragglers
     virtual bool stopping() const = 0;   // do not wait for what is unsent
@@ -82,7 +84,7 @@ struct PageWorld {
     std::atomic<uint64_t> requests{1};  // belfry_checkpoint.request
 };
 
-enum class PageState : uint8_t { Free, Reading, Sending, Settling, Trailing, TailSettling };
+enum class PageState : uint8_t { Free, Reading, Cutting, Sending, Settling, Trailing, TailSettling };
 
 class Page final : public http::PortionOwner {
 public:
@@ -190,6 +192,8 @@ private:
     void process(uint32_t events);
     void reserve();
     void begin();
+    void read_item();
+    void send();
     void sending();
     bool may_settle();
     void settle_now();
@@ -203,6 +207,11 @@ private:
     bool picks(const Section& section) const noexcept {
         return section.push && section.push->body.audience >= Audience::Tokens;
     }
+
+    // page_cut.cpp: what is left to others before anything is sent
+    int64_t cut_point() const;
+    void cut(int64_t border);
+    void after_cut();
 
     // page_fill.cpp: rows become entries
     uint32_t entries_of_item() const;
@@ -232,6 +241,7 @@ private:
     bool only_deferred() const;
     bool crowded_out() const;
     void discard_read();
+    void forget_read();
     void submit_all();
     void submit(Block& block);
     void recall(Block& block);
@@ -317,12 +327,13 @@ private:
     uint32_t reserved_ = 0;      // deliveries announced to it between claim and submit
     uint32_t rows_ = 0;          // most rows, if the item has a gate
     int64_t started_mono_ns_ = 0, sent_mono_ns_ = 0, read_unix_ms_ = 0;
-    int64_t cursor_ = -1;     // rows up to here are in the page
-    int64_t kept_to_ = -1;    // highest key that ended otherwise than returned
-    bool end_ = false;        // nothing is left of the slice
-    bool full_ = false;       // the page ended for lack of room
-    bool untouched_ = false;  // nothing was read: the item goes back as it was
-    uint32_t regate_ = 0;     // the rest of the slice waits behind this gate
+    int64_t cursor_ = -1;                     // rows up to here are in the page
+    int64_t first_key_ = -1, last_key_ = -1;  // of the rows it holds, if it is a slice's; -1: none
+    int64_t kept_to_ = -1;                    // highest key that ended otherwise than returned
+    bool end_ = false;                        // nothing is left of the slice
+    bool full_ = false;                       // the page ended for lack of room
+    bool untouched_ = false;                  // nothing was read: the item goes back as it was
+    uint32_t regate_ = 0;                     // the rest of the slice waits behind this gate
     uint32_t submitted_ = 0, deferred_ = 0, stragglers_ = 0, not_planned_ = 0;
     uint64_t stopped_version_ = 0;
     bool tail_ = false;  // answers are the stragglers' from now on
@@ -347,7 +358,6 @@ private:
     std::vector<belfry_tally> tally_rows_, planned_rows_;
     std::vector<belfry_sample> sample_rows_;
     belfry_code code_ = BELFRY_OK;  // of the checkpoint that was settled
-    uint32_t live_items_ = 0;
 };
 
 }  // namespace belfry::delivery

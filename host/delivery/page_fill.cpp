@@ -87,6 +87,10 @@ bool Page::take_row(uint16_t section_at, int64_t ref, const belfry_device& row, 
         settle_row(group, number, ref);
     }
     if (group.way != Way::Send) keep(ref);
+    if (slice()) {
+        first_key_ = first_key_ < 0 ? ref : std::min(first_key_, ref);
+        last_key_ = std::max(last_key_, ref);
+    }
     ++section.planned;
     return true;
 }
@@ -419,17 +423,22 @@ void Page::discard_read() {
         if (!by_gate || item_.row.kind == BELFRY_WORK_BUNDLE) return;
         if (!slice() && item_.row.gate != gate) return;
     }
+    forget_read();
+    untouched_ = true;
+    if (by_gate && slice() && item_.row.gate != gate) regate_ = gate;
+}
+
+void Page::forget_read() {
     for (Block* block : blocks_) world_.blocks.give_back(block);
     blocks_.clear();
     filling_.clear();
     ledgers_[0].clear(groups_.size());
     for (Section& section : sections_) section.planned = 0;
     cursor_ = kept_to_ = item_.row.after;
+    first_key_ = last_key_ = -1;
     submitted_ = deferred_ = 0;
     end_ = full_ = false;
     returned_.clear();
-    untouched_ = true;
-    if (by_gate && slice() && item_.row.gate != gate) regate_ = gate;
 }
 
 // ---- sending ----

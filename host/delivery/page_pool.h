@@ -62,6 +62,7 @@ public:
     void settle(Page& page) override { settler_.settle(page); }
     void slot_free(Page& page) override;
     void free(Page& page) override;
+    void work_added() override { scheduler_.ring(); }
     void storage_trouble(const Error& why) override;
     bool may_trail() const override;
     bool stopping() const override { return stopping_.load(std::memory_order_relaxed); }

@@ -315,7 +315,8 @@ belfry_code MemoryQueue::apply(uint64_t node, const belfry_checkpoint& checkpoin
             kept.after = checkpoint.cursor;
             if (checkpoint.split_at != 0) kept.hi = checkpoint.split_at;
         }
-        kept.owner = 0;
+        const int32_t state = item.push == 0 ? BELFRY_PUSH_RUNNING : pushes_.at(item.push).state;
+        if (checkpoint.next != BELFRY_NEXT_KEEP || state != BELFRY_PUSH_RUNNING) kept.owner = 0;
         kept.order = next_order_++;
         kept.lane = checkpoint.lane != 0 ? checkpoint.lane : kept.lane;
         if (item.push != 0 && pushes_.at(item.push).state == BELFRY_PUSH_PAUSED) kept.parked = true;
