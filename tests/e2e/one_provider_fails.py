@@ -38,7 +38,7 @@ FLAVOURS = ("fcm", "mozilla", "apple", "windows")
 class World:
     """One server, the four providers, `each` devices of every one in one topic; `per_minute` of every one, 0: as fast as they take it."""
 
-    def __init__(self, folder, each, per_minute):
+    def __init__(self, folder, each, per_minute, attempts_max=20):
         self.each = each
         self.simulator = Simulator(BUILD, folder / "simulator", "--quota-per-minute", "0", "--device-per-minute", "0", "--device-per-hour", "0")
         self.simulator.control("PUT", "/config", {"hms_devices_per_second": 0})
@@ -50,11 +50,11 @@ credentials = {{ file = "{facts['service_account']}" }}
 endpoint = "{facts['fcm_url']}"
 ca_file = "{facts['ca_file']}"
 {rate}"""
-        self.server = Server(BUILD, folder / "server", self.simulator, extra="""
+        self.server = Server(BUILD, folder / "server", self.simulator, extra=f"""
 [delivery]
 retry_base_ms = 300
 retry_max_ms = 2000
-attempts_max = 20
+attempts_max = {attempts_max}
 """, providers=fcm + apns_section(self.simulator, extra=rate + "server_error_retry_s = 1\n") + hms_section(self.simulator, extra=rate) +
                              webpush_section(self.simulator, extra="allow_private_networks = true\n" + rate))
         register = self.server.register_many
