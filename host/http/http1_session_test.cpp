@@ -124,6 +124,8 @@ std::vector<Answer> good_answers() {
         {"HTTP/1.0 may stay", "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\nx",
          "200|connection=keep-alive|content-length=1|x|end", true},
         {"no reason phrase", "HTTP/1.1 200\r\ncontent-length: 1\r\n\r\nx", "200|content-length=1|x|end", true},
+        {"what ends a chunk is not checked (design note 8)",
+         kOk + "Transfer-Encoding: chunked\r\n\r\n2\r\nhi??0\r\n\r\n", "200|transfer-encoding=chunked|hi|end", true},
         {"an empty field", kOk + "x:\r\ncontent-length: 1\r\n\r\nx", "200|x=|content-length=1|x|end", true},
     };
 }
