@@ -80,7 +80,7 @@ private:
         std::string partial;  // a body that flow control cut: rendered once
     };
 
-    // Setting up.
+    // Setting up: connection_setup.cpp.
     void look_up(const Origin& name, bool untrusted);
     void choose_target();
     void try_next_address(std::string_view why);
@@ -93,19 +93,21 @@ private:
     void opened();
     void setup_timed_out();
     void fail_setup(std::string_view why);
-    // Open.
+    // Open: connection.cpp.
     bool write_out(std::string_view bytes, size_t& written);  // false: the peer takes no more
     bool write_backlog();
     void say_last();
     void after_input();
     void input_ended(Wire::Io how);
-    void expire_streams(int64_t now);
     int64_t idle_until() const noexcept;
     void arm_next();
     void watch(bool output);
     void close(std::string_view why, bool unprocessed = false);
-    void end_stream(Stream& stream, Transport transport);
+    // Streams, and all that a session tells of them: connection_streams.cpp.
     uint32_t take_slot();
+    void end_stream(Stream& stream, Transport transport);
+    void expire_streams(int64_t now);
+    void end_streams(bool unprocessed);
 
     void on_time(int64_t now) noexcept override;
     void on_status(uint32_t slot, int status) noexcept override;

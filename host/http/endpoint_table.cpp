@@ -87,12 +87,11 @@ size_t EndpointTable::take_slot(int64_t now) {
 }
 
 Result<std::shared_ptr<SSL_CTX>> EndpointTable::trust_of(const EndpointConfig& config) {
-    std::shared_ptr<SSL_CTX>& known = trusts_[trust_key(config).take()];
-    if (known) return known;
+    std::string key = trust_key(config).take();
+    if (const auto known = trusts_.find(key); known != trusts_.end()) return known->second;
     Result<SslCtx> made = make_tls_context(config);
     if (!made) return made.error();
-    known = std::move(*made);
-    return known;
+    return trusts_.emplace(std::move(key), std::move(*made)).first->second;
 }
 
 EndpointTable::Entry* EndpointTable::entry_of(EndpointId id) {

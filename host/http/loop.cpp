@@ -295,7 +295,10 @@ void Loop::withdraw(Active& active) {
     }
     for (Exchange& exchange : active.portion->exchanges) {
         if (exchange.phase != kWaiting) continue;
-        if (Pool* pool = pool_of(exchange.endpoint)) ++pool->tally().never_sent;
+        if (Pool* pool = pool_of(exchange.endpoint)) {
+            ++pool->tally().never_sent;
+            touch(*pool);
+        }
         finish(active, exchange, Transport::NeverSent);
     }
 }

@@ -59,9 +59,10 @@ void Pool::forget(const Active& active) {
         waiting_ -= range.end - range.next;
         return true;
     };
+    const size_t waited = waiting_;
     std::erase_if(active.portion->high ? high_ : normal_, of_active);
     std::erase_if(delayed_, [&](const Delayed& delayed) { return of_active(delayed.range); });
-    loop_.touch(*this);
+    if (waiting_ != waited) loop_.touch(*this);  // every pool is asked, and there may be thousands
 }
 
 void Pool::replay(Active& active, Exchange& exchange) {
