@@ -4,8 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/handles.h"
-#include "config/config.h"
 
 namespace belfry::serve {
 
@@ -31,11 +32,18 @@ void sync_all(const fs::path& folder) {
     sync(folder);
 }
 
+// What is gone meanwhile (a file of state that was being replaced) is not missed.
 Status copy_if_there(const fs::path& from, const fs::path& to) {
     std::error_code why;
-    if (!fs::exists(from, why)) return {};
-    fs::copy(from, to, fs::copy_options::recursive, why);
-    return why ? Status(failed("cannot be copied", from, why)) : Status();
+    fs::copy(from, to, why);
+    if (!why || why == std::errc::no_such_file_or_directory) return {};
+    return failed("cannot be copied", from, why);
+}
+
+Status make_folder(const fs::path& folder) {
+    std::error_code why;
+    if (fs::create_directories(folder, why)) fs::permissions(folder, fs::perms::owner_all, why);
+    return why ? Status(failed("cannot be made", folder, why)) : Status();
 }
 
 Status offered(bool storage, bool queue) {
@@ -46,11 +54,53 @@ Status offered(bool storage, bool queue) {
 
 }  // namespace
 
+fs::path database_place(const config::Config& config, const config::ComponentConfig& store, const char* file_name) {
+    const nlohmann::json section = nlohmann::json::parse(store.section, nullptr, false);
+    if (section.is_object() && section.contains("path") && section["path"].is_string()) {
+        const fs::path configured = fs::path(config.folder) / section["path"].get<std::string>();
+        const fs::path place =
+            configured.lexically_normal().lexically_relative(fs::absolute(config.data_dir).lexically_normal());
+        if (!place.empty() && *place.begin() != "..") return place;
+    }
+    return fs::path("state") / store.instance / file_name;
+}
+
+// A database and what lies beside it while it is open: -wal, -shm, .lock, .held.
+bool BackupMaker::is_live_database(const fs::path& place) const {
+    for (const fs::path& database : {queue_place_, storage_place_}) {
+        if (place.parent_path() == database.parent_path() &&
+            place.filename().native().rfind(database.filename().native(), 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+// Everything but the databases, whose files are whole only as their plugins copy them.
+Status BackupMaker::copy_state(const fs::path& draft) const {
+    std::error_code why;
+    const fs::path state = data_dir_ / "state";
+    if (!fs::exists(state, why)) return {};
+    if (Status s = make_folder(draft / "state"); !s) return s;
+    for (fs::recursive_directory_iterator entry(state, why), end; !why && entry != end; entry.increment(why)) {
+        std::error_code gone;
+        const fs::path place = "state" / entry->path().lexically_relative(state);
+        if (entry->is_directory(gone)) {
+            if (Status s = make_folder(draft / place); !s) return s;
+        } else if (!is_live_database(place)) {
+            if (Status s = copy_if_there(entry->path(), draft / place); !s) return s;
+        }
+    }
+    return why ? Status(failed("cannot be read", state, why)) : Status();
+}
+
 // The queue first: what it refers to in the storage (numbers of names, devices) is then in the storage's later copy.
 Status BackupMaker::fill(const fs::path& draft) {
-    if (Status s = queue_.backup((draft / "queue.db").string()); !s) return s;
-    if (Status s = storage_.backup((draft / "storage.db").string()); !s) return s;
-    if (Status s = copy_if_there(data_dir_ / "state", draft / "state"); !s) return s;
+    for (const fs::path& database : {queue_place_, storage_place_}) {
+        if (Status s = make_folder((draft / database).parent_path()); !s) return s;
+    }
+    if (Status s = queue_.backup((draft / queue_place_).string()); !s) return s;
+    if (Status s = storage_.backup((draft / storage_place_).string()); !s) return s;
+    if (Status s = copy_state(draft); !s) return s;
     return copy_if_there(data_dir_ / config::kEmbeddedKeyFile, draft / config::kEmbeddedKeyFile);
 }
 

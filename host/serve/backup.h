@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A consistent copy of everything a node keeps, made while it runs: queue, devices, plugins' state, the generated key.
-// The copy is laid out like data_dir, so that restoring is to start with it as data_dir.
+// The copy is laid out like data_dir, databases included, so that restoring is to start with it as data_dir.
 //
 // Threads: [any], one at a time (api::Admin sees to it); blocks for the whole copy. Owner: serve().
 #pragma once
@@ -10,20 +10,27 @@
 
 #include "api/admin.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "plugins/queue.h"
 #include "plugins/storage.h"
 
 namespace belfry::serve {
 
+// Where an embedded database lies, from data_dir, and so in a backup: at its `path` if that is below data_dir,
+// otherwise at its default place, where it is when no path is configured.
+std::filesystem::path database_place(const config::Config& config, const config::ComponentConfig& store,
+                                     const char* file_name);
+
 class BackupMaker {
 public:
-    // `into`: the folder of all backups; made when needed, with mode 0700.
-    BackupMaker(plugins::Queue& queue, plugins::Storage& storage, std::filesystem::path data_dir,
-                std::filesystem::path into, Log& log)
+    // Its folder of all backups, admin.backup_dir, is made when needed, with mode 0700.
+    BackupMaker(plugins::Queue& queue, plugins::Storage& storage, const config::Config& config, Log& log)
         : queue_(queue),
           storage_(storage),
-          data_dir_(std::move(data_dir)),
-          into_(std::move(into)),
+          data_dir_(config.data_dir),
+          into_(config.admin.backup_dir),
+          queue_place_(database_place(config, config.queue, "queue.db")),
+          storage_place_(database_place(config, config.storage, "storage.db")),
           log_(log, "backup") {}
 
     // Conflict: there is one of this name. Unsupported: a backend that is backed up by its own tools.
@@ -31,10 +38,13 @@ public:
 
 private:
     Status fill(const std::filesystem::path& draft);
+    Status copy_state(const std::filesystem::path& draft) const;
+    bool is_live_database(const std::filesystem::path& place) const;
 
     plugins::Queue& queue_;
     plugins::Storage& storage_;
     const std::filesystem::path data_dir_, into_;
+    const std::filesystem::path queue_place_, storage_place_;  // from data_dir
     const Logger log_;
 };
 

@@ -166,7 +166,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     const api::Insight insight{[&] { return ground.metrics.exposition(); },
                                [&] { return component_states(ground.instances, **core); }, kVersion};
     define_live_metrics(ground.metrics, **core, ground.clock);
-    BackupMaker backups(queue->queue(), storage->storage(), ground.data.path(), config.admin.backup_dir, ground.lines);
+    BackupMaker backups(queue->queue(), storage->storage(), config, ground.lines);
     api::ServerOptions options = server_options(config, std::move(keys));
     options.back_up = [&](const std::string& name) { return backups.make(name); };
     Result<std::unique_ptr<api::Server>> server =

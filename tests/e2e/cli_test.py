@@ -105,7 +105,7 @@ keys = [ { name = "root", key = "root-key" } ]
         made = self.json("backup", "first")
         folder = self.server.folder / "data/backups/first"
         self.assertEqual(made["folder"], str(folder))
-        self.assertGreaterEqual({f["name"] for f in made["files"]}, {"queue.db", "storage.db"})
+        self.assertGreaterEqual({f["name"] for f in made["files"]}, {"state/queue/queue.db", "state/storage/storage.db"})
         self.assertEqual({f["name"]: f["bytes"] for f in made["files"]},
                          {str(f.relative_to(folder)): f.stat().st_size for f in folder.rglob("*") if f.is_file()})
         self.assertIn("storage.db", self.belfry("backup", "second")[0])

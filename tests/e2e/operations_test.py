@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -57,15 +58,14 @@ attempts_max = 1
         (folder / "bin/systemctl").write_text(SYSTEMCTL)
         (folder / "bin/systemctl").chmod(0o755)
         (folder / "pid").write_text(str(server.process.pid))
-        for i in range(300):
-            self.register(f"ok-kept-{i}", topics=["kept"])
+        given = [self.register(f"ok-kept-{i}", topics=["kept"]) for i in range(300)]
         self.server.result("send_push_notification", {"uid": "kept-later", "send_at": int(time.time()) + 3600,
                                                       "recipient": {"filter": {"topics": ["kept"]}}, "notification": HELLO})
         blocks = sh_blocks(DOC)
         self.assertGreaterEqual(len(blocks), 5)
         for block in blocks:
             if "systemctl stop" in block:
-                self.register("ok-after-backup", topics=["kept"])
+                given.append(self.register("ok-after-backup", topics=["kept"]))
             self.run_block(block, folder)
         server.process.child.wait(STOP_SECONDS)
         self.addCleanup(lambda: os.kill(int((folder / "pid").read_text()), signal.SIGKILL))
@@ -81,9 +81,35 @@ attempts_max = 1
         self.assertEqual(server.result("push_status", {"uid": "kept-later"})["state"], "delayed")
         status = self.send({"filter": {"topics": ["kept"]}}, HELLO)
         self.assertEqual(self.outcomes(status), {("fcm", "accepted"): 300})
-        backup = folder / "data.old/backups/nightly"
+        again = [self.register(f"ok-after-restore-{i}") for i in range(3)]
+        self.assertEqual(set(again) & set(given), set(), "an id was given out twice")
+        backup, = (folder / "data.old/backups").iterdir()
+        self.assertRegex(backup.name, r"^nightly-\d{4}-\d{2}-\d{2}-\d{4}$")
         self.assertEqual(stat.S_IMODE(backup.stat().st_mode), 0o700)
-        self.assertEqual([p.name for p in (folder / "data.old/backups").iterdir()], ["nightly"])
+        self.assertEqual(sorted(str(p.relative_to(backup)) for p in backup.rglob("*.db*")), ["state/queue/queue.db", "state/storage/storage.db"])
+
+
+class Restored(EndToEnd):
+    def restore(self, backup):
+        self.server.stop()
+        data = self.server.folder / "data"
+        shutil.copytree(backup, self.server.folder / "next")
+        shutil.rmtree(data)
+        (self.server.folder / "next").rename(data)
+        return data
+
+    def test_the_queue_of_a_backup_can_be_left_out(self):
+        self.server.result("send_push_notification", {"uid": "waits", "send_at": int(time.time()) + 3600,
+                                                      "recipient": {"fcm_tokens": ["ok-waits"]}, "notification": HELLO})
+        subprocess.run([BUILD / "host/belfry", "backup", "whole", "--config", self.server.config], check=True, timeout=60)
+        kept = self.folder / "whole"
+        shutil.copytree(self.server.folder / "data/backups/whole", kept)
+        self.restore(kept)
+        self.server.start()
+        self.assertEqual(self.server.result("push_status", {"uid": "waits"})["state"], "delayed")
+        (self.restore(kept) / "state/queue/queue.db").unlink()
+        self.server.start()
+        self.assertEqual(self.server.call("push_status", {"uid": "waits"})["error"]["code"], 104)
 
 
 class Watched(EndToEnd):

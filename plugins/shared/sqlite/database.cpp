@@ -27,11 +27,23 @@ void stop_counting_memory() {
     static_cast<void>(answer);
 }
 
-void create_private_file(const std::string& path) {
+// A folder that is missing may be a disk that is not mounted: an empty database there would pass for the real one.
+void require_folder_of(const std::string& path) {
+    std::error_code error;
+    const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+    if (directory.empty() || std::filesystem::is_directory(directory, error)) return;
+    throw Failure(BELFRY_CONFIG, "there is no folder " + directory.string() + "; mount or make it, or correct the path",
+                  "path");
+}
+
+void make_folder_of(const std::string& path) {
     std::error_code error;
     const std::filesystem::path directory = std::filesystem::path(path).parent_path();
     if (!directory.empty()) std::filesystem::create_directories(directory, error);
     if (error) throw Failure(BELFRY_CONFIG, "cannot create " + directory.string() + ": " + error.message(), "path");
+}
+
+void create_private_file(const std::string& path) {
     // Tokens are secrets. SQLite gives -wal and -shm the mode of the database file, so it is enough to create that one.
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) ::close(fd);
@@ -55,6 +67,7 @@ Database::Database(std::string path, int flags, uint32_t busy_wait_ms, bool buff
     stop_counting_memory();
     const bool writer = (flags & SQLITE_OPEN_READWRITE) != 0;
     if (writer) {
+        require_folder_of(path_);
         create_private_file(path_);
         lock_.emplace(path_ + ".lock");
     }
@@ -180,6 +193,7 @@ void Database::backup_to(const std::string& path, const std::function<void(const
     if (std::filesystem::exists(path, error))
         throw Failure(BELFRY_CONFLICT, path + " exists already; choose a new file", "path");
     std::filesystem::remove(part, error);
+    make_folder_of(part);
     create_private_file(part);
     sqlite3* raw = nullptr;
     const int opened = sqlite3_open_v2(part.c_str(), &raw,

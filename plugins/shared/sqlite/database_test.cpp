@@ -31,13 +31,21 @@ belfry_code code_from(const std::function<void()>& fn, belfry_why* why = nullptr
 }
 
 TEST_F(SqliteDatabase, WriterOpensInWalModeWithFullSyncAndPrivateFiles) {
-    auto writer = Database::open_writer(file("deep/er/a.db"), {});
+    auto writer = Database::open_writer(file(), {});
     EXPECT_EQ(writer->value("PRAGMA journal_mode"), "wal");
     EXPECT_EQ(writer->value("PRAGMA synchronous"), "2");
     EXPECT_EQ(writer->value("PRAGMA mmap_size"), "0");
     struct stat status {};
-    ASSERT_EQ(::stat(file("deep/er/a.db").c_str(), &status), 0);
+    ASSERT_EQ(::stat(file().c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777U, 0600U);
+}
+
+TEST_F(SqliteDatabase, AMissingFolderIsNamedAndNotMade) {
+    belfry_why why{};
+    EXPECT_EQ(code_from([&] { Database::open_writer(file("disk/a.db"), {}); }, &why), BELFRY_CONFIG);
+    EXPECT_NE(std::string(why.text).find("there is no folder " + (directory_ / "disk").string()), std::string::npos)
+        << why.text;
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "disk"));
 }
 
 TEST_F(SqliteDatabase, SecondWriterIsRefusedAndNamesTheOwner) {
