@@ -20,7 +20,8 @@ const char* colour_of(std::string_view cell) {
     for (const std::string_view bad : {"refused", "failed", "dead", "no_credential", "not_started"}) {
         if (word == bad) return "\x1b[31m";
     }
-    for (const std::string_view waits : {"paused", "throttled", "unreachable", "delayed", "cancelled", "expired"}) {
+    for (const std::string_view waits :
+         {"paused", "throttled", "unreachable", "failing", "delayed", "cancelled", "expired"}) {
         if (word == waits) return "\x1b[33m";
     }
     return nullptr;

@@ -142,6 +142,31 @@ TEST(CoreTrouble, AnUnreachableProviderCostsNoAttemptAndBlocksNobodyElse) {
     EXPECT_TRUE(rig.queue.sums(stuck).samples.empty());
 }
 
+TEST(CoreTrouble, AProviderThatFailsEverybodyIsWaitedForBeyondTheAttempts) {
+    std::atomic<bool> works{false};
+    std::atomic<int> failed{0};
+    Rig rig([&](const http::Exchange&) {
+        if (works) return answer(BELFRY_ACCEPTED);
+        ++failed;
+        ScriptedReply reply = answer(BELFRY_RETRY);
+        reply.status = 503;
+        return reply;
+    });
+    rig.options.attempts.attempts_max = 2;
+    rig.add_devices(50);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).state == GateState::Failing; }));
+    EXPECT_EQ(only_provider(rig).reason, "REASON");
+    // Probes of at most a handful: three of them, of the deliveries whose last attempt it would be.
+    ASSERT_TRUE(Rig::eventually([&] { return failed > 50 + 2 * static_cast<int>(kProbePage); }));
+    EXPECT_EQ(rig.queue.sums(uid).settled(), 0);
+    works = true;
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 50);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 50);
+}
+
 TEST(CoreTrouble, WhatThePaceHoldsUpDoesNotCloseTheGate) {
     std::atomic<int> asked{0};
     Rig rig([&](const http::Exchange&) {

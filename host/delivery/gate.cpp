@@ -19,6 +19,7 @@ constexpr uint64_t kWindowSlack = 2'000;     // deliveries on their way to and f
 constexpr uint32_t kOverloadedPercent = 10;  // of a page's answers, from which the window shrinks
 constexpr uint32_t kWidenStep = kShareFull / 64;
 constexpr int64_t kShrinkEveryNs = 500 * kNsPerMs;  // pages in flight say the same of one moment
+constexpr uint32_t kFailuresPerAnswer = 20;         // more of them to one other answer: it fails everybody
 constexpr int64_t kWidenEveryNs = 50 * kNsPerMs;    // from the least to the whole window in 3 s at best
 
 }  // namespace
@@ -53,7 +54,7 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
         const std::lock_guard lock(mutex_);
         generation_.swap(next);
         reason_.clear();
-        failures_ = 0;
+        failures_ = failed_run_ = 0;
     }
     block_ = Block::None;
     blocked_until_ = 0;
@@ -138,7 +139,7 @@ void Gate::note_success() {
     if (!probing() || clock_.mono_ns() < blocked_until_.load(std::memory_order_relaxed)) return;
     {
         const std::lock_guard lock(mutex_);
-        failures_ = 0;
+        failures_ = failed_run_ = 0;
         reason_.clear();
     }
     block_ = Block::None;
@@ -214,6 +215,30 @@ void Gate::note_unreachable() {
     block(Block::Unreachable, std::move(reason), pause_ms);
 }
 
+void Gate::note_failures(uint32_t failed, uint32_t others) {
+    if (failed == 0 && others == 0) return;
+    const bool fails = uint64_t{others} * kFailuresPerAnswer < failed;
+    if (!fails && block_.load(std::memory_order_relaxed) == Block::Failing) note_success();
+    const std::lock_guard lock(mutex_);
+    failed_run_ = fails ? failed_run_ + std::min(failed, kFailedRunMin) : 0;
+    if (failed_run_ < kFailedRunMin) return;
+    failed_run_ = kFailedRunMin;
+    const int64_t now = clock_.mono_ns();
+    if (now < blocked_until_ || block_ == Block::Refused) return;
+    if (block_ != Block::Failing) failing_since_ = now;
+    failures_ = block_ == Block::Failing ? failures_ + 1 : 1;
+    const int64_t pause_ms = policy::trouble_delay_ms(failures_);
+    std::string reason = last_error_;
+    log_.warning("provider fails nearly every request, deliveries wait",
+                 {{"provider", name_}, {"reason", reason}, {"next_try_ms", pause_ms}});
+    block(Block::Failing, std::move(reason), pause_ms);
+}
+
+bool Gate::fails_everybody() const {
+    return block_.load(std::memory_order_relaxed) == Block::Failing &&
+           clock_.mono_ns() < failing_since_.load(std::memory_order_relaxed) + kPatienceNs;
+}
+
 void Gate::note_error(std::string_view reason) {
     const std::lock_guard lock(mutex_);
     last_error_.assign(reason);
@@ -255,6 +280,22 @@ void Gate::retire_connections(http::EndpointId endpoint) {
     if (retired_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) sender_.retire(endpoint);
 }
 
+GateState Gate::state_of(Block block) {
+    switch (block) {
+        case Block::None:
+            return GateState::Open;
+        case Block::Throttled:
+            return GateState::Throttled;
+        case Block::Refused:
+            return GateState::Refused;
+        case Block::Unreachable:
+            return GateState::Unreachable;
+        case Block::Failing:
+            return GateState::Failing;
+    }
+    return GateState::Open;
+}
+
 ProviderStatus Gate::status() const {
     ProviderStatus status;
     status.name = name_;
@@ -288,9 +329,7 @@ ProviderStatus Gate::status() const {
     status.last_error_unix_ms = last_error_unix_ms_;
     if (block_ != Block::None && status.state == GateState::Open) {
         status.probing = now >= blocked_until_;
-        status.state = block_ == Block::Throttled ? GateState::Throttled
-                       : block_ == Block::Refused ? GateState::Refused
-                                                  : GateState::Unreachable;
+        status.state = state_of(block_);
         status.reason = reason_;
         status.closed_ms = std::max<int64_t>(0, blocked_until_ - now) / kNsPerMs;
     }

@@ -6,6 +6,8 @@
 //        -> Refused (credential or settings wrong) -> probed with a handful after 1, 2, 5, 10 min -> Open by the first
 //        success
 //        -> Unreachable (whole pages came back unsent) -> probed after 1 s .. 30 s -> Open by the first answer
+//        -> Failing (nearly every answer is a 5xx or does not come) -> probed likewise -> Open by the first other
+//        answer
 //   and closed as long as it is not started or a credential it needs is missing.
 //
 // While closed its items are not claimed, nothing is sent (the pacer holds what was submitted) and nothing is lost.
@@ -42,6 +44,8 @@ constexpr uint32_t kOutcomes = 12;  // belfry_final values, 0 unused
 constexpr uint32_t kPausedPlatformsMax = 16;
 constexpr uint32_t kShareFull = 1'024;  // an adaptive window, in parts of the whole one
 constexpr uint32_t kShareLeast = kShareFull / 64;
+constexpr uint32_t kFailedRunMin = 5;                       // failures with next to no other answer: it is the provider
+constexpr int64_t kPatienceNs = 24 * 3'600 * kNsPerSecond;  // for so long nobody is given up for its failures
 
 // One started instance of a provider. Requests in flight and prepared pushes keep it; it ends with the last of them.
 struct Generation {
@@ -101,6 +105,10 @@ public:
     void note_unreachable();
     // Answers of a page. Overload (429, 503) halves the window, pages without any widen it again.
     void note_answers(uint32_t accepted, uint32_t overloaded);
+    // Of a page: requests that `failed` for no reason of their own (5xx, no answer in time), and all others.
+    void note_failures(uint32_t failed, uint32_t others);
+    // It fails everybody, and not for longer than kPatienceNs: a last attempt is no last one then.
+    bool fails_everybody() const;
     // What a delivery failed of, for ProviderStatus::last_error.
     void note_error(std::string_view reason);
     // A part of the instance (FCM's APNs side) waits; rows of that platform are deferred. Unix ms, 0 = not paused.
@@ -114,11 +122,12 @@ public:
     ProviderStatus status() const;
 
 private:
-    enum class Block : uint8_t { None, Throttled, Refused, Unreachable };
+    enum class Block : uint8_t { None, Throttled, Refused, Unreachable, Failing };
     struct Pause {
         uint32_t platform = 0;
         int64_t until_unix_ms = 0;
     };
+    static GateState state_of(Block block);
     void block(Block why, std::string reason, int64_t pause_ms);
     bool probing() const noexcept { return block_.load(std::memory_order_relaxed) != Block::None; }
     uint32_t free_streams() const;
@@ -138,6 +147,7 @@ private:
 
     std::atomic<Block> block_{Block::None};
     std::atomic<int64_t> blocked_until_{0};  // mono ns; block_ stays until a success after it
+    std::atomic<int64_t> failing_since_{0};  // mono ns, while Failing
     std::atomic<uint32_t> in_flight_{0}, stragglers_{0}, pages_{0};
     mutable std::atomic<uint32_t> streams_{0};  // the most that were ever free at once
     std::atomic<int64_t> retired_at_{0};
@@ -153,6 +163,7 @@ private:
     std::string last_error_;
     int64_t last_error_unix_ms_ = 0;
     uint32_t failures_ = 0;
+    uint32_t failed_run_ = 0;  // requests that failed since one was answered otherwise
     std::array<Pause, kPausedPlatformsMax> pauses_{};
 
     std::array<Metric*, kOutcomes> outcomes_{};

@@ -89,6 +89,43 @@ TEST_F(GateTest, OnlyAConnectErrorMakesItUnreachable) {
     EXPECT_EQ(gate->status().closed_ms, 2'000);
 }
 
+TEST_F(GateTest, FailuresOfEverybodyCloseItUntilAnotherAnswerComes) {
+    const auto gate = make();
+    gate->note_error("503 UNAVAILABLE");
+    gate->note_failures(kFailedRunMin - 1, 0);
+    EXPECT_EQ(gate->status().state, GateState::Open);  // too few to tell
+    gate->note_failures(19, 1);
+    gate->note_failures(1, 0);
+    EXPECT_EQ(gate->status().state, GateState::Open);  // not everybody
+    gate->note_failures(kFailedRunMin - 1, 0);
+    ASSERT_EQ(gate->status().state, GateState::Failing);
+    EXPECT_EQ(gate->status().reason, "503 UNAVAILABLE");
+    EXPECT_TRUE(gate->closed());
+    EXPECT_TRUE(gate->fails_everybody());
+    const int64_t first_pause = gate->status().closed_ms;
+    gate->note_failures(1'000, 0);  // a page of before
+    EXPECT_EQ(gate->status().closed_ms, first_pause);
+    clock.advance(std::chrono::milliseconds(first_pause + 1));
+    EXPECT_EQ(gate->page_rows(false, 1'000), kProbePage);
+    gate->note_failures(1, 0);
+    EXPECT_GT(gate->status().closed_ms, first_pause);
+    clock.advance(std::chrono::seconds(60));
+    gate->note_failures(0, 1);  // refused or gone: it works
+    EXPECT_EQ(gate->status().state, GateState::Open);
+    EXPECT_FALSE(gate->fails_everybody());
+}
+
+TEST_F(GateTest, PatienceWithAFailingProviderEnds) {
+    const auto gate = make();
+    gate->note_failures(100, 0);
+    EXPECT_TRUE(gate->fails_everybody());
+    clock.advance(std::chrono::hours(23));
+    gate->note_failures(8, 0);
+    EXPECT_TRUE(gate->fails_everybody());
+    clock.advance(std::chrono::hours(1));
+    EXPECT_FALSE(gate->fails_everybody());
+}
+
 TEST_F(GateTest, ASlowPaceMeansSmallPagesAndLittleRoom) {
     const auto gate = make(600);  // ten a second
     EXPECT_EQ(gate->page_rows(false, 1'000), 10u);

@@ -153,6 +153,7 @@ private:
         uint32_t returned = 0;                            // entries that came back unsent
         uint32_t accepted = 0, suspects = 0, others = 0;  // answers, for the breaker
         uint32_t overloaded = 0;                          // of these, that the provider had too much to do
+        uint32_t failed = 0, silent = 0;                  // 5xx among the answers; requests that got none in time
         uint32_t stragglers = 0;                          // requests left behind unanswered
         belfry_ref mine{};                                // the list its stragglers became
     };

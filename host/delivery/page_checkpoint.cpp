@@ -244,7 +244,8 @@ void Page::build_tail() {
     }
 }
 
-// What the answers say about their provider instance: the breaker's counts, and whether it can be reached at all.
+// What the answers say about their provider instance: the breaker's counts, whether it can be reached at all, and
+// whether it fails everybody.
 void Page::report_to_gates() {
     const int64_t now_ms = world_.clock.mono_ns() / kNsPerMs;
     for (size_t number = 0; number < groups_.size(); ++number) {
@@ -270,7 +271,10 @@ void Page::report_to_gates() {
         if (answers > 0) group.gate->count_attempts(answers);
         group.gate->note_answers(group.accepted, group.overloaded);
         if (answers == 0 && group.returned > 0) group.gate->note_unreachable();
+        const uint32_t judged = accepted + suspects + others;
+        group.gate->note_failures(group.failed + group.silent, judged - std::min(judged, group.failed));
         group.accepted = group.suspects = group.others = group.overloaded = group.returned = 0;
+        group.failed = group.silent = 0;
     }
     report_origins();
 }

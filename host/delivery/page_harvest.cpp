@@ -183,6 +183,7 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     const bool busy = exchange.status == 429 || exchange.status == 503;
     group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
                         (verdict.outcome == BELFRY_THROTTLED && verdict.scope == BELFRY_SCOPE_INSTANCE);
+    group.failed += verdict.outcome == BELFRY_RETRY && exchange.status >= 500 && tally_of(entry, exchange) == nullptr;
     const bool retire = (verdict.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0;
     if (retire && exchange.endpoint >= 0) group.gate->retire_connections(exchange.endpoint);
     perform(block, at, exchange, action, reason);
@@ -220,6 +221,7 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
         action.due_unix_ms = world_.clock.unix_ms();
     }
     if (held_up && action.fate == Fate::Owed) ++group.returned;
+    group.silent += exchange.transport == http::Transport::Unknown && tally_of(entry, exchange) == nullptr;
     perform(block, at, exchange, action, reason);
 }
 
@@ -281,6 +283,7 @@ AttemptState Page::attempt_state(const Group& group, const Entry& entry, const h
     Authorizer* authorizer = group.prepared->generation().authorizer.get();
     state.credential_renewed = slot >= 0 && authorizer != nullptr &&
                                authorizer->renewed_since(static_cast<uint32_t>(slot), exchange.credential_generation);
+    state.provider_fails = group.gate->fails_everybody();
     state.now_unix_ms = world_.clock.unix_ms();
     state.expires_unix_ms = sections_[group.section].expires_unix_ms;
     state.random = random_number();

@@ -12,7 +12,7 @@
 
 namespace belfry::delivery {
 
-enum class GateState : uint8_t { Open, NotStarted, NoCredential, Throttled, Refused, Unreachable };
+enum class GateState : uint8_t { Open, NotStarted, NoCredential, Throttled, Refused, Unreachable, Failing };
 inline std::string_view name_of(GateState state) {
     switch (state) {
         case GateState::Open:
@@ -27,6 +27,8 @@ inline std::string_view name_of(GateState state) {
             return "refused";
         case GateState::Unreachable:
             return "unreachable";
+        case GateState::Failing:
+            return "failing";
     }
     return "open";
 }

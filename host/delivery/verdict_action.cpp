@@ -43,14 +43,15 @@ void owe(Action& action, const AttemptState& state, uint32_t attempt, int64_t du
 }
 
 void owe_next_attempt(Action& action, const AttemptState& state, const policy::AttemptPolicy& policy, int64_t hint_ms) {
-    if (state.attempt >= policy.attempts_max) {
+    if (state.attempt >= policy.attempts_max && !state.provider_fails) {
         action.fate = Fate::Dead;
         action.outcome = BELFRY_FINAL_DEAD;
         action.attempt = state.attempt;
         return;
     }
     const int64_t due = state.now_unix_ms + policy::retry_delay_ms(policy, state.attempt, hint_ms, state.random);
-    owe(action, state, state.attempt + 1, policy::round_due_ms(due, state.now_unix_ms));
+    const uint32_t next = std::min(state.attempt + 1, std::max(state.attempt, policy.attempts_max));
+    owe(action, state, next, policy::round_due_ms(due, state.now_unix_ms));
 }
 
 Action throttled(const belfry_verdict& verdict, const AttemptState& state) {

@@ -26,6 +26,7 @@ struct AttemptState {
     uint32_t attempt = 1;             // the one that was made
     uint32_t resent = 0;              // how often within this attempt
     bool may_resend = true;           // the page still has time for it
+    bool provider_fails = false;      // everybody, not only this delivery: it is not given up for that
     bool credential_renewed = false;  // the credential it used was replaced meanwhile
     int64_t now_unix_ms = 0;          // the store's clock
     int64_t expires_unix_ms = 0;      // 0 = never
