@@ -55,6 +55,7 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
         generation_.swap(next);
         reason_.clear();
         failures_ = failed_run_ = 0;
+        pauses_.fill({});
     }
     block_ = Block::None;
     blocked_until_ = 0;

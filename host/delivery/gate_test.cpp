@@ -204,6 +204,14 @@ TEST_F(GateTest, APartOfTheInstanceCanBePausedAlone) {
     EXPECT_FALSE(gate->closed());
 }
 
+TEST_F(GateTest, ANewGenerationLiftsThePauseOfAPart) {
+    const auto gate = make();
+    gate->pause_platform(1, clock.unix_ms() + 60'000);
+    ASSERT_NE(gate->platform_paused_until(1, clock.unix_ms()), 0);
+    gate->switch_to(std::make_shared<Generation>());
+    EXPECT_EQ(gate->platform_paused_until(1, clock.unix_ms()), 0);
+}
+
 TEST_F(GateTest, ConnectionsAreRetiredOnceForManyVerdicts) {
     const auto gate = make();
     for (int i = 0; i < 100; ++i) gate->retire_connections(7);
