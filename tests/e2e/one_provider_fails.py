@@ -9,6 +9,7 @@ and the median counts. Paced, so that the machine's other work says little.
 """
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import sys
@@ -120,6 +121,22 @@ attempts_max = {attempts_max}
             raise Trouble(f"{what}: {len(ROUTES) * self.each - self.devices()} devices were deleted")
 
 
+class Usage:
+    """What the kernel says of the server since the last look."""
+
+    def __init__(self, pid):
+        self.pid, self.cpu = pid, 0.0
+        self.look()
+
+    def look(self):
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used, self.cpu = cpu - self.cpu, cpu
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        rss = {line.split(":")[0]: int(line.split()[1]) // 1024 for line in status if line.startswith(("VmRSS", "VmHWM"))}
+        return f"{used:.1f} s CPU, {rss['VmRSS']} MB resident, {rss['VmHWM']} at most"
+
+
 class Judge:
     """The others' rates beside those of clean broadcasts."""
 
@@ -127,15 +144,19 @@ class Judge:
         self.world, self.bar, self.seconds = world, bar, seconds
         self.clean = {name: [] for name in ROUTES}
         self.below = []
+        self.usage = Usage(world.server.process.pid)
 
     def measure(self, failing, kind):
+        self.usage.look()
         done, rates = self.world.broadcast(None, None, 300)
+        print(f"{'clean':15} {len(ROUTES) * self.world.each} devices in {max(done.values()):.2f} s; server: {self.usage.look()}", flush=True)
         for name, rate in rates.items():
             self.clean[name].append(rate)
         return self.world.broadcast(failing, kind, self.seconds + 2 * max(done.values()))
 
     def case(self, failing, kind):
         done, rates = self.measure(failing, kind)
+        print(f"{kind:15} at {failing:8} server: {self.usage.look()}", flush=True)
         if self.bar is None:
             print(f"{kind:15} at {failing:8} others done after " + ", ".join(f"{name} {took:.2f} s" for name, took in done.items()), flush=True)
             return
