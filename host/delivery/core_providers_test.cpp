@@ -104,6 +104,19 @@ TEST_F(SeveralProviders, APushThatIsPausedWhileItIsCutIsNotSentUntilItIsResumed)
     expect_all_reached_once(uid, 1'500);
 }
 
+TEST_F(SeveralProviders, APageThatLostItsItemBeforeTheCutSendsNothingOfIt) {
+    add_devices(1'500);
+    rig.queue.failing_pages = 1'000'000;
+    rig.start();
+    const std::string uid = rig.send(to_all("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.page_calls() > 0; }));
+    rig.queue.reap();
+    rig.queue.failing_pages = 0;
+    ASSERT_TRUE(rig.finished(uid));
+    EXPECT_GE(rig.queue.stale_pages(), 1u);
+    expect_all_reached_once(uid, 1'500);
+}
+
 TEST_F(SeveralProviders, APushThatIsCancelledWhileItIsCutIsNotSentAtAll) {
     add_devices(1'500);
     rig.queue.failing_pages = 1'000'000;
