@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <mutex>
 #include <random>
 #include <set>
 
@@ -219,6 +220,33 @@ TEST(CoreSqlite, StragglersAreFinishedByTheirOwnLists) {
     rig.sender().release();
     ASSERT_TRUE(rig.reaches(uid, "done"));
     EXPECT_EQ(SqliteRig::count(rig.status(uid), "accepted"), 1'000);
+}
+
+TEST(CoreSqlite, ALateAnswerToABundledPushMayAskForARetry) {
+    std::mutex mutex;
+    std::set<std::string> asked;
+    SqliteRig rig([&](const http::Exchange& exchange) {
+        const std::lock_guard lock(mutex);
+        const bool first = exchange.token.substr(0, 2) == "b-" && asked.emplace(exchange.token).second;
+        ScriptedReply reply = first ? answer(BELFRY_RETRY) : ScriptedReply{};
+        reply.hold = first;
+        return reply;
+    });
+    const auto uid = [](int i) { return "otp-" + std::to_string(i); };
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 20; ++i) {
+        callers.emplace_back([&, i] {
+            rig.send(Rig::to_tokens(uid(i), {"a-" + std::to_string(i), "b-" + std::to_string(i)}));
+        });
+    }
+    for (std::thread& caller : callers) caller.join();
+    for (int i = 0; i < 20; ++i)
+        ASSERT_TRUE(Rig::eventually([&] { return SqliteRig::sum(rig.status(uid(i))) == 1; })) << uid(i);
+    rig.sender().release();
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_TRUE(rig.reaches(uid(i), "done")) << uid(i);
+        EXPECT_EQ(SqliteRig::count(rig.status(uid(i)), "accepted"), 2);
+    }
 }
 
 TEST(CoreSqlite, PauseParksResumeGoesOnAndCancelEnds) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole pipeline over stores in memory: what is accepted ends, each delivery in exactly one outcome.
 #include <atomic>
+#include <mutex>
 #include <set>
 
 #include "delivery/core_rig.h"
@@ -182,6 +183,34 @@ TEST(Core, SmallPushesTravelInABundleAndKeepTheirOwnSums) {
     }
     EXPECT_LE(rig.queue.enqueue_calls(), 40u);
     EXPECT_EQ(rig.sender.sent().size(), 80u);
+}
+
+TEST(Core, ALateAnswerToABundledPushMayAskForARetry) {
+    std::mutex mutex;
+    std::set<std::string> asked;
+    Rig rig([&](const http::Exchange& exchange) {
+        const std::lock_guard lock(mutex);
+        const bool first = exchange.token.substr(0, 2) == "b-" && asked.emplace(exchange.token).second;
+        ScriptedReply reply = first ? answer(BELFRY_RETRY) : ScriptedReply{};
+        reply.hold = first;
+        return reply;
+    });
+    rig.start();
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 40; ++i) {
+        callers.emplace_back([&rig, i] {
+            rig.send(Rig::to_tokens("otp-" + std::to_string(i), {"a-" + std::to_string(i), "b-" + std::to_string(i)}));
+        });
+    }
+    for (std::thread& caller : callers) caller.join();
+    const auto uid = [](int i) { return "otp-" + std::to_string(i); };
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(Rig::eventually([&] { return rig.queue.sums(uid(i)).settled() == 1; }));
+    rig.sender.release();
+    for (int i = 0; i < 40; ++i) {
+        ASSERT_TRUE(rig.finished(uid(i)));
+        rig.expect_sums(uid(i), 2);
+    }
+    EXPECT_EQ(rig.sender.sent().size(), 120u);
 }
 
 TEST(Core, TheSameUidIsStoredOnceAndAnotherRequestUnderItIsAConflict) {

@@ -142,6 +142,10 @@ uint32_t Page::planned() const {
 
 void Page::add_rows(Ledger& ledger, int only_group) {
     const auto wanted = [&](uint16_t group) { return only_group == kAllGroups || group == only_group; };
+    // A list that stragglers became is one push's, be it of a bundle.
+    const auto member_of = [&](const Group& group) {
+        return only_group == kAllGroups ? sections_[group.section].member : 0;
+    };
     for (uint16_t number = 0; number < ledger.groups(); ++number) {
         const Group& group = groups_[number];
         if (!wanted(number)) continue;
@@ -150,7 +154,7 @@ void Page::add_rows(Ledger& ledger, int only_group) {
             if (n == 0) continue;
             belfry_tally row = sized<belfry_tally>();
             row.gate = group.gate_number;
-            row.member = sections_[group.section].member;
+            row.member = member_of(group);
             row.outcome = static_cast<int32_t>(outcome);
             row.n = n;
             tally_rows_.push_back(row);
@@ -162,7 +166,7 @@ void Page::add_rows(Ledger& ledger, int only_group) {
         row.flags = list->flags;
         row.gate = groups_[list->group].gate_number;
         row.attempt = list->attempt;
-        row.member = sections_[groups_[list->group].section].member;
+        row.member = member_of(groups_[list->group]);
         row.due_unix_ms = list->due_unix_ms;
         row.keys = list_of(list->keys);
         row.blob = list->picks.empty() ? 0 : item_.row.blob;
@@ -174,7 +178,7 @@ void Page::add_rows(Ledger& ledger, int only_group) {
         if (!wanted(sample.group)) continue;
         belfry_sample row = sized<belfry_sample>();
         row.gate = groups_[sample.group].gate_number;
-        row.member = sections_[groups_[sample.group].section].member;
+        row.member = member_of(groups_[sample.group]);
         row.outcome = sample.outcome;
         row.text = str(std::string_view(sample.text));
         sample_rows_.push_back(row);

@@ -15,7 +15,7 @@ bool is_valid_owed(const belfry_owed& owed, const Item& item) {
     if (owed.keys.n > kListEntriesMax || owed.picks.n > kListEntriesMax) return false;
     if (owed.keys.n > 0 && owed.picks.n > 0) return false;
     if (item.is_bundle() || owed.picks.n == 0) return true;
-    return owed.blob == static_cast<uint64_t>(item.blob) && item.blob != 0;
+    return item.blob != 0 && (owed.blob == 0 || owed.blob == static_cast<uint64_t>(item.blob));
 }
 
 }  // namespace

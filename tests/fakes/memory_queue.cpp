@@ -224,6 +224,7 @@ belfry_code MemoryQueue::blobs(belfry_instance* i, belfry_list ids, belfry_emit 
 
 void MemoryQueue::apply_owed(const Item& item, const belfry_owed& owed, uint32_t index, uint64_t node,
                              std::vector<belfry_ref>& mine) {
+    if (item.kind != BELFRY_WORK_BUNDLE && owed.member != 0) fault("a member of an item that is no bundle");
     Push& push = push_of(item, owed.member);
     const size_t entries = size_t{owed.keys.n} + owed.picks.n;
     if (entries == 0 || entries > 1'000) fault("an owed list of " + std::to_string(entries) + " entries");
@@ -243,7 +244,7 @@ void MemoryQueue::apply_owed(const Item& item, const belfry_owed& owed, uint32_t
     list.keys = copy<int64_t>(owed.keys);
     list.picks = copy<uint32_t>(owed.picks);
     if (owed.picks.n > 0) {
-        list.blob = owed.blob;
+        list.blob = owed.blob != 0 ? owed.blob : item.blob;
         if (item.kind == BELFRY_WORK_BUNDLE) {
             for (const auto& [other_id, other] : items_) {
                 if (other.kind == 0 && other.push == list.push) list.blob = other.blob;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small pushes, whether a queue packs them or not: each keeps its own counters, retries and fate.
+#include <algorithm>
 #include <array>
 #include <map>
 #include <thread>
@@ -208,6 +209,46 @@ void straggler_of_a_member(Context& context) {
     require_equal(queue.stats().running_pushes, 0, "running pushes at the end");
 }
 
+// The list's owner knows neither the blob nor which member it was: it is one push's list now.
+void straggler_with_tokens(Context& context) {
+    Queue queue(context);
+    std::vector<NewPush> pushes = small_pushes(2);
+    pushes.push_back(token_push("tokens", 4, "token-blob"));
+    pushes.back().small = true;
+    queue.must_enqueue(pushes);
+    const std::vector<Claimed> all = queue.claim(BELFRY_LANE_NORMAL, 100);
+    const auto where = places(all);
+    auto pages = checkpoints(all);
+    const Place& place = where.at("tokens");
+    Owed mine;
+    mine.flags = BELFRY_OWED_MINE;
+    mine.attempt = 1;
+    mine.member = place.index();
+    mine.picks = {1, 3};
+    pages[place.claimed->item].owed = {mine};
+    std::vector<Paged> answers;
+    for (const auto& [item, page] : pages) {
+        answers.push_back(queue.page(page));
+        require_equal(answers.back().code, BELFRY_OK, "code of a page");
+    }
+    const auto held =
+        std::find_if(answers.begin(), answers.end(), [](const Paged& paged) { return !paged.mine.empty(); });
+    require(held != answers.end(), "the straggler's item");
+    Checkpoint late;
+    late.item = held->mine[0].item;
+    late.epoch = held->mine[0].epoch;
+    Owed retry;
+    retry.picks = {3};
+    late.owed = {retry};
+    require_equal(queue.page(late).code, BELFRY_OK, "code of the straggler's page");
+    const Claimed again = queue.claim_one();
+    require_equal(again.uid, "tokens", "its retry");
+    require(again.picks == std::vector<uint32_t>{3}, "its entries");
+    require(queue.blob(again.blob) == std::string("token-blob"), "its tokens");
+    queue.finish(again);
+    require_equal(queue.lookup("tokens")->state, BELFRY_PUSH_DONE, "state at the end");
+}
+
 void cancelled_before_a_kill(Context& context) {
     {
         Queue queue(context);
@@ -240,6 +281,7 @@ constexpr std::array kCases{
     Case{"B4", "Pausing one small push leaves the others alone", 20, &pause_one_of_many},
     Case{"B6", "A small push cancelled before kill -9 stays cancelled after it", 20, &cancelled_before_a_kill},
     Case{"B5", "Stragglers of a small push can end before and after the others", 20, &straggler_of_a_member},
+    Case{"B7", "Stragglers of a small push can ask for its tokens again", 20, &straggler_with_tokens},
 };
 
 }  // namespace

@@ -137,7 +137,7 @@ typedef struct belfry_owed {
     uint32_t reserved;
     int64_t due_unix_ms; /* 0 = now */
     belfry_list keys;    /* int64_t[]  - one of the two */
-    uint64_t blob;       /* blob id that picks refer to (the claimed item's) */
+    uint64_t blob;       /* blob id that picks refer to (the claimed item's); 0: those of this very item */
     belfry_list picks;   /* uint32_t[] */
     belfry_str note;     /* DEAD: why, kept with the dead letter */
 } belfry_owed;
