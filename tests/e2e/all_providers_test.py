@@ -42,7 +42,7 @@ class AllProviders(unittest.TestCase):
     def test_away_for_long_costs_no_attempts_and_nothing_is_lost(self):
         self.world.simulator.control("POST", "/faults", [{"action": "refuse_connects"}, {"action": "tcp_reset", "match": {"route": "any"}}])
         uid = self.send()
-        troubled = lambda provider: provider["state"] == "unreachable" or provider.get("origins")
+        troubled = lambda provider: provider["state"] in ("unreachable", "failing") or provider.get("origins")
         self.wait_for(lambda: all(troubled(provider) for provider in self.providers().values()), 30, "not every provider is seen to be away")
         time.sleep(SECONDS_AWAY)
         status = self.world.server.result("push_status", {"uid": uid})
