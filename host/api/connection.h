@@ -55,6 +55,8 @@ public:
     Arrived arrived() noexcept;
     // The client has to prove first that it speaks TLS; its time for that began when it connected.
     bool shakes_hands() const noexcept { return tls_ != nullptr && !tls_->is_ready(); }
+    // The beginning of a request was read already. While nobody serves.
+    bool has_begun() const noexcept { return tls_ != nullptr && !tls_->ahead().empty(); }
 
     // Front's bookkeeping, under its lock.
     bool busy = false;

@@ -239,8 +239,9 @@ void Front::park(Connection& connection) {
         return;
     }
     connection.busy = false;
-    if (!connection.shakes_hands()) connection.began_mono_ns = 0;
     connection.idle_since_mono_ns = clock_.mono_ns();
+    // What was read ahead makes no socket readable: the time of its request begins here.
+    if (!connection.shakes_hands()) connection.began_mono_ns = connection.has_begun() ? clock_.mono_ns() : 0;
     arm(epoll_.get(), connection.fd(), EPOLL_CTL_MOD);
 }
 

@@ -61,6 +61,9 @@ Result<TlsContext> tls_context(const std::string& cert_file, const std::string& 
     // Idle connections keep no buffers; clients keep their sessions themselves, as tickets.
     SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+    // A client that only closes its side is still owed its answer; OpenSSL would fail the whole connection.
+    SSL_CTX_set_options(raw, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_info_callback(raw, TlsSocket::note_goodbye);
     SSL_CTX_set_num_tickets(raw, 1);
     SSL_CTX_set_alpn_select_cb(raw, choose_http1, nullptr);
     SSL_CTX_set_default_passwd_cb(raw, no_password);
@@ -84,6 +87,12 @@ TlsSocket::TlsSocket(int fd, const TlsContext& context, std::chrono::seconds tim
         return;
     }
     SSL_set_accept_state(ssl_.get());
+    SSL_set_app_data(ssl_.get(), this);
+}
+
+void TlsSocket::note_goodbye(const SSL* ssl, int where, int alert) {
+    if (where == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
+        static_cast<TlsSocket*>(SSL_get_app_data(ssl))->heard_goodbye_ = true;
 }
 
 TlsSocket::~TlsSocket() {
@@ -174,7 +183,11 @@ int TlsSocket::receiveBytes(void* buffer, int length, int) {
         ERR_clear_error();
         const int n = SSL_read(ssl_.get(), buffer, length);
         if (n > 0) return n;
-        if (SSL_get_error(ssl_.get(), n) == SSL_ERROR_ZERO_RETURN) return 0;
+        if (SSL_get_error(ssl_.get(), n) == SSL_ERROR_ZERO_RETURN) {
+            if (heard_goodbye_) return 0;
+            // Whoever cuts a connection could make less of a request that ends with it.
+            throw Poco::Net::ConnectionResetException("TLS");
+        }
         wait(n);
     }
 }

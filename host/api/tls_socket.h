@@ -32,7 +32,8 @@ public:
     Handshake shake_hands();
     bool is_ready() const noexcept { return ready_; }
 
-    // Reads what has arrived, up to `most` bytes in all, and keeps it for receiveBytes. False: the peer has ended.
+    // Reads what has arrived, up to `most` bytes in all, and keeps it for receiveBytes. False: the peer has ended; it
+    // can still be answered.
     bool look_ahead(size_t most);
     std::string_view ahead() const noexcept { return std::string_view(ahead_).substr(taken_); }
     // Tells the peer that nothing follows.
@@ -41,6 +42,8 @@ public:
     int sendBytes(const void* buffer, int length, int flags) override;
     int receiveBytes(void* buffer, int length, int flags) override;
     bool secure() const override { return true; }
+    // OpenSSL's callback, set in tls_context.
+    static void note_goodbye(const SSL* ssl, int where, int alert);
     // Says goodbye first: afterwards the descriptor's number may be another's, and nothing is written to it.
     void close() override;
 
@@ -57,7 +60,7 @@ private:
     std::unique_ptr<SSL, Free> ssl_;
     std::string ahead_;
     size_t taken_ = 0;  // of ahead_
-    bool ready_ = false, broken_ = false, said_goodbye_ = false;
+    bool ready_ = false, broken_ = false, said_goodbye_ = false, heard_goodbye_ = false;
 };
 
 }  // namespace belfry::api

@@ -6,40 +6,19 @@
 #include <Poco/Net/NetException.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "api/tls_fakes.h"
 
 namespace belfry::api {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A certificate of its own issuing, with its key, as PEM files.
-void write_pair(const fs::path& cert_file, const fs::path& key_file) {
-    EVP_PKEY* key = EVP_EC_gen("P-256");
-    X509* cert = X509_new();
-    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_set_pubkey(cert, key);
-    X509_sign(cert, key, EVP_sha256());
-    std::FILE* out = std::fopen(cert_file.c_str(), "w");
-    PEM_write_X509(out, cert);
-    std::fclose(out);
-    out = std::fopen(key_file.c_str(), "w");
-    PEM_write_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
-    std::fclose(out);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-}
 
 class Tls : public testing::Test {
 protected:
@@ -181,6 +160,19 @@ TEST_F(Tls, TellsAndSeesTheEnd) {
     server_->say_goodbye();
     EXPECT_EQ(SSL_read(client_, &none, 1), 0);
     EXPECT_EQ(SSL_get_error(client_, 0), SSL_ERROR_ZERO_RETURN);
+}
+
+TEST_F(Tls, AnswersWhoClosedItsSideWithoutAGoodbye) {
+    ASSERT_EQ(meet(), TlsSocket::Handshake::Done);
+    ASSERT_EQ(SSL_write(client_, "request", 7), 7);
+    ::shutdown(peer_, SHUT_WR);
+    EXPECT_FALSE(server_->look_ahead(100)) << "nothing more comes";
+    EXPECT_EQ(server_->ahead(), "request");
+    char piece[16] = {};
+    EXPECT_EQ(server_->receiveBytes(piece, sizeof piece, 0), 7);
+    EXPECT_THROW(server_->receiveBytes(piece, sizeof piece, 0), Poco::Net::NetException) << "this end may be a cut";
+    EXPECT_EQ(server_->sendBytes("answer", 6, 0), 6);
+    EXPECT_EQ(SSL_read(client_, piece, sizeof piece), 6);
 }
 
 TEST_F(Tls, TakesABrokenPeerForBroken) {

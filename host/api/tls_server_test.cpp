@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server over TLS on loopback: time that runs while nothing makes the socket readable.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "api/api_fakes.h"
+#include "api/server.h"
+#include "api/tls_fakes.h"
+#include "base/handles.h"
+
+namespace belfry::api {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A client that decides itself which records leave together.
+class TlsPeer {
+public:
+    explicit TlsPeer(const std::string& address) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+        EXPECT_EQ(::connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+        SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        SSL_set_connect_state(ssl_.get());
+    }
+    // The handshake's last message and the first bytes of a request leave in one piece.
+    bool meet_saying(const std::string& first) {
+        while (SSL_do_handshake(ssl_.get()) != 1) {
+            flush();
+            if (!receive(5000)) return false;
+        }
+        const bool said = SSL_write(ssl_.get(), first.data(), static_cast<int>(first.size())) > 0;
+        flush();
+        return said;
+    }
+    bool closed_within(int ms) {
+        while (receive(ms)) {
+        }
+        return closed_;
+    }
+
+private:
+    struct Free {
+        void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
+        void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
+    };
+    void flush() {
+        std::array<char, 8192> bytes{};
+        const int n = BIO_read(SSL_get_wbio(ssl_.get()), bytes.data(), static_cast<int>(bytes.size()));
+        if (n <= 0) return;
+        EXPECT_EQ(::send(fd_.get(), bytes.data(), static_cast<size_t>(n), MSG_NOSIGNAL), n);
+    }
+    bool receive(int ms) {
+        pollfd wanted{fd_.get(), POLLIN, 0};
+        if (::poll(&wanted, 1, ms) <= 0) return false;
+        std::array<char, 8192> bytes{};
+        const ssize_t n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
+        closed_ = n <= 0;
+        if (n > 0) BIO_write(SSL_get_rbio(ssl_.get()), bytes.data(), static_cast<int>(n));
+        return n > 0;
+    }
+    UniqueFd fd_;
+    std::unique_ptr<SSL_CTX, Free> context_{SSL_CTX_new(TLS_client_method())};
+    std::unique_ptr<SSL, Free> ssl_{SSL_new(context_.get())};
+    bool closed_ = false;
+};
+
+class TlsServer : public testing::Test {
+protected:
+    TlsServer() {
+        std::string pattern = (fs::temp_directory_path() / "belfry-tls-XXXXXX").string();
+        folder_ = ::mkdtemp(pattern.data());
+        write_pair(folder_ / "c.pem", folder_ / "k.pem");
+        options_.listen = "127.0.0.1:0";
+        options_.threads_max = 4;
+        options_.tls = TlsFiles{(folder_ / "c.pem").string(), (folder_ / "k.pem").string()};
+    }
+    ~TlsServer() override {
+        server_.reset();
+        fs::remove_all(folder_);
+    }
+    void start() {
+        Result<std::unique_ptr<Server>> server =
+            Server::start(options_, delivery_, devices_,
+                          Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
+                          clock_, log_, metrics_);
+        ASSERT_TRUE(server) << server.error().to_string();
+        server_ = std::move(*server);
+    }
+    fs::path folder_;
+    ServerOptions options_;
+    FakeDelivery delivery_;
+    FakeDevices devices_;
+    ManualClock clock_;
+    fakes::QuietLog log_;
+    fakes::MemoryMetrics metrics_;
+    std::unique_ptr<Server> server_;
+};
+
+TEST_F(TlsServer, CutsARequestThatBeganWithTheHandshakeInTheTimeOfARequest) {
+    options_.request_timeout_s = 30;
+    options_.idle_timeout_s = 3600;
+    start();
+    TlsPeer peer(server_->address());
+    ASSERT_TRUE(peer.meet_saying("POST /api/cancel_push HTTP/1.1\r\nHo"));
+    // The server may still be busy with the handshake when its clock is moved first.
+    bool cut = false;
+    for (int turn = 0; turn < 20 && !cut; ++turn) {
+        clock_.advance(std::chrono::seconds(31));
+        cut = peer.closed_within(1000);
+    }
+    EXPECT_TRUE(cut);
+}
+
+}  // namespace
+}  // namespace belfry::api
