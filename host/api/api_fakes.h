@@ -128,7 +128,7 @@ public:
                 out.emplace_back(busy_calls > 0 ? error(ErrorCode::Busy, "too many wait") : *refusal);
                 continue;
             }
-            if (one.token == "refused") {
+            if (one.token.rfind("refused", 0) == 0) {
                 out.emplace_back(error(ErrorCode::InvalidArgument, "no such token", "token"));
                 continue;
             }

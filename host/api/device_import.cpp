@@ -2,6 +2,9 @@
 #include "api/device_import.h"
 
 #include <algorithm>
+#include <belfry/abi.hpp>
+#include <functional>
+#include <iterator>
 
 #include "api/device_methods.h"
 #include "api/json_writer.h"
@@ -21,6 +24,9 @@ bool is_of_the_line(ErrorCode code) noexcept {
 }
 
 constexpr std::string_view kBinding = "user_topic_update";
+
+// What a short text in a list takes besides its bytes: itself, and its place in the rows for the storage.
+constexpr size_t kTextBytes = sizeof(std::string) + sizeof(belfry_str);
 
 using Line = std::variant<audience::Registration, audience::UserTopics, Fault>;
 
@@ -92,14 +98,15 @@ std::optional<Fault> DeviceImport::take_line(std::string_view line) {
 
 std::optional<Fault> DeviceImport::bind(audience::UserTopics&& change, size_t bytes) {
     if (bindings_.empty()) first_binding_ = line_;
+    bindings_bytes_ += bytes + change.topics.size() * kTextBytes;
     bindings_.push_back(std::move(change));
-    bindings_bytes_ += bytes;
     const bool full = bindings_.size() == kImportBindings || bindings_bytes_ > kImportBatchBytes;
     return full ? store_bindings() : std::nullopt;
 }
 
 std::optional<Fault> DeviceImport::store_bindings() {
     if (bindings_.empty()) return std::nullopt;
+    if (auto fault = settle()) return fault;
     const Status done = devices_.update_user_topics(app_.name, bindings_);
     if (!done) return ended(done.error(), first_binding_, line_);
     bound_ += bindings_.size();
@@ -109,16 +116,17 @@ std::optional<Fault> DeviceImport::store_bindings() {
 }
 
 std::optional<Fault> DeviceImport::add(audience::Registration&& device, size_t bytes) {
-    std::string token = device.provider + '\0' + device.token;
+    const size_t token = std::hash<std::string>()(device.provider + '\0' + device.token);
+    const size_t held = bytes + device.topics.size() * kTextBytes;
     const bool known = filling_.tokens.contains(token) || (device.key >= 0 && filling_.keys.contains(device.key));
-    if (known || filling_.bytes + bytes > kImportBatchBytes) {
+    if (known || filling_.bytes + held > kImportBatchBytes) {
         if (auto fault = store()) return fault;
     }
-    filling_.tokens.insert(std::move(token));
+    filling_.tokens.insert(token);
     if (device.key >= 0) filling_.keys.insert(device.key);
     filling_.devices.push_back(std::move(device));
     filling_.places.push_back(line_);
-    filling_.bytes += bytes;
+    filling_.bytes += held;
     return filling_.devices.size() == kImportBatchLines ? store() : std::nullopt;
 }
 
@@ -129,6 +137,8 @@ std::optional<Fault> DeviceImport::store() {
     if (filling_.devices.empty()) return std::nullopt;
     if (auto fault = settle()) return fault;
     storing_ = std::exchange(filling_, {});
+    storing_.tokens = {};
+    storing_.keys = {};
     // Deferred where no thread can be had: then settle() stores.
     stored_ = std::async(std::launch::async | std::launch::deferred, [this] { return register_batch(); });
     return std::nullopt;
@@ -149,7 +159,7 @@ DeviceImport::Stored DeviceImport::register_batch() {
 std::optional<Fault> DeviceImport::settle() {
     if (!stored_.valid()) return std::nullopt;
     const Stored done = stored_.get();
-    const std::vector<uint64_t>& places = storing_.places;
+    const std::vector<uint64_t> places = std::exchange(storing_, {}).places;
     std::optional<Error> trouble;
     for (size_t i = 0; i < done.size(); ++i) {
         if (done[i]) {
@@ -172,9 +182,13 @@ Fault DeviceImport::ended(const Error& trouble, uint64_t first_line, uint64_t la
     return fault;
 }
 
+// A batch reports what its devices met after later lines were refused at once: the first ones are kept, by line.
 void DeviceImport::refuse(uint64_t line, const Fault& fault) {
     ++failed_;
-    if (errors_.size() < kImportErrorsMax) errors_.push_back({line, fault.code, fault.message});
+    const bool full = errors_.size() == kImportErrorsMax;
+    if (full && line > errors_.rbegin()->first) return;
+    if (full) errors_.erase(std::prev(errors_.end()));
+    errors_.emplace(line, LineError{fault.code, fault.message});
 }
 
 std::variant<std::string, Fault> DeviceImport::finish() {
@@ -183,17 +197,14 @@ std::variant<std::string, Fault> DeviceImport::finish() {
     }
     if (auto fault = store()) return std::move(*fault);
     if (auto fault = settle()) return std::move(*fault);
-    // A batch reports what its devices met after the lines that were refused at once.
-    std::stable_sort(errors_.begin(), errors_.end(),
-                     [](const LineError& a, const LineError& b) { return a.line < b.line; });
     JsonWriter out;
     out.open('{').key("lines").integer(static_cast<int64_t>(line_));
     out.key("registered").integer(static_cast<int64_t>(registered_));
     if (bound_ > 0) out.key("user_topics").integer(static_cast<int64_t>(bound_));
     out.key("failed").integer(static_cast<int64_t>(failed_));
     out.key("errors").open('[');
-    for (const LineError& error : errors_) {
-        out.open('{').key("line").integer(static_cast<int64_t>(error.line));
+    for (const auto& [line, error] : errors_) {
+        out.open('{').key("line").integer(static_cast<int64_t>(line));
         out.key("code").integer(static_cast<int64_t>(error.code)).key("message").text(error.message).close('}');
     }
     out.close(']').close('}');

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -88,6 +89,21 @@ TEST(DeviceImport, CountsAllErrorsAndListsSome) {
     EXPECT_EQ(result["errors"].size(), kImportErrorsMax);
 }
 
+TEST(DeviceImport, ListsTheFirstErrorsThoughBatchesReportTheirsLater) {
+    ApiBench bench;
+    constexpr size_t refused = kImportBatchLines / 8;
+    static_assert(refused < kImportErrorsMax);
+    std::string body;
+    for (size_t i = 0; i < kImportBatchLines; ++i) body += line_of((i % 8 == 7 ? "refused" : "t") + std::to_string(i));
+    for (size_t i = 0; i < kImportErrorsMax; ++i) body += "x\n";
+    const Json result = imported(bench, body)["result"];
+    EXPECT_EQ(result["failed"], refused + kImportErrorsMax);
+    ASSERT_EQ(result["errors"].size(), kImportErrorsMax);
+    for (size_t i = 0; i < kImportErrorsMax; ++i) {
+        EXPECT_EQ(result["errors"][i]["line"], i < refused ? (i + 1) * 8 : kImportBatchLines + 1 + i - refused) << i;
+    }
+}
+
 TEST(DeviceImport, SkipsALineThatIsTooLong) {
     ApiBench bench;
     const std::string longest = line_of(std::string(4096, 't'));
@@ -118,6 +134,12 @@ TEST(DeviceImport, StoresInBatchesWithoutTwoOfOneTokenOrDevice) {
     EXPECT_EQ(twice.devices.registered.back().token, "d");
 }
 
+std::string lines_of(const std::string& name, size_t n) {
+    std::string lines;
+    for (size_t i = 0; i < n; ++i) lines += line_of(name + std::to_string(i));
+    return lines;
+}
+
 // A storage that is as slow as the test wants.
 class GatedDevices : public FakeDevices {
 public:
@@ -125,21 +147,21 @@ public:
         ++begun;
         // Were the import to wait here, nobody would open the gate.
         if (opened.wait_for(std::chrono::seconds(10)) == std::future_status::timeout) waited_in_vain = true;
+        if (begun >= refuse_from) refusal = error(ErrorCode::StoreFull, "disk full");
         return FakeDevices::register_devices(all);
     }
     std::promise<void> gate;
     const std::shared_future<void> opened = gate.get_future();
     std::atomic<int> begun{0};
     std::atomic<bool> waited_in_vain{false};
+    std::atomic<int> refuse_from{INT_MAX};  // calls from this one on meet trouble
 };
 
 TEST(DeviceImport, ReadsOnWhileABatchIsBeingStored) {
     GatedDevices devices;
     const App app = ApiBench::app("default");
     DeviceImport import(app, devices);
-    std::string batch;
-    for (size_t i = 0; i < kImportBatchLines; ++i) batch += line_of("t" + std::to_string(i));
-    EXPECT_FALSE(import.take(batch));
+    EXPECT_FALSE(import.take(lines_of("t", kImportBatchLines)));
     EXPECT_FALSE(import.take(line_of("one-more") + "wrong\n"));
     while (devices.begun == 0) std::this_thread::yield();
     devices.gate.set_value();
@@ -149,6 +171,74 @@ TEST(DeviceImport, ReadsOnWhileABatchIsBeingStored) {
     const Json facts = Json::parse(std::get<std::string>(result));
     EXPECT_EQ(facts["registered"], kImportBatchLines + 1);
     EXPECT_EQ(facts["errors"][0]["line"], kImportBatchLines + 2);
+}
+
+TEST(DeviceImport, ATroubleEndsItWithTheBatchThatMetItAndNoneAfter) {
+    GatedDevices devices;
+    const App app = ApiBench::app("default");
+    DeviceImport import(app, devices);
+    devices.gate.set_value();
+    EXPECT_FALSE(import.take(lines_of("first", kImportBatchLines)));
+    EXPECT_FALSE(import.take("x\n" + lines_of("second", kImportBatchLines - 1)));
+    while (devices.begun == 0) std::this_thread::yield();
+    devices.refuse_from = 2;
+    EXPECT_FALSE(import.take(lines_of("second-", 1)));  // the first is settled, the second on its way
+    EXPECT_FALSE(import.take(lines_of("third", kImportBatchLines / 2)));
+    const std::variant<std::string, Fault> result = import.finish();
+    ASSERT_TRUE(std::holds_alternative<Fault>(result));
+    EXPECT_EQ(std::get<Fault>(result).message,
+              "internal server error: disk full; the import ended between lines 4002 and 8001 (4000 devices "
+              "registered, 1 lines refused); import the same again, what is stored does no harm");
+    EXPECT_EQ(devices.groups, (std::vector<size_t>{kImportBatchLines, kImportBatchLines}));
+    ASSERT_EQ(devices.registered.size(), kImportBatchLines);
+    EXPECT_EQ(devices.registered.back().token, "first" + std::to_string(kImportBatchLines - 1));
+}
+
+TEST(DeviceImport, StoresNoTopicsOfUsersBehindABatchThatMetTrouble) {
+    GatedDevices devices;
+    const App app = ApiBench::app("default");
+    DeviceImport import(app, devices);
+    devices.gate.set_value();
+    devices.refuse_from = 1;
+    EXPECT_FALSE(import.take(lines_of("first", kImportBatchLines)));
+    EXPECT_FALSE(import.take("{\"user_topic_update\":{\"user\":\"u\",\"op\":\"add\",\"topics\":[\"t\"]}}\n"));
+    EXPECT_TRUE(std::holds_alternative<Fault>(import.finish()));
+    EXPECT_TRUE(devices.bindings.empty());
+}
+
+TEST(DeviceImport, ReadsOnWhileABatchWaitsForRoom) {
+    for (const int busy : {kImportBusyTries - 1, kImportBusyTries}) {
+        GatedDevices devices;
+        devices.busy_calls = busy;
+        const App app = ApiBench::app("default");
+        DeviceImport import(app, devices);
+        EXPECT_FALSE(import.take(lines_of("first", kImportBatchLines)));
+        EXPECT_FALSE(import.take(lines_of("second", kImportBatchLines - 1)));
+        devices.gate.set_value();
+        const std::variant<std::string, Fault> result = import.finish();
+        EXPECT_FALSE(devices.waited_in_vain);
+        if (busy < kImportBusyTries) {
+            EXPECT_EQ(Json::parse(std::get<std::string>(result))["registered"], 2 * kImportBatchLines - 1);
+            EXPECT_EQ(devices.begun, kImportBusyTries + 1);
+        } else {
+            EXPECT_EQ(std::get<Fault>(result).code, Code::TooManyRequests);
+            EXPECT_TRUE(devices.registered.empty());
+            EXPECT_EQ(devices.begun, kImportBusyTries) << "the next batch is not tried";
+        }
+    }
+}
+
+TEST(DeviceImport, EndsWithItsBatchWhenTheClientLeaves) {
+    GatedDevices devices;
+    const App app = ApiBench::app("default");
+    auto import = std::make_unique<DeviceImport>(app, devices);
+    EXPECT_FALSE(import->take(lines_of("first", kImportBatchLines) + lines_of("second", 10)));
+    while (devices.begun == 0) std::this_thread::yield();
+    std::thread storage([&] { devices.gate.set_value(); });
+    import.reset();  // as Service does when the body breaks off
+    EXPECT_EQ(devices.registered.size(), kImportBatchLines) << "what is on its way is stored, the rest is not";
+    storage.join();
+    EXPECT_EQ(devices.groups, (std::vector<size_t>{kImportBatchLines}));
 }
 
 TEST(DeviceImport, WaitsForRoomAndEndsAtTroubleOfTheStorage) {
