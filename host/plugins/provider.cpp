@@ -54,6 +54,32 @@ std::string field_defect(const belfry_field& field, const belfry_plan& plan, con
     return defect.empty() ? defect : "header \"" + std::string(name) + "\": " + defect;
 }
 
+// One printable line of a bounded length, as ids and push types of channels are.
+bool is_line(std::string_view text) noexcept {
+    return text.size() <= kChannelIdMax &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+}
+
+int32_t verb_of(ChannelCall::Verb verb) noexcept {
+    switch (verb) {
+        case ChannelCall::Verb::Create:
+            return BELFRY_CHANNEL_CREATE;
+        case ChannelCall::Verb::Get:
+            return BELFRY_CHANNEL_GET;
+        case ChannelCall::Verb::Delete:
+            return BELFRY_CHANNEL_DELETE;
+        case ChannelCall::Verb::List:
+            break;
+    }
+    return BELFRY_CHANNEL_LIST;
+}
+
+// How many rows an answer may have.
+std::pair<size_t, size_t> rows_of(ChannelCall::Verb verb) noexcept {
+    if (verb == ChannelCall::Verb::List) return {0, kChannelsMax};
+    return verb == ChannelCall::Verb::Delete ? std::pair<size_t, size_t>{0, 0} : std::pair<size_t, size_t>{1, 1};
+}
+
 bool inside(belfry_span span, uint32_t n) noexcept {
     return span.at <= n && span.n <= n - span.at;
 }
@@ -123,9 +149,14 @@ std::string Provider::missing(const belfry_provider& table) {
 }
 
 Provider::Provider(const belfry_provider* table, belfry_instance* instance, Faults& faults)
-    : table_(known_part<belfry_provider>(table)),
-      door_(instance, faults, table_.concurrency),
-      control_(instance, faults, 0) {}
+    : table_(known_table(table)), door_(instance, faults, table_.concurrency), control_(instance, faults, 0) {}
+
+// A member that the plugin's table does not have whole, because it is older, is not there.
+belfry_provider Provider::known_table(const belfry_provider* table) noexcept {
+    belfry_provider known = known_part<belfry_provider>(table);
+    if (!BELFRY_HAS(&known, channels)) known.channels = nullptr;
+    return known;
+}
 
 Result<CheckedToken> Provider::validate(const belfry_token& token) {
     CheckedToken checked;
@@ -172,6 +203,37 @@ Result<NewCredential> Provider::authorize(uint32_t slot, int64_t deadline_mono_n
     return error(ErrorCode::Internal,
                  "the provider plugin made a credential that is empty, not one line or never valid; report it to the "
                  "plugin's author");
+}
+
+Result<std::vector<Channel>> Provider::channels(const ChannelCall& asked, int64_t deadline_mono_ns) {
+    if (!keeps_channels()) return Door::unsupported("provider.channels");
+    auto call = sized<belfry_channel_call>();
+    call.verb = verb_of(asked.verb);
+    call.flags = asked.channel.stores ? static_cast<uint32_t>(BELFRY_CHANNEL_STORES) : 0u;
+    call.topic = str(std::string_view(asked.topic));
+    call.id = str(std::string_view(asked.channel.id));
+    call.push_type = str(std::string_view(asked.channel.push_type));
+    call.deadline_mono_ns = deadline_mono_ns;
+    const auto bounds = rows_of(asked.verb);
+    std::vector<Channel> found;
+    bool usable = true;
+    const Status done = door_.rows<belfry_channel>(
+        "provider.channels",
+        [&](belfry_instance* i, belfry_emit emit, void* ctx, belfry_why* why) {
+            return table_.channels(i, &call, emit, ctx, why);
+        },
+        [&](const belfry_channel& row) {
+            usable =
+                found.size() < bounds.second && row.id.n > 0 && is_line(view(row.id)) && is_line(view(row.push_type));
+            if (usable) found.push_back({text(row.id), text(row.push_type), (row.flags & BELFRY_CHANNEL_STORES) != 0});
+            return usable;
+        });
+    if (!done) return done.error();
+    if (usable && found.size() >= bounds.first) return found;
+    door_.faults().add(usable ? Fault::MissingResult : Fault::BadRow, "provider.channels");
+    return error(ErrorCode::Internal,
+                 "the provider plugin answered a channel call with other rows than it must; report it to the plugin's "
+                 "author");
 }
 
 void Provider::release(belfry_prepared* handle) noexcept {

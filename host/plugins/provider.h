@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "plugins/call.h"
+#include "plugins/channels.h"
 
 namespace belfry::plugins {
 
@@ -95,6 +96,7 @@ public:
 
     bool sends() const noexcept { return table_.send != nullptr; }      // not HTTP: use send
     bool encodes() const noexcept { return table_.encode != nullptr; }  // plans without a body are written by encode
+    bool keeps_channels() const noexcept { return table_.channels != nullptr; }
     uint32_t concurrency() const noexcept { return table_.concurrency; }
     uint32_t per_minute_default() const noexcept { return table_.per_minute_default; }
 
@@ -125,6 +127,8 @@ public:
     }
     // [control]. Unauthenticated or Misconfigured: an operator must act. Unavailable: later again.
     Result<NewCredential> authorize(uint32_t slot, int64_t deadline_mono_ns);
+    // One channel of Create and Get, those of List; ids are one printable line. Unsupported: the table has no channels.
+    Result<std::vector<Channel>> channels(const ChannelCall& call, int64_t deadline_mono_ns);
 
     // How many of `items` were dealt with: by requests in the outbox, or by a verdict of refusal given to fn. Internal
     // (and the outbox is void) if what encode wrote does not lie inside the outbox or does not cover exactly that
@@ -204,6 +208,7 @@ private:
     static belfry_verdict with_known_outcome(const belfry_verdict& verdict) noexcept;
     std::string plan_defect(const belfry_plan& plan, const belfry_content& content) const;
     Error bad_plan(const std::string& defect);
+    static belfry_provider known_table(const belfry_provider* table) noexcept;
     Result<uint32_t> encoded(std::span<const belfry_item> items, const belfry_outbox& outbox, uint32_t length,
                              std::span<const uint32_t> refused);
 

@@ -17,6 +17,9 @@ struct belfry_instance {
         plan;
     std::function<void(const std::function<void(uint32_t item, int32_t outcome)>&)> judge;
     std::function<uint32_t(belfry_outbox&, const std::function<void(uint32_t item, int32_t outcome)>&)> encode;
+    std::function<belfry_code(const belfry_channel_call&, const std::function<void(const belfry_channel&)>&,
+                              belfry_why*)>
+        channels;
     int released = 0;
     int prepared = 0;
 };
@@ -69,6 +72,12 @@ uint32_t encode(belfry_instance* self, const belfry_prepared*, belfry_list, belf
 }
 void decode(belfry_instance* self, belfry_list, belfry_emit emit, void* ctx) {
     self->judge(emitting(emit, ctx));
+}
+
+belfry_code channels(belfry_instance* self, const belfry_channel_call* call, belfry_emit emit, void* ctx,
+                     belfry_why* why) {
+    return self->channels(
+        *call, [&](const belfry_channel& row) { static_cast<void>(emit(ctx, one_row(row))); }, why);
 }
 
 class ProviderTest : public ::testing::Test {
@@ -258,6 +267,92 @@ TEST_F(ProviderTest, ChecksThatEncodeCoversItsPrefixInsideTheOutbox) {
     EXPECT_EQ(run(1, {request(40, 1), request(7, 0)}, {}), -1) << "a request for nobody";
     EXPECT_EQ(run(0, {}, {}), -1) << "no progress";
     EXPECT_EQ(faults_.of(Fault::NotAdvancing), 1u);
+}
+
+belfry_channel channel_row(std::string_view id, std::string_view push_type = {}, uint32_t flags = 0) {
+    belfry_channel row = sized<belfry_channel>();
+    row.id = str(id);
+    row.push_type = str(push_type);
+    row.flags = flags;
+    return row;
+}
+
+TEST_F(ProviderTest, AsksForChannelsInTheTypedWordsOfTheTable) {
+    table_.channels = channels;
+    Provider provider(&table_, &fake_, faults_);
+    ASSERT_TRUE(provider.keeps_channels());
+    std::string asked;
+    fake_.channels = [&](const belfry_channel_call& call, const auto& emit, belfry_why*) {
+        asked = std::to_string(call.size) + " " + std::to_string(call.verb) + " " + std::to_string(call.flags) + " " +
+                text(call.topic) + " " + text(call.id) + " " + text(call.push_type) + " " +
+                std::to_string(call.deadline_mono_ns);
+        emit(channel_row("new", "LiveActivity", BELFRY_CHANNEL_STORES));
+        return belfry_code{BELFRY_OK};
+    };
+    const Result<std::vector<Channel>> made =
+        provider.channels({ChannelCall::Verb::Create, "com.a", {"", "LiveActivity", true}}, 42);
+    ASSERT_TRUE(made);
+    EXPECT_EQ(asked, std::to_string(sizeof(belfry_channel_call)) + " 1 1 com.a  LiveActivity 42");
+    ASSERT_EQ(made->size(), 1U);
+    EXPECT_EQ(made->front().id + " " + made->front().push_type, "new LiveActivity");
+    EXPECT_TRUE(made->front().stores);
+    ASSERT_TRUE(provider.channels({ChannelCall::Verb::Get, "", {"x", "", false}}, 7));
+    EXPECT_EQ(asked, std::to_string(sizeof(belfry_channel_call)) + " 2 0  x  7");
+    EXPECT_EQ(faults_.total(), 0u);
+}
+
+TEST_F(ProviderTest, RefusesRowsThatAChannelCallMustNotHave) {
+    table_.channels = channels;
+    Provider provider(&table_, &fake_, faults_);
+    std::vector<belfry_channel> rows;
+    fake_.channels = [&](const belfry_channel_call&, const auto& emit, belfry_why*) {
+        for (const belfry_channel& row : rows) emit(row);
+        return belfry_code{BELFRY_OK};
+    };
+    using Verb = ChannelCall::Verb;
+    const auto found = [&](Verb verb, std::vector<belfry_channel> given) {
+        rows = std::move(given);
+        const Result<std::vector<Channel>> answer = provider.channels({verb, "", {}}, 0);
+        if (answer) return static_cast<int>(answer->size());
+        EXPECT_EQ(answer.error().code, ErrorCode::Internal);
+        return -1;
+    };
+    const std::string long_id(kChannelIdMax + 1, 'i');
+    EXPECT_EQ(found(Verb::List, {}), 0);
+    EXPECT_EQ(found(Verb::List, {channel_row("a"), channel_row("b")}), 2);
+    EXPECT_EQ(found(Verb::Delete, {}), 0);
+    EXPECT_EQ(found(Verb::Create, {channel_row(std::string_view(long_id).substr(1))}), 1);
+    EXPECT_EQ(faults_.total(), 0u);
+    EXPECT_EQ(found(Verb::Create, {}), -1);
+    EXPECT_EQ(found(Verb::Get, {}), -1);
+    EXPECT_EQ(faults_.of(Fault::MissingResult), 2u);
+    EXPECT_EQ(found(Verb::Get, {channel_row("a"), channel_row("b")}), -1);
+    EXPECT_EQ(found(Verb::Delete, {channel_row("a")}), -1);
+    EXPECT_EQ(found(Verb::Create, {channel_row("")}), -1);
+    EXPECT_EQ(found(Verb::Create, {channel_row(long_id)}), -1);
+    EXPECT_EQ(found(Verb::List, {channel_row("a"), channel_row("a\nb: c")}), -1);
+    EXPECT_EQ(found(Verb::List, {channel_row("a", "Live Activity")}), -1);
+    EXPECT_EQ(faults_.of(Fault::BadRow), 6u);
+}
+
+TEST_F(ProviderTest, HasNoChannelsIfTheTableIsOlderOrCutsTheMember) {
+    table_.channels = channels;
+    for (const size_t size : {offsetof(belfry_provider, channels), offsetof(belfry_provider, channels) + 4}) {
+        table_.size = static_cast<uint32_t>(size);
+        Provider provider(&table_, &fake_, faults_);
+        EXPECT_FALSE(provider.keeps_channels()) << size;
+        EXPECT_EQ(provider.channels({}, 0).error().code, ErrorCode::Unsupported);
+    }
+    EXPECT_EQ(Provider::missing(table_), "") << "an older table is complete";
+}
+
+TEST(ProviderTable, KeepsTheOffsetsThatPluginsWereBuiltWith) {
+    static_assert(sizeof(void*) != 8 || offsetof(belfry_provider, send) == 64);
+    static_assert(offsetof(belfry_provider, channels) == offsetof(belfry_provider, send) + sizeof(void*));
+    static_assert(sizeof(void*) != 8 || sizeof(belfry_channel_call) == 72);
+    static_assert(sizeof(void*) != 8 || sizeof(belfry_channel) == 40);
+    EXPECT_EQ(offsetof(belfry_provider, channels) + sizeof(void*), sizeof(belfry_provider))
+        << "appended members go last";
 }
 
 TEST(ProviderTable, NamesMandatoryFunctionsThatAreMissing) {

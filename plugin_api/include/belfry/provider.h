@@ -172,6 +172,32 @@ typedef struct belfry_credential {
     int64_t not_again_before_ms; /* even when refused, do not make another one earlier */
 } belfry_credential;
 
+/* ---- broadcast channels that the provider keeps (APNs): one request reaches everybody who follows one ---- */
+enum belfry_channel_verb {
+    BELFRY_CHANNEL_CREATE = 1, /* makes a channel and emits it, with its id */
+    BELFRY_CHANNEL_GET = 2,    /* emits the channel `id` */
+    BELFRY_CHANNEL_DELETE = 3, /* emits nothing */
+    BELFRY_CHANNEL_LIST = 4    /* emits all channels of the topic; a row may have nothing but its id */
+};
+enum { BELFRY_CHANNEL_STORES = 1u }; /* the newest push is kept for devices that are offline */
+
+/* What a user wants done, now. */
+typedef struct belfry_channel_call {
+    uint32_t size;
+    int32_t verb;             /* belfry_channel_verb; UNSUPPORTED refuses one that the plugin does not know */
+    uint32_t flags, reserved; /* BELFRY_CHANNEL_*, of CREATE */
+    belfry_str topic;         /* the app as the provider calls it (APNs: bundle id); empty = the configured one */
+    belfry_str id;            /* of GET and DELETE */
+    belfry_str push_type;     /* of CREATE, in the provider's own word; empty = its usual one */
+    int64_t deadline_mono_ns;
+} belfry_channel_call;
+
+typedef struct belfry_channel {
+    uint32_t size, flags; /* BELFRY_CHANNEL_* */
+    belfry_str id;        /* one line, at most 1 KiB; what content.target of a push to it says */
+    belfry_str push_type; /* may be empty */
+} belfry_channel;
+
 typedef struct belfry_provider {
     uint32_t size;
     uint32_t flags;              /* reserved, 0 */
@@ -199,6 +225,11 @@ typedef struct belfry_provider {
     /* [work] Instead of plans and decode for what is not HTTP; NULL otherwise. Sends `items` and emits verdicts. */
     belfry_code (*send)(belfry_instance*, const belfry_prepared*, belfry_list items, int64_t deadline_mono_ns,
                         belfry_emit, void* ctx);
+    /* [work] Optional, NULL if the provider has none; draft 1 gained it later, so the host tests `size`. Manages its
+     * broadcast channels while somebody waits, and emits belfry_channel rows. BAD_REQUEST, NOT_FOUND or CONFLICT with
+     * why.where "topic", "id" or "push_type"; BUSY with a hint: too many calls; AUTH or CONFIG: an operator must act;
+     * RETRY_LATER or DEADLINE: `why` says so where it may have been done all the same. */
+    belfry_code (*channels)(belfry_instance*, const belfry_channel_call*, belfry_emit, void* ctx, belfry_why* why);
 } belfry_provider;
 
 #ifdef __cplusplus

@@ -194,7 +194,66 @@ public:
     }
 };
 
+// One broadcast channel that the provider keeps.
+struct Channel {
+    std::string id, push_type;
+    bool stores = false;  // the newest push is kept for devices that are offline
+};
+
+// A second base, beside Provider<T>, of a provider whose broadcast channels users manage through Belfry. All [work].
+class ChannelKeeper {
+public:
+    struct Place {
+        std::string_view topic;  // empty: the configured one
+        int64_t deadline_mono_ns = 0;
+    };
+    // `wanted` has no id; an empty push_type is the provider's usual one.
+    virtual Channel create_channel(const Place& place, const Channel& wanted) = 0;
+    virtual Channel get_channel(const Place& place, std::string_view id) = 0;
+    virtual void delete_channel(const Place& place, std::string_view id) = 0;
+    // All of the topic; nothing but the id need be filled.
+    virtual std::vector<Channel> list_channels(const Place& place) = 0;
+
+protected:
+    ~ChannelKeeper() = default;
+};
+
 namespace sdk {
+
+inline belfry_channel to_abi(const Channel& channel) noexcept {
+    belfry_channel row = sized<belfry_channel>();
+    row.flags = channel.stores ? static_cast<uint32_t>(BELFRY_CHANNEL_STORES) : 0u;
+    row.id = str(std::string_view(channel.id));
+    row.push_type = str(std::string_view(channel.push_type));
+    return row;
+}
+
+inline void serve_channels(ChannelKeeper& keeper, const belfry_channel_call& call, const Emit<belfry_channel>& emit) {
+    const ChannelKeeper::Place place{view(call.topic), call.deadline_mono_ns};
+    switch (call.verb) {
+        case BELFRY_CHANNEL_CREATE: {
+            const bool stores = (call.flags & BELFRY_CHANNEL_STORES) != 0;
+            emit(to_abi(keeper.create_channel(place, {{}, text(call.push_type), stores})));
+            return;
+        }
+        case BELFRY_CHANNEL_GET:
+            emit(to_abi(keeper.get_channel(place, view(call.id))));
+            return;
+        case BELFRY_CHANNEL_DELETE:
+            keeper.delete_channel(place, view(call.id));
+            return;
+        case BELFRY_CHANNEL_LIST: {
+            const std::vector<Channel> all = keeper.list_channels(place);
+            std::vector<belfry_channel> rows;
+            rows.reserve(all.size());
+            for (const Channel& channel : all) rows.push_back(to_abi(channel));
+            emit.all(rows);
+            return;
+        }
+        default:
+            throw Refused(BELFRY_UNSUPPORTED, {}, "this plugin does not know what is asked of its channels");
+    }
+}
 
 template <class T>
 struct ProviderTable {
@@ -246,6 +305,12 @@ struct ProviderTable {
             self<T>(instance).send(kept(prepared), Rows<belfry_item>(items), deadline_mono_ns, Verdicts({emit, ctx}));
         });
     }
+    static belfry_code channels(belfry_instance* instance, const belfry_channel_call* call, belfry_emit emit, void* ctx,
+                                belfry_why* why) noexcept {
+        return walled(why, [&] {
+            serve_channels(self<T>(instance), known_part<belfry_channel_call>(call), {emit, ctx});
+        });
+    }
     static belfry_provider make() noexcept {
         constexpr bool kSends = is_overridden(&T::send, &ProviderBase::send);
         static_assert(kSends || is_overridden(&T::decode, &ProviderBase::decode), "override decode, or send");
@@ -262,13 +327,14 @@ struct ProviderTable {
         } else {
             table.decode = decode;
         }
+        if constexpr (std::is_base_of_v<ChannelKeeper, T>) table.channels = channels;
         return table;
     }
 };
 
 }  // namespace sdk
 
-// Completes a provider: class Acme final : public belfry::Provider<Acme>.
+// Completes a provider: class Acme final : public belfry::Provider<Acme>; with channels also public ChannelKeeper.
 template <class T>
 class Provider : public ProviderBase {
 public:
