@@ -8,8 +8,6 @@ namespace {
 
 using belfry::Refused;
 
-constexpr int64_t kMinuteMs = 60'000;
-
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
     throw Refused(BELFRY_CONFIG, where, what);
 }
@@ -67,6 +65,9 @@ Config read_config(const belfry::Services& services, std::string_view text) {
     config.broadcast_endpoint =
         config.production ? "https://api-broadcast.push.apple.com" : "https://api-broadcast.sandbox.push.apple.com";
     take("broadcast_endpoint", config.broadcast_endpoint);
+    config.channel_endpoint = config.production ? "https://api-manage-broadcast.push.apple.com:2196"
+                                                : "https://api-manage-broadcast.sandbox.push.apple.com:2195";
+    take("channel_endpoint", config.channel_endpoint);
     if (const auto seconds = services.json_int(text, "server_error_retry_s"))
         config.server_error_retry_ms = *seconds * 1000;
     if (config.key.empty() == config.certificate.empty()) {
@@ -85,27 +86,21 @@ Account read_account(const belfry::Services& services, const Config& config) {
     account.key_pem = services.secret(config.key);
     account.topic = config.topic;
     account.partition = config.team_id + "/" + config.key_id + "/" + hex_digest(services, account.key_pem);
-    std::string value;
-    make_provider_token(services, config, account, value);  // an unusable key is said now, not with the first push
+    // An unusable key is said now, not with the first push.
+    static_cast<void>(sign_provider_token(services, config, account.key_pem));
     return account;
 }
 
-belfry_credential make_provider_token(const belfry::Services& services, const Config& config, const Account& account,
-                                      std::string& value) {
+std::string sign_provider_token(const belfry::Services& services, const Config& config, const std::string& key_pem) {
     const auto quoted = [&](std::string_view text) { return "\"" + services.json_escape(text) + "\""; };
     const std::string header = "{\"kid\":" + quoted(config.key_id) + "}";
     const std::string claims =
         "{\"iss\":" + quoted(config.team_id) + ",\"iat\":" + std::to_string(services.unix_ms() / 1000) + "}";
     try {
-        value = "bearer " + services.jwt_sign(BELFRY_JWT_ES256, account.key_pem, header, claims);
+        return "bearer " + services.jwt_sign(BELFRY_JWT_ES256, key_pem, header, claims);
     } catch (const Refused& refused) {
         wrong("key", std::string(refused.what()) + "; is it the .p8 file of Apple Developer, Keys?");
     }
-    auto credential = belfry::sized<belfry_credential>();
-    credential.valid_ms = 55 * kMinuteMs;
-    credential.refresh_after_ms = 45 * kMinuteMs;
-    credential.not_again_before_ms = 20 * kMinuteMs;
-    return credential;
 }
 
 }  // namespace apns

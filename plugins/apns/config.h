@@ -9,7 +9,7 @@
 namespace apns {
 
 // A device's environment is the low bit of its variant; the second bit says that the other one refused the token just
-// now.
+// now, and of a push to a channel that the channel stores nothing.
 enum Variant : uint32_t { kProduction = 0, kSandbox = 1, kOnceMore = 2 };
 
 struct Config {
@@ -19,7 +19,7 @@ struct Config {
     bool production = true, sandbox = false;
     std::string endpoint = "https://api.push.apple.com";
     std::string sandbox_endpoint = "https://api.sandbox.push.apple.com";
-    std::string broadcast_endpoint;
+    std::string broadcast_endpoint, channel_endpoint;
     int64_t server_error_retry_ms = 60'000;
 
     bool by_certificate() const { return !certificate.empty(); }
@@ -38,8 +38,7 @@ struct Account {
 Config read_config(const belfry::Services& services, std::string_view json);
 Account read_account(const belfry::Services& services, const Config& config);
 
-// The provider token, valid for 55 minutes (Apple: 60) and renewed after 45; never twice within 20.
-belfry_credential make_provider_token(const belfry::Services& services, const Config& config, const Account& account,
-                                      std::string& value);
+// "bearer " and a JWT of this moment.
+std::string sign_provider_token(const belfry::Services& services, const Config& config, const std::string& key_pem);
 
 }  // namespace apns

@@ -10,7 +10,7 @@ namespace {
 TEST(ApnsConfig, DeclaresEndpointsThatBelongToOneKey) {
     ApnsBed bed;
     ASSERT_EQ(bed.trouble.code, BELFRY_OK) << bed.trouble.text;
-    ASSERT_EQ(bed.host.http.endpoints.size(), 2U);
+    ASSERT_EQ(bed.host.http.endpoints.size(), 3U);
     const http::EndpointConfig& production = bed.host.http.endpoints[0];
     EXPECT_EQ(production.url, "https://api.push.apple.com");
     EXPECT_EQ(production.partition.rfind("TEAM123456/ABCDE12345/", 0), 0U) << production.partition;
@@ -19,11 +19,11 @@ TEST(ApnsConfig, DeclaresEndpointsThatBelongToOneKey) {
     EXPECT_EQ(production.client_cert_pem, "");
     EXPECT_EQ(bed.host.http.endpoints[1].url, "https://api-broadcast.push.apple.com");
     ApnsBed both(kApnsKeySection + kApnsTopic + R"(,"environment":"both","sandbox_endpoint":"https://sandbox.test:7")");
-    ASSERT_EQ(both.host.http.endpoints.size(), 3U);
+    ASSERT_EQ(both.host.http.endpoints.size(), 4U);
     EXPECT_EQ(both.host.http.endpoints[1].url, "https://sandbox.test:7");
     EXPECT_EQ(both.host.http.endpoints[1].partition, production.partition);
     ApnsBed sandbox(kApnsKeySection + kApnsTopic + R"(,"environment":"sandbox")");
-    ASSERT_EQ(sandbox.host.http.endpoints.size(), 2U);
+    ASSERT_EQ(sandbox.host.http.endpoints.size(), 3U);
     EXPECT_EQ(sandbox.host.http.endpoints[0].url, "https://api.sandbox.push.apple.com");
     EXPECT_EQ(sandbox.host.http.endpoints[1].url, "https://api-broadcast.sandbox.push.apple.com");
 }

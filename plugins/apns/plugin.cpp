@@ -3,13 +3,15 @@
 // in their own files.
 #include <belfry/provider.hpp>
 
+#include "channels.h"
 #include "config.h"
+#include "provider_token.h"
 #include "request.h"
 #include "verdicts.h"
 
 namespace apns {
 
-class Apns final : public belfry::Provider<Apns> {
+class Apns final : public belfry::Provider<Apns>, public belfry::ChannelKeeper {
 public:
     Apns(belfry::Services services, std::string_view config)
         : services_(services), config_(read_config(services, config)) {}
@@ -19,6 +21,7 @@ public:
         if (config_.production) production_ = connect(config_.endpoint);
         if (config_.sandbox) sandbox_ = connect(config_.sandbox_endpoint);
         broadcast_ = connect(config_.broadcast_endpoint);
+        channels_.use(connect(config_.channel_endpoint, kChannelIdleS));
         if (!config_.by_certificate()) return;
         const int32_t expiry =
             services_.gauge("certificate_not_after_seconds", "When the push certificate expires, Unix seconds");
@@ -43,7 +46,8 @@ public:
             emit_plan(*push, content, variant, endpoint, config_.by_certificate() ? -1 : 0, emit);
         };
         if (push->to_channel) {
-            plan(config_.production ? kProduction : kSandbox, broadcast_);
+            plan(0, broadcast_);
+            if (push->wants_expiration) plan(kOnceMore, broadcast_);
             return push;
         }
         if (config_.production) plan(kProduction, production_);
@@ -57,33 +61,44 @@ public:
 
     belfry_credential authorize(uint32_t, int64_t, std::string& value) override {
         if (config_.by_certificate()) throw belfry::Refused(BELFRY_UNSUPPORTED, "", "the certificate speaks for us");
-        return make_provider_token(services_, config_, account_, value);
+        return token_.renew(account_, value);
     }
 
     void decode(belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts) override {
         apns::decode(services_, config_, answers, verdicts);
     }
 
+    belfry::Channel create_channel(const Place& place, const belfry::Channel& wanted) override {
+        return channels_.create(place, wanted);
+    }
+    belfry::Channel get_channel(const Place& place, std::string_view id) override { return channels_.get(place, id); }
+    void delete_channel(const Place& place, std::string_view id) override { channels_.remove(place, id); }
+    std::vector<belfry::Channel> list_channels(const Place& place) override { return channels_.list(place); }
+
 private:
+    static constexpr uint32_t kIdleS = 3600;       // Apple: keep connections, do not open and close them
+    static constexpr uint32_t kChannelIdleS = 60;  // rarely used: one that APNs is angry with is soon forgotten
+
     // Before start the certificate's topic is not known yet.
     const std::string& topic() const { return account_.topic.empty() ? config_.topic : account_.topic; }
 
     // Connections belong to one key or certificate: APNs binds them to the first one it sees.
-    int32_t connect(const std::string& url) const {
-        constexpr uint32_t kIdleS = 3600;  // Apple: keep connections, do not open and close them
+    int32_t connect(const std::string& url, uint32_t idle_s = kIdleS) const {
         auto endpoint = belfry::sized<belfry_endpoint>();
         endpoint.flags = BELFRY_ENDPOINT_WAIT_SETTINGS;
         endpoint.url = belfry::str(std::string_view(url));
         endpoint.partition = belfry::str(std::string_view(account_.partition));
         endpoint.client_cert_pem = belfry::str(std::string_view(account_.certificate.certificates_pem));
         endpoint.client_key_pem = belfry::str(std::string_view(account_.certificate.key_pem));
-        endpoint.idle_s = kIdleS;
+        endpoint.idle_s = idle_s;
         return services_.endpoint(endpoint);
     }
 
     const belfry::Services services_;
     const Config config_;
     Account account_;
+    ProviderToken token_{services_, config_};
+    ChannelCalls channels_{services_, config_, account_, token_};
     int32_t production_ = -1, sandbox_ = -1, broadcast_ = -1;
 };
 

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "channel_answers.h"
+#include "config.h"
+
 namespace apns {
 namespace {
 
@@ -41,12 +44,6 @@ const PushType* type_of(std::string_view name) {
     return found == std::end(kPushTypes) ? nullptr : found;
 }
 
-bool is_bundle(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
-    });
-}
-
 bool all_digits(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -75,6 +72,8 @@ public:
         push_->payload = payload.at;
         push_->rendered = (content_.flags & BELFRY_CONTENT_HAS_HOLES) != 0;
         push_->to_channel = content_.kind == BELFRY_CONTENT_CHANNEL;
+        if (push_->to_channel && !is_channel_id(belfry::view(content_.target)))
+            wrong("target", "no channel's id: those are base64");
         read_headers();
         fill_in(topic);
         check_size();
@@ -200,6 +199,12 @@ private:
 
 }  // namespace
 
+bool is_bundle(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+    });
+}
+
 std::string normal_token(std::string_view token) {
     std::string lower(token);
     bool hex = !token.empty() && token.size() % 2 == 0;
@@ -233,7 +238,9 @@ void emit_plan(const Push& push, const belfry_content& content, uint32_t variant
         plan.path().text("/3/device/").token_path();
     }
     if (push.wants_id) plan.header("apns-id").delivery_id();
-    if (push.wants_expiration) plan.header("apns-expiration").expires_s();
+    const bool unstored = push.to_channel && (variant & kOnceMore) != 0;
+    if (push.wants_expiration && !unstored) plan.header("apns-expiration").expires_s();
+    if (unstored) plan.header("apns-expiration").text("0");
     for (const Push::Header& header : push.headers) {
         belfry::Plan::Pieces& value = plan.header(header.name);
         if (push.rendered && header.inside.n != 0) {

@@ -35,6 +35,9 @@ struct Push final : belfry::PreparedBase {
     }
 };
 
+// Whether it can be a bundle id, as paths have them.
+bool is_bundle(std::string_view text);
+
 // The token in lower case. Refused: not hex, or too long.
 std::string normal_token(std::string_view token);
 
@@ -42,7 +45,8 @@ std::string normal_token(std::string_view token);
 std::unique_ptr<Push> check_content(const belfry::Services& services, const belfry_content& content,
                                     const std::string& topic);
 
-// One plan, for devices of `variant`. `credential`: -1 if a certificate speaks for us.
+// One plan, for devices of `variant`; for a channel kOnceMore is the plan without storage. `credential`: -1 if a
+// certificate speaks for us.
 void emit_plan(const Push& push, const belfry_content& content, uint32_t variant, int32_t endpoint, int32_t credential,
                const belfry::Emit<belfry_plan>& emit);
 

@@ -185,8 +185,17 @@ TEST(ApnsRequest, BroadcastsGoToAChannelOfTheApp) {
     EXPECT_EQ(request->endpoint, 1);
     EXPECT_EQ(headers_of(request),
               "apns-channel-id: dHN0LXNyY2gtY2hubA==\napns-expiration: 0\napns-push-type: liveactivity\n");
+    EXPECT_EQ(bed.requests.size(), 1U);
     const auto expiring = bed.prepare(content, "", BELFRY_CONTENT_CHANNEL, "c", 0, 1'700'000'000'000);
     EXPECT_NE(headers_of(expiring).find("apns-expiration: 1700000000\n"), std::string::npos);
+    ASSERT_EQ(bed.requests.size(), 2U) << "a second plan, for channels that store nothing";
+    EXPECT_EQ(bed.requests[1].variant, 2U);
+    EXPECT_EQ(headers_of(bed.requests[1]), "apns-channel-id: c\napns-expiration: 0\napns-push-type: liveactivity\n");
+    EXPECT_TRUE(bed.prepare(R"({"headers":{"apns-expiration":"7"},"payload":{}})", "", BELFRY_CONTENT_CHANNEL, "c", 0,
+                            1'700'000'000'000));
+    EXPECT_EQ(bed.requests.size(), 1U) << "the caller's own expiration goes through";
+    EXPECT_FALSE(bed.prepare(content, "", BELFRY_CONTENT_CHANNEL, "no id\n"));
+    EXPECT_EQ(bed.trouble.where, "target");
     EXPECT_FALSE(bed.prepare(R"({"headers":{"apns-topic":"a/../b"},"payload":{}})", "", BELFRY_CONTENT_CHANNEL, "c"));
     EXPECT_EQ(bed.trouble.where, "headers.apns-topic");
 }

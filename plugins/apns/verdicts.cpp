@@ -74,6 +74,14 @@ void fit_to_push(const belfry_prepared* prepared, const Rule& rule, belfry_verdi
         verdict.outcome = BELFRY_REFUSED;
         verdict.flags = 0;
     }
+    // The expiry was derived, and the channel stores nothing: only 0 will do.
+    const bool asked = (verdict.variant & kOnceMore) != 0;
+    if (rule.reason == "BadExpirationDate" && push.to_channel && push.wants_expiration && !asked) {
+        verdict.outcome = BELFRY_RETRY;  // counts only if it may not be sent again now
+        verdict.scope = kItem;
+        verdict.flags = BELFRY_VERDICT_RESEND;
+        verdict.variant |= kOnceMore;
+    }
     if (push.rendered && verdict.scope == kPush) verdict.scope = kItem;
 }
 
@@ -112,7 +120,8 @@ void accept(const belfry_answer& answer, const belfry::Verdicts& verdicts) {
     auto verdict = belfry::sized<belfry_verdict>();
     verdict.outcome = BELFRY_ACCEPTED;
     verdict.scope = kItem;
-    if ((answer.variant & kOnceMore) != 0) {
+    const bool device = answer.prepared == nullptr || !Push::of(answer.prepared).to_channel;
+    if (device && (answer.variant & kOnceMore) != 0) {
         verdict.flags = BELFRY_VERDICT_LEARN_VARIANT;
         verdict.variant = answer.variant & kSandbox;
     }

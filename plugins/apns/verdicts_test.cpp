@@ -173,6 +173,27 @@ TEST(ApnsVerdict, BothEnvironmentsAreAskedBeforeATokenIsGivenUp) {
     EXPECT_EQ(bed.decode(expired).variant, 3U) << "sent again where it was";
 }
 
+TEST(ApnsVerdict, B3_APushToAChannelThatStoresNothingIsSentAgainWithoutExpiration) {
+    ApnsBed bed;
+    const std::string content = R"({"payload":{"aps":{}}})";
+    ASSERT_TRUE(bed.prepare(content, "", BELFRY_CONTENT_CHANNEL, "c", 0, 1'700'000'000'000));
+    Answer bad = refusal(400, "BadExpirationDate");
+    const Verdict first = bed.decode(bad);
+    EXPECT_EQ(first.outcome, BELFRY_RETRY);
+    EXPECT_EQ(first.flags, static_cast<uint32_t>(BELFRY_VERDICT_RESEND));
+    EXPECT_EQ(first.variant, 2U);
+    const Verdict accepted = bed.decode({200, "", "", 1, 0, 2});
+    EXPECT_EQ(accepted.outcome, BELFRY_ACCEPTED);
+    EXPECT_EQ(accepted.flags, 0U) << "there is no device that could learn it";
+    bad.variant = 2;
+    EXPECT_EQ(bed.decode(bad).outcome, BELFRY_REFUSED);
+    bad.variant = 0;
+    ASSERT_TRUE(bed.prepare(R"({"headers":{"apns-expiration":"7"},"payload":{}})", "", BELFRY_CONTENT_CHANNEL, "c"));
+    EXPECT_EQ(bed.decode(bad).outcome, BELFRY_REFUSED) << "the caller's own expiration is the caller's mistake";
+    ASSERT_TRUE(bed.prepare(content, "00", BELFRY_CONTENT_TOKENS, "", 0, 1'700'000'000'000));
+    EXPECT_EQ(bed.decode(bad).outcome, BELFRY_REFUSED);
+}
+
 TEST(ApnsVerdict, AWrongConfiguredTopicStopsTheProviderNotThePushes) {
     ApnsBed bed;
     ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));

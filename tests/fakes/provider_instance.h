@@ -173,6 +173,32 @@ public:
         return verdicts.empty() ? Verdict{} : verdicts[0];
     }
 
+    // Channels as "id push_type 1"; nothing if it is refused (see trouble).
+    std::optional<std::vector<std::string>> channels(int32_t verb, std::string_view id = "",
+                                                     std::string_view topic = "", std::string_view push_type = "",
+                                                     uint32_t flags = 0) {
+        auto call = sized<belfry_channel_call>();
+        call.verb = verb;
+        call.flags = flags;
+        call.topic = str(topic);
+        call.id = str(id);
+        call.push_type = str(push_type);
+        call.deadline_mono_ns = 77;
+        std::vector<std::string> found;
+        belfry_why why{};
+        trouble = {};
+        trouble.code = collect<belfry_channel>(
+            [&](auto emit, void* ctx) { return provider_->channels(instance_, &call, emit, ctx, &why); },
+            [&](const belfry_channel& row) {
+                found.push_back(text(row.id) + " " + text(row.push_type) + " " + std::to_string(row.flags));
+            });
+        trouble.where = why.where;
+        trouble.text = why.text;
+        trouble.retry_after_ms = why.retry_after_ms;
+        if (trouble.code != BELFRY_OK) return std::nullopt;
+        return found;
+    }
+
     struct Credential {
         std::string value;
         int64_t valid_ms = 0, refresh_after_ms = 0, not_again_before_ms = 0;
