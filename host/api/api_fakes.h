@@ -117,6 +117,31 @@ private:
     std::recursive_mutex mutex_;
 };
 
+// Knows the channel "known" and makes "made"; the instance fcm-main has none.
+class FakeChannels final : public plugins::Channels {
+public:
+    Result<std::vector<plugins::Channel>> call(const std::string& instance, const plugins::ChannelCall& call) override {
+        const std::lock_guard lock(mutex_);
+        asked.push_back(instance + " " + std::to_string(static_cast<int>(call.verb)) + " " + call.topic + " " +
+                        call.channel.id + " " + call.channel.push_type + (call.channel.stores ? " stores" : ""));
+        if (refusal) return *refusal;
+        if (instance == "fcm-main") return error(ErrorCode::Unsupported, "does not manage channels", "provider");
+        using Verb = plugins::ChannelCall::Verb;
+        if (call.verb == Verb::List) return std::vector<plugins::Channel>{{"known", "", false}, {"other", "", false}};
+        if (call.verb == Verb::Create)
+            return std::vector<plugins::Channel>{{"made", "LiveActivity", call.channel.stores}};
+        if (call.channel.id != "known") return error(ErrorCode::NotFound, "no such channel", "id");
+        if (call.verb == Verb::Delete) return std::vector<plugins::Channel>{};
+        return std::vector<plugins::Channel>{{"known", "LiveActivity", true}};
+    }
+
+    std::vector<std::string> asked;
+    std::optional<Error> refusal;
+
+private:
+    std::mutex mutex_;
+};
+
 class FakeDevices : public audience::Devices {
 public:
     std::vector<Result<audience::Registered>> register_devices(std::span<const audience::Registration> all) override {
@@ -295,10 +320,11 @@ struct ApiBench {
 
     FakeDelivery delivery;
     FakeDevices devices;
+    FakeChannels channels;
     ManualClock clock;
     fakes::QuietLog log;
     fakes::MemoryMetrics metrics;
-    Service service{delivery, devices, clock, log, metrics};
+    Service service{delivery, devices, channels, clock, log, metrics};
     ApiKeys keys;
     std::vector<ComponentState> components{{"storage", "", true}};
     HttpApi http;

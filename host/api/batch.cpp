@@ -51,6 +51,8 @@ Answer Service::batch(const App& app, const Checked& params, std::string_view) {
             command.fault = bad_request(place + ": a batch cannot hold a batch");
         else if (command.method->streams != Streams::Nothing)
             command.fault = bad_request(place + ": " + name + " is a stream; call it by itself");
+        else if (command.method->asks_provider)
+            command.fault = bad_request(place + ": " + name + " waits for a provider; call it by itself");
     }
     std::vector<Unit> units;
     const auto is_register = [&](size_t i) {

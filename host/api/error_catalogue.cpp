@@ -47,7 +47,8 @@ constexpr ErrorEntry kEntries[] = {
     {"internal", 100, 500, "internal server error: see the server's log", "A fault of the server or of a plugin.",
      "Look into the log; report it."},
     {"unavailable", 100, 503, "internal server error: ",
-     "The storage, the queue or a provider instance cannot be reached, is too slow, or the server is stopping.",
+     "The storage, the queue or a provider instance cannot be reached, is too slow or (asked for channels) refuses the "
+     "credentials; or the server is stopping.",
      "The same again; `/health` and `/ready` say what is wrong."},
     {"store_full", 100, 507,
      "internal server error: ", "The disk or the quota of the storage or the queue is full; nothing was stored.",
@@ -61,6 +62,11 @@ constexpr ErrorEntry kEntries[] = {
      "device_topic_update, or device_update with none of its ids there: it was removed, or its provider said that the "
      "token is dead.",
      "Register the device again, with its id."},
+
+    {"no_channel", 104, 404, "id: ",
+     "apns_channel_get, apns_channel_delete: APNs knows no such channel of this app in the "
+     "environment of this provider instance.",
+     "Look at the id with apns_channel_list, and at `provider` and `topic`."},
 
     {"required", 107, 400, ": is required", "A field is missing or null.", "Give it."},
     {"type", 107, 400, ": must be a", "A field has another JSON type.", "Correct it; docs/api.md has the type."},
@@ -86,6 +92,12 @@ constexpr ErrorEntry kEntries[] = {
      "The message says where and why."},
     {"bad_token", 107, 400, "token: ", "The provider would refuse this token.",
      "Take the token from the app as it is; for webpush the whole PushSubscription as a JSON text."},
+    {"no_channels", 107, 400, "does not manage channels", "A channel method with a provider other than APNs.",
+     "Name an APNs provider of the app, or leave `provider` out."},
+    {"bad_topic", 107, 400, "topic: ",
+     "APNs refuses the app that `topic` names: the key or certificate may not, or "
+     "broadcasts are not enabled for it.",
+     "The message says which."},
     {"bad_id", 107, 400,
      "id: ", "A device id has a wrong form or wrong check digits, which is also how an id of another app looks.",
      "Use ids as device_register gave them; without an id the token finds its device."},
@@ -101,7 +113,9 @@ constexpr ErrorEntry kEntries[] = {
      "Remove topics first. With several devices the others were changed."},
     {"meta_bound", 107, 400, "meta: must have at most 16384 bytes as JSON", "meta is too large as a whole.",
      "Keep less in it."},
-    {"bad_command", 107, 400, "commands[", "A command of a batch is null, empty, unknown, a batch or a stream.",
+    {"bad_command", 107, 400, "commands[",
+     "A command of a batch is null, empty, unknown, a batch, a stream or "
+     "waits for a provider.",
      "Correct it; the other commands were carried out."},
     {"not_countable", 107, 400, "only the provider knows who this reaches",
      "recipient_count of a topic or condition that a provider keeps.", "Count a filter or tokens."},
@@ -117,6 +131,8 @@ constexpr ErrorEntry kEntries[] = {
      "Wait, then the same again; see whether a provider is in trouble."},
     {"registrations", 111, 429, "too many registrations are waiting", "The storage is slower than devices arrive.",
      "Wait, then the same again."},
+    {"channel_calls", 111, 429, "too many channel calls", "Sixteen calls wait for providers, or APNs says so.",
+     "Wait, then the same again."},
     {"streams", 111, 429, "too many imports and exports at once", "Eight streams run already.",
      "Wait until one has ended."},
 
@@ -126,6 +142,8 @@ constexpr ErrorEntry kEntries[] = {
      "device_topic_update with `user`: the device has changed hands.", "Do nothing, or register the device anew."},
     {"race", 113, 409, "came first; try again", "Two registrations of one token or device at once, again and again.",
      "The same again."},
+    {"channels_full", 113, 409, "topic: CannotCreateChannelConfig",
+     "APNs keeps 10,000 channels per app and environment.", "Delete some with apns_channel_delete."},
     {"push_final", 113, 409, "uid: the push is final", "push_pause or push_resume of a push that has ended.",
      "Nothing is left to do."},
 };

@@ -38,6 +38,10 @@ Wrong changed(const char* method, const std::string& body, Verdict verdict) {
     return {method, body, [=](ApiBench& b) { b.devices.verdict = verdict; }};
 }
 
+Wrong channels(ErrorCode code, const std::string& message, const std::string& where) {
+    return {"apns_channel_create", "{}", [=](ApiBench& b) { b.channels.refusal = error(code, message, where); }};
+}
+
 std::map<std::string_view, Wrong> wrongs() {
     const std::string topic_update = R"({"device_id":")" + kId + R"(","op":"set","user":"u"})";
     std::string many = R"({"provider":"fcm","token":"t","meta":{)";
@@ -53,6 +57,11 @@ std::map<std::string_view, Wrong> wrongs() {
         {"store_full", broken("device_list", "{}", ErrorCode::StoreFull, "disk full")},
         {"no_push", {"cancel_push", R"({"uid":"nope"})"}},
         {"no_device", changed("device_topic_update", topic_update, Verdict::Missing)},
+        {"no_channel", {"apns_channel_get", R"({"id":"unknown"})"}},
+        {"no_channels", {"apns_channel_list", R"({"provider":"fcm"})"}},
+        {"bad_topic", channels(ErrorCode::InvalidArgument, "TopicDisallowed: not yours", "topic")},
+        {"channel_calls", channels(ErrorCode::Busy, "too many channel calls wait for providers", "")},
+        {"channels_full", channels(ErrorCode::Conflict, "CannotCreateChannelConfig: delete some", "topic")},
         {"required", {"push_status", "{}"}},
         {"type", {"push_status", R"({"uid":1})"}},
         {"choice", {"push_list", R"({"state":"x"})"}},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One working example per method. A test sends them in the table's order and compares the answers' shapes; the id is
-// replaced by that of the device which the first example registers.
+// One working example per method. A test sends them in the table's order and compares the answers' shapes; ids are
+// replaced by those of the device and the channel which earlier examples make.
 #include <algorithm>
 
 #include "api/schema.h"
@@ -63,6 +63,11 @@ constexpr Example kExamples[] = {
    {"cancel_push": {"uid": "unknown"}}]})",
      R"({"replies": [{"device_list": {"items": []}},
    {"error": {"code": 104, "message": "uid: no push of this app has it"}}]})"},
+    {"apns_channel_create", R"({"message_storage_policy": 1})", R"({"id": "dHN0LXNyY2gtY2hubA=="})"},
+    {"apns_channel_list", "{}", R"({"items": [{"id": "dHN0LXNyY2gtY2hubA=="}]})"},
+    {"apns_channel_get", R"({"id": "dHN0LXNyY2gtY2hubA=="})",
+     R"({"id": "dHN0LXNyY2gtY2hubA==", "message_storage_policy": 1, "push_type": "LiveActivity"})"},
+    {"apns_channel_delete", R"({"id": "dHN0LXNyY2gtY2hubA=="})", "{}"},
     {"device_remove", R"({"users": ["41"]})", "{}"},
 };
 

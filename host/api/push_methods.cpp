@@ -56,6 +56,8 @@ Error in_wire_words(Error error, const App& app, const Addressed& addressed) {
     std::string& where = error.where;
     if (where.rfind(kTokens, 0) == 0) {
         where.replace(0, kTokens.size(), addressed.field);
+    } else if (where == "recipient") {
+        where = addressed.field;
     } else if (where.rfind(kNotification, 0) == 0) {
         const size_t end = std::min(where.find('.', kNotification.size()), where.size());
         const std::string instance = where.substr(kNotification.size(), end - kNotification.size());

@@ -13,6 +13,16 @@ constexpr Field kRawTokens[] = {
 };
 constexpr ObjectType kRawTokensType = {"RawTokens", kRawTokens, Others::Refuse};
 
+constexpr Field kNamedChannel[] = {
+    {.name = "provider",
+     .type = Type::Text,
+     .help = "Wire name of the provider.",
+     .bounds = kRequiredWord,
+     .required = true},
+    {.name = "id", .type = Type::Text, .help = "Of the channel.", .bounds = kChannelId, .required = true},
+};
+constexpr ObjectType kNamedChannelType = {"NamedChannel", kNamedChannel, Others::Refuse};
+
 constexpr Bounds kTarget = {0, kTokenBytesMax, 0, 0};
 constexpr Field kRecipient[] = {
     {.name = "filter", .type = Type::Object, .help = "Registered devices.", .object = &kRecipientFilterType},
@@ -37,6 +47,11 @@ constexpr Field kRecipient[] = {
      .help = "An APNs broadcast channel: one request for everybody who follows it.",
      .bounds = kTarget,
      .superset = true},
+    {.name = "channel",
+     .type = Type::Object,
+     .help = "A broadcast channel of any provider.",
+     .superset = true,
+     .object = &kNamedChannelType},
 };
 constexpr ObjectType kRecipientType = {"Recipient", kRecipient, Others::Refuse};
 
@@ -223,7 +238,8 @@ constexpr ObjectType kRecipientCountResult = {"RecipientCountResult", kCountAnsw
 constexpr Field kBatch[] = {
     {.name = "commands",
      .type = Type::JsonList,
-     .help = "Objects with one member each: method name and its parameters.",
+     .help = "Objects with one member each: method name and its parameters. Streams, batches and apns_channel_* are "
+             "called by themselves.",
      .bounds = {0, kBatchCommandsMax, 0, 0}},
     {.name = "parallel", .type = Type::Boolean, .help = "Commands may run at the same time; replies keep the order."},
 };

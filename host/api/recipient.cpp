@@ -6,7 +6,7 @@
 namespace belfry::api {
 namespace {
 
-enum class Means : uint8_t { Filter, Tokens, Topic, Condition, Channel, NamedTokens };
+enum class Means : uint8_t { Filter, Tokens, Topic, Condition, Channel, NamedTokens, NamedChannel };
 
 struct Member {
     std::string_view field;
@@ -25,6 +25,7 @@ constexpr Member kMembers[] = {
     {"webpush_tokens", Means::Tokens, "webpush"},
     {"tokens", Means::NamedTokens, ""},
     {"apns_channel", Means::Channel, "apns"},
+    {"channel", Means::NamedChannel, ""},
 };
 
 bool is_there(const Checked& recipient, const Member& member) {
@@ -54,7 +55,7 @@ std::variant<delivery::Filter, Fault> filter_of(const App& app, const Checked& f
 std::variant<Addressed, Fault> of_provider(const App& app, const Checked& recipient, const Member& member) {
     Addressed out;
     out.field = "recipient." + std::string(member.field);
-    const Checked* named = member.means == Means::NamedTokens ? recipient.object(member.field) : nullptr;
+    const Checked* named = recipient.object(member.field);
     const std::string wire = named ? named->text("provider") : std::string(member.wire_name);
     out.provider = app.by_wire(wire);
     if (!out.provider) return bad_request(out.field + ": this app has no provider \"" + wire + "\"; " + app.known());
@@ -78,6 +79,11 @@ std::variant<Addressed, Fault> of_provider(const App& app, const Checked& recipi
         case Means::Channel:
             out.recipient.native =
                 delivery::NativeTarget{delivery::NativeTarget::Kind::Channel, instance, recipient.text(member.field)};
+            break;
+        case Means::NamedChannel:
+            out.recipient.native =
+                delivery::NativeTarget{delivery::NativeTarget::Kind::Channel, instance, named->text("id")};
+            out.field += ".id";
             break;
         case Means::Filter:
             break;

@@ -19,6 +19,10 @@ constexpr Method ours(std::string_view name, MethodId id, std::string_view help,
                       const ObjectType& answer) {
     return {name, id, help, &request, &answer, true};
 }
+constexpr Method asking(std::string_view name, MethodId id, std::string_view help, const ObjectType& request,
+                        const ObjectType& answer) {
+    return {name, id, help, &request, &answer, true, Streams::Nothing, true};
+}
 constexpr Method later(std::string_view name, bool superset = false) {
     return {name,    MethodId::NotBuilt, "Known, not available in this version: answers error 108.", nullptr, nullptr,
             superset};
@@ -64,11 +68,17 @@ constexpr Method kMethods[] = {
               kEmptyResult),
     later("update_push_status"),
     published("batch", MethodId::Batch, "Several commands in one request.", kBatchRequest, kBatchResult),
+    asking("apns_channel_create", MethodId::ApnsChannelCreate,
+           "Makes a broadcast channel at Apple, in the environment of the provider instance; Apple chooses its id.",
+           kChannelCreateRequest, kChannelCreateResult),
+    asking("apns_channel_list", MethodId::ApnsChannelList, "Lists all broadcast channels of an app at Apple.",
+           kChannelListRequest, kChannelListResult),
+    asking("apns_channel_get", MethodId::ApnsChannelGet, "Reads a broadcast channel; error 104 if there is none.",
+           kChannelRequest, kChannelResult),
+    asking("apns_channel_delete", MethodId::ApnsChannelDelete,
+           "Deletes a broadcast channel; pushes to it are refused from then on. Error 104 if there is none.",
+           kChannelRequest, kEmptyResult),
     later("explain", true),
-    later("apns_channel_create", true),
-    later("apns_channel_get", true),
-    later("apns_channel_delete", true),
-    later("apns_channel_list", true),
 };
 
 }  // namespace

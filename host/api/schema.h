@@ -94,6 +94,10 @@ enum class MethodId : uint8_t {
     PushPause,
     PushResume,
     RecipientCount,
+    ApnsChannelCreate,
+    ApnsChannelGet,
+    ApnsChannelDelete,
+    ApnsChannelList,
     NotBuilt
 };
 
@@ -108,6 +112,7 @@ struct Method {
     const ObjectType* answer = nullptr;
     bool superset = false;
     Streams streams = Streams::Nothing;  // then `request` or `answer` is one line
+    bool asks_provider = false;          // while the client waits: no batch can hold it
 
     // Parameters that work and the result they give, for the documentation; tests send them. Empty: not available.
     std::string_view example() const noexcept;

@@ -73,9 +73,9 @@ struct Server::Impl {
         admin_keys.set(operators);
     }
 
-    Impl(const ServerOptions& options, delivery::Delivery& delivery, audience::Devices& devices, Insight insight,
-         const Clock& clock, Log& log, Metrics& metrics)
-        : service(delivery, devices, clock, log, metrics),
+    Impl(const ServerOptions& options, delivery::Delivery& delivery, audience::Devices& devices,
+         plugins::Channels& channels, Insight insight, const Clock& clock, Log& log, Metrics& metrics)
+        : service(delivery, devices, channels, clock, log, metrics),
           admin(delivery, options.back_up, clock),
           http(with_readers(options), service, keys, std::move(insight)) {
         set(options.keys);
@@ -104,8 +104,8 @@ Server::~Server() {
 }
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, delivery::Delivery& delivery,
-                                              audience::Devices& devices, Insight insight, const Clock& clock, Log& log,
-                                              Metrics& metrics) {
+                                              audience::Devices& devices, plugins::Channels& channels, Insight insight,
+                                              const Clock& clock, Log& log, Metrics& metrics) {
     // A client that closes early must not end the process.
     std::signal(SIGPIPE, SIG_IGN);
     const bool local = options.listen.rfind(kUnix, 0) == 0;
@@ -118,7 +118,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, deli
     }
     Result<Poco::Net::ServerSocket> socket = listening_on(options.listen);
     if (!socket) return socket.error();
-    auto impl = std::make_unique<Impl>(options, delivery, devices, std::move(insight), clock, log, metrics);
+    auto impl = std::make_unique<Impl>(options, delivery, devices, channels, std::move(insight), clock, log, metrics);
     impl->address = local ? options.listen : socket->address().toString();
     if (tls) impl->address = "https://" + impl->address;
     if (local) impl->socket_file = options.listen.substr(kUnix.size());

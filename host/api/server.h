@@ -2,7 +2,7 @@
 // The HTTP server of the API: keys, methods, HTTP semantics and the front of sockets, put together.
 //
 // Threads: start and stop on main's thread; set_keys is [any].
-// Owner: main. Ends: stop(); delivery and devices live longer.
+// Owner: main. Ends: stop(); delivery, devices and channels live longer.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +48,8 @@ class Server {
 public:
     // Serves when it returns. Misconfigured: the address cannot be used.
     static Result<std::unique_ptr<Server>> start(const ServerOptions& options, delivery::Delivery& delivery,
-                                                 audience::Devices& devices, Insight insight, const Clock& clock,
-                                                 Log& log, Metrics& metrics);
+                                                 audience::Devices& devices, plugins::Channels& channels,
+                                                 Insight insight, const Clock& clock, Log& log, Metrics& metrics);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

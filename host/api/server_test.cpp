@@ -161,7 +161,7 @@ protected:
     void start() {
         options_.keys.apps = {{"k", std::make_shared<const App>(ApiBench::app("default"))}};
         Result<std::unique_ptr<Server>> server =
-            Server::start(options_, delivery_, devices_,
+            Server::start(options_, delivery_, devices_, channels_,
                           Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
                           clock_, log_, metrics_);
         ASSERT_TRUE(server) << server.error().to_string();
@@ -176,6 +176,7 @@ protected:
     ServerOptions options_ = small_server();
     SlowDelivery delivery_;
     FakeDevices devices_;
+    FakeChannels channels_;
     ManualClock clock_;
     fakes::QuietLog log_;
     fakes::MemoryMetrics metrics_;
@@ -568,7 +569,7 @@ TEST_F(ApiServer, ListensOnUnixSocketsAndCleansUp) {
     EXPECT_TRUE(ends_with(peer.answer(), kDone));
     // A second server does not take the socket of a living one.
     Result<std::unique_ptr<Server>> second =
-        Server::start(options_, delivery_, devices_,
+        Server::start(options_, delivery_, devices_, channels_,
                       Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"}, clock_,
                       log_, metrics_);
     EXPECT_FALSE(second);
@@ -583,7 +584,7 @@ TEST_F(ApiServer, SaysWhyAnAddressCannotBeUsed) {
         ServerOptions options;
         options.listen = listen;
         Result<std::unique_ptr<Server>> server =
-            Server::start(options, delivery_, devices_,
+            Server::start(options, delivery_, devices_, channels_,
                           Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
                           clock_, log_, metrics_);
         ASSERT_FALSE(server) << listen;

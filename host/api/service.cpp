@@ -13,10 +13,11 @@ constexpr int kCodes[] = {0, 100, 104, 107, 108, 111, 113};
 
 }  // namespace
 
-Service::Service(delivery::Delivery& delivery, audience::Devices& devices, const Clock& clock, Log& log,
-                 Metrics& metrics)
+Service::Service(delivery::Delivery& delivery, audience::Devices& devices, plugins::Channels& channels,
+                 const Clock& clock, Log& log, Metrics& metrics)
     : delivery_(delivery),
       devices_(devices),
+      channels_(channels),
       clock_(clock),
       log_(log, "api"),
       crew_(std::make_unique<Crew>(kCrewThreads)) {
@@ -59,6 +60,14 @@ Service::Handler Service::handler_of(MethodId id) noexcept {
             return &Service::push_resume;
         case MethodId::RecipientCount:
             return &Service::recipient_count;
+        case MethodId::ApnsChannelCreate:
+            return &Service::apns_channel_create;
+        case MethodId::ApnsChannelGet:
+            return &Service::apns_channel_get;
+        case MethodId::ApnsChannelDelete:
+            return &Service::apns_channel_delete;
+        case MethodId::ApnsChannelList:
+            return &Service::apns_channel_list;
         case MethodId::DeviceImport:
         case MethodId::DeviceExport:
         case MethodId::NotBuilt:

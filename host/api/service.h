@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "delivery/delivery.h"
+#include "plugins/channels.h"
 
 namespace belfry::api {
 
@@ -35,7 +36,8 @@ using Answer = std::variant<std::string, Fault>;
 
 class Service {
 public:
-    Service(delivery::Delivery& delivery, audience::Devices& devices, const Clock& clock, Log& log, Metrics& metrics);
+    Service(delivery::Delivery& delivery, audience::Devices& devices, plugins::Channels& channels, const Clock& clock,
+            Log& log, Metrics& metrics);
     ~Service();
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
@@ -76,6 +78,13 @@ private:
     Answer push_pause(const App& app, const Checked& params, std::string_view raw);
     Answer push_resume(const App& app, const Checked& params, std::string_view raw);
     Answer recipient_count(const App& app, const Checked& params, std::string_view raw);
+    Answer apns_channel_create(const App& app, const Checked& params, std::string_view raw);
+    Answer apns_channel_get(const App& app, const Checked& params, std::string_view raw);
+    Answer apns_channel_delete(const App& app, const Checked& params, std::string_view raw);
+    Answer apns_channel_list(const App& app, const Checked& params, std::string_view raw);
+    // The instance is the app's, by the wire name that the request gives.
+    std::variant<std::vector<plugins::Channel>, Fault> ask_channels(const App& app, const Checked& params,
+                                                                    const plugins::ChannelCall& call);
     Answer batch(const App& app, const Checked& params, std::string_view raw);
 
     struct Command;
@@ -95,6 +104,7 @@ private:
 
     delivery::Delivery& delivery_;
     audience::Devices& devices_;
+    plugins::Channels& channels_;
     const Clock& clock_;
     Logger log_;
     std::vector<MethodMetrics> method_metrics_;

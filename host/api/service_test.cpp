@@ -46,7 +46,7 @@ TEST(ApiMethods, RefuseInTheOrderOfTheRequest) {
         {"send_push_notification", R"({"recipient":{},"notification":{"fcm":{"message":{}}}})",
          "107 recipient: needs exactly one of filter, fcm_tokens, fcm_topic, fcm_condition, hms_tokens, hms_topic, "
          "hms_condition, "
-         "apns_tokens, webpush_tokens, tokens, apns_channel"},
+         "apns_tokens, webpush_tokens, tokens, apns_channel, channel"},
         {"send_push_notification", R"({"recipient":{"filter":{"topics":["a"]},"fcm_tokens":["b"]},"notification":{}})",
          "107 recipient: has filter and fcm_tokens; exactly one member is allowed"},
         {"send_push_notification", R"({"recipient":{"filter":{}},"notification":{"fcm":{"message":{}}}})",
@@ -59,7 +59,7 @@ TEST(ApiMethods, RefuseInTheOrderOfTheRequest) {
         {"send_push_notification", R"({"recipient":{"filtre":{}}})",
          "107 recipient.filtre: is not known here; known are filter, fcm_tokens, fcm_topic, fcm_condition, hms_tokens, "
          "hms_topic, "
-         "hms_condition, apns_tokens, webpush_tokens, tokens, apns_channel"},
+         "hms_condition, apns_tokens, webpush_tokens, tokens, apns_channel, channel"},
         {"send_push_notification", R"({"recipient":{"filter":{"topics":"a"}}})",
          "107 recipient.filter.topics: must be a list of texts"},
         {"send_push_notification", R"({"recipient":{"filter":{"topics":["a",1]}}})",
@@ -137,7 +137,6 @@ TEST(ApiMethods, RefuseInTheOrderOfTheRequest) {
         {"send_push_notification", R"({"recipient":{"apns_channel":"c"},"notification":{"fcm":{"message":{}}}})",
          "107 notification.apns: is required by recipient.apns_channel"},
         {"update_push_status", "{}", "108 update_push_status: not available in this version"},
-        {"apns_channel_create", "{}", "108 apns_channel_create: not available in this version"},
         {"explain", "{}", "108 explain: not available in this version"},
         // devices
         {"device_register", "{}", "107 provider: is required"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The object types of the API's table, by subject: device_tables.cpp, push_tables.cpp. schema.cpp makes methods of
-// them.
+// The object types of the API's table, by subject: device_tables.cpp, push_tables.cpp, channel_tables.cpp.
+// schema.cpp makes methods of them.
 //
 // Names, nesting and types are those of the published API (centrifugal.centrifugo.api.CentrifugoApi); fields marked
 // `superset` are ours. Threads: [immutable].
@@ -22,6 +22,7 @@ inline constexpr Bounds kMeta = {0, kMetaKeysMax, 1, kMetaBytesMax};
 inline constexpr Bounds kTime = {0, kUnixSecondsMax, 0, 0};
 inline constexpr Bounds kLimit = {0, kListLimitMax, 0, 0};
 inline constexpr Bounds kCursor = {0, 255, 0, 0};
+inline constexpr Bounds kChannelId = {1, 1024, 0, 0};
 
 extern const ObjectType kEmptyResult;
 
@@ -42,6 +43,10 @@ extern const ObjectType kSendRequest, kSendResult;
 extern const ObjectType kCancelRequest, kStatusRequest, kStatusResult, kPushListRequest, kPushListResult;
 extern const ObjectType kSteerRequest, kRecipientCountRequest, kRecipientCountResult;
 extern const ObjectType kFcm, kHms, kApns, kWebPush;
+
+// ---- broadcast channels ----
+extern const ObjectType kChannelCreateRequest, kChannelCreateResult, kChannelRequest, kChannelResult;
+extern const ObjectType kChannelListRequest, kChannelListResult;
 
 // ---- batch ----
 extern const ObjectType kBatchRequest, kBatchResult;

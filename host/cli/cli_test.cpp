@@ -36,7 +36,8 @@ protected:
                 return error(ErrorCode::Conflict, "there is a backup of this name; give another", name);
             return api::Backup{"/backups/" + name, {{"queue.db", 5 << 20}}};
         };
-        server_ = std::move(*api::Server::start(options, delivery_, devices_, api::Insight{}, clock_, log_, metrics_));
+        server_ = std::move(
+            *api::Server::start(options, delivery_, devices_, channels_, api::Insight{}, clock_, log_, metrics_));
         environment_ = {{"BELFRY_SERVER", "http://" + server_->address()}, {"BELFRY_API_KEY", "k"}};
         hooks_.serve = [this](const config::Config& config) {
             served_ = config.http.listen;
@@ -70,6 +71,7 @@ protected:
 
     api::FakeDelivery delivery_;
     api::FakeDevices devices_;
+    api::FakeChannels channels_;
     SystemClock clock_;
     fakes::QuietLog log_;
     fakes::MemoryMetrics metrics_;

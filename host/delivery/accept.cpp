@@ -122,6 +122,10 @@ Status Acceptor::check_payloads(const PushRequest& request, int32_t kind, std::s
         const Result<plugins::Prepared> checked = generation->provider->prepare(content, [](const belfry_plan&) {});
         if (checked) continue;
         Error why = checked.error();
+        if (why.where == "target") {
+            why.where = "recipient";
+            return why;
+        }
         why.where = why.where.empty() ? "notification." + name : "notification." + name + "." + why.where;
         return why;
     }

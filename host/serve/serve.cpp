@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "delivery/core.h"
 #include "http/engine.h"
+#include "plugins/channel_desk.h"
 #include "plugins/instances.h"
 #include "plugins/loader.h"
 #include "serve/backup.h"
@@ -166,11 +167,12 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     const api::Insight insight{[&] { return ground.metrics.exposition(); },
                                [&] { return component_states(ground.instances, **core); }, kVersion};
     define_live_metrics(ground.metrics, **core, ground.clock);
+    plugins::ChannelDesk channels(ground.instances, ground.clock);
     BackupMaker backups(queue->queue(), storage->storage(), config, ground.lines);
     api::ServerOptions options = server_options(config, std::move(keys));
     options.back_up = [&](const std::string& name) { return backups.make(name); };
     Result<std::unique_ptr<api::Server>> server =
-        api::Server::start(options, **core, devices, insight, ground.clock, ground.lines, ground.metrics);
+        api::Server::start(options, **core, devices, channels, insight, ground.clock, ground.lines, ground.metrics);
     Status outcome;
     if (server) {
         outcome = ground.data.publish_address((*server)->address());

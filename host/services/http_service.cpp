@@ -11,7 +11,8 @@ namespace belfry::services {
 namespace {
 
 constexpr size_t kHeadersMax = 64;
-constexpr size_t kUrlMax = 2048;  // bytes
+constexpr size_t kUrlMax = 2048;          // bytes
+constexpr uint32_t kAnswerMax = 1 << 20;  // bytes; a list of 10,000 broadcast channels has 300 KB
 
 int32_t endpoint(const belfry_host* host, const belfry_endpoint* asked, belfry_why* why) noexcept {
     int32_t id = -1;
@@ -88,6 +89,7 @@ belfry_code call(const belfry_host* host, int32_t id, belfry_str method, const b
         if (known.origin.n != 0)
             return because(why, BELFRY_BAD_REQUEST, "origin", "a call goes to its endpoint's origin");
         http::CallRequest request;
+        request.answer_max = kAnswerMax;
         request.method = text(method);
         request.path = std::string(span_of(buf, known.path));
         request.body = std::string(span_of(buf, known.body));

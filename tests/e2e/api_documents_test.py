@@ -18,7 +18,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (content_type_conformance, response_headers_conformance, response_schema_conformance,
                                                status_code_conformance)
 
-from harness import EndToEnd, http
+from harness import BUILD, EndToEnd, Server, http
+from world import apns_section
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = re.compile(r"^### `(\w+)`.*?^Example:\n```json\n(.*?)\n```\n```json\n(.*?)\n```", re.M | re.S)
@@ -45,6 +46,13 @@ def shape(value):
 
 
 class ApiDocuments(EndToEnd):
+    @classmethod
+    def make_server(cls, folder):
+        facts = cls.simulator.facts
+        fcm = {"credentials": f'{{ file = "{facts["service_account"]}" }}', "endpoint": f'"{facts["fcm_url"]}"', "ca_file": f'"{facts["ca_file"]}"'}
+        lines = "".join(f"{name} = {value}\n" for name, value in fcm.items())
+        return Server(BUILD, folder, cls.simulator, providers=f"\n[providers.fcm]\n{lines}{apns_section(cls.simulator)}")
+
     def document(self):
         status, body = http("GET", self.server.url + "/openapi.json")
         self.assertEqual(status, 200)
@@ -66,19 +74,19 @@ class ApiDocuments(EndToEnd):
         examples = EXAMPLES.findall(page)
         available = [path[1:] for path, item in self.document()["paths"].items() if item["post"].get("x-belfry-available", True)]
         self.assertEqual([name for name, _, _ in examples], available, "every available method has an example")
-        shown_id = json.loads(examples[0][2])["id"]
-        real_id = shown_id
+        real_ids = {}  # by those shown
         for name, request, answer in examples:
             with self.subTest(method=name):
-                status, body = http("POST", f"{self.server.url}/api/{name}", request.replace(shown_id, real_id).encode(),
-                                    {"X-API-Key": self.server.KEY})
+                for shown, real in real_ids.items():
+                    request = request.replace(shown, real)
+                status, body = http("POST", f"{self.server.url}/api/{name}", request.encode(), {"X-API-Key": self.server.KEY})
                 self.assertEqual(status, 200, body)
                 got = json.loads(body)
                 self.assertNotIn("error", got)
                 got = got if name in ("batch", "device_export") else got["result"]
                 self.assertEqual(shape(got), shape(json.loads(answer)))
-                if name == "device_register":
-                    real_id = got["id"]
+                if name in ("device_register", "apns_channel_create"):
+                    real_ids[json.loads(answer)["id"]] = got["id"]
 
     def strict(self, document):
         """The same, with answers that may have no member which is not documented: published clients stop at those."""

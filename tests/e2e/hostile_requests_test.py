@@ -67,7 +67,7 @@ class HostileRequests(EndToEnd):
                 self.assertIn(where, error["message"])
 
     def test_what_is_not_built_yet_is_108(self):
-        for method in ("update_push_status", "explain", "apns_channel_create"):
+        for method in ("update_push_status", "explain"):
             self.assertEqual(self.server.call(method, {})["error"]["code"], 108, method)
         params = {"recipient": {"fcm_tokens": ["ok-a"]}, "notification": OK, "use_templating": True}
         self.assertEqual(self.server.call("send_push_notification", params)["error"]["code"], 108)

@@ -179,7 +179,7 @@ class Pushes(EndToEnd):
                 self.error("send_push_notification", self.params(**{field: value}), 108, field)
         for filter_ in ({"not": {"topics": ["a"]}}, {"meta": {"k": "v"}}, {"locales": ["de"]}, {"expr": {"op": "and"}}):
             self.error("send_push_notification", self.params({"filter": filter_}), 108, "recipient.filter.")
-        for method in ("update_push_status", "explain", "apns_channel_create", "apns_channel_get", "apns_channel_delete", "apns_channel_list"):
+        for method in ("update_push_status", "explain"):
             self.error(method, {}, 108, method)
         zeros = {"use_templating": False, "use_meta": None, "localizations": {}, "analytics_uid": "",
                  "limit_strategy": {"rate_limit": None, "time_limit": {}}, "optimize_for_reliability": True, "unknown": [1]}

@@ -111,18 +111,20 @@ class Simulator:
         self.process.stop()
 
 
-def apns_section(simulator, environment="production", extra="", **keys):
+def apns_section(simulator, environment="production", extra="", name="apns", **keys):
     """[providers.apns] pointed at the simulator; `keys` replace those of a team's key."""
     apns = simulator.facts["apns"]
     keys = keys or {"key": f'{{ file = "{apns["key_file"]}" }}', "key_id": f'"{apns["key_id"]}"', "team_id": f'"{apns["team_id"]}"'}
     lines = "".join(f"{name} = {value}\n" for name, value in keys.items())
     return f"""
-[providers.apns]
+[providers.{name}]
+plugin = "apns"
 {lines}topic = "{apns['topic']}"
 environment = "{environment}"
 endpoint = "{apns['url']}"
 sandbox_endpoint = "{apns['sandbox_url']}"
 broadcast_endpoint = "{apns['sandbox_url' if environment == 'sandbox' else 'url']}"
+channel_endpoint = "{apns['sandbox_url' if environment == 'sandbox' else 'url']}"
 ca_file = "{simulator.facts['ca_file']}"
 {extra}
 """
