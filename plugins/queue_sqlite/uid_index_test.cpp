@@ -61,10 +61,30 @@ protected:
         index_->add(1, uid, {last_id_, -1});
         return last_id_;
     }
-    bool knows(const std::string& uid, int64_t ref) {
-        const std::vector<UidRef> found = index_->find(1, uid);
-        return found == std::vector<UidRef>{{ref, -1}};
+    // A bundle of small pushes, likewise.
+    std::vector<UidRef> add_bundle(const std::vector<std::string>& uids) {
+        BundleRow row;
+        row.id = ++last_id_;
+        std::vector<UidRef> refs;
+        for (const std::string& uid : uids) {
+            row.results.emplace_back();
+            row.results.back().app = 1;
+            row.results.back().uid = uid;
+            refs.push_back({row.id, static_cast<int32_t>(refs.size())});
+            index_->add(1, uid, refs.back());
+        }
+        tables_->bundles.insert(row);
+        return refs;
     }
+    // The push, or the member of the bundle, is no more.
+    void erase(const std::string& uid, UidRef ref) {
+        index_->remove(1, uid, ref);
+        if (ref.member < 0) return tables_->pushes.erase(ref.ref);
+        BundleRow row = tables_->bundles.find(ref.ref).value();
+        row.results.at(static_cast<size_t>(ref.member)).moved_to = kErased;
+        tables_->bundles.update(row);
+    }
+    bool knows(const std::string& uid, UidRef ref) { return index_->find(1, uid) == std::vector<UidRef>{ref}; }
 
     std::string path_;
     std::unique_ptr<sqlite::Database> database_;
@@ -98,25 +118,27 @@ TEST_F(UidIndexTest, MemoryIsBoundedByTwoGenerations) {
         most = std::max(most, index_->entries_in_memory());
     }
     EXPECT_LE(most, 2 * kSmallGeneration + 40);
-    EXPECT_TRUE(knows("0.0", 1));
-    EXPECT_TRUE(knows("199.19", 4000));
+    EXPECT_TRUE(knows("0.0", {1, -1}));
+    EXPECT_TRUE(knows("199.19", {4000, -1}));
 }
 
 TEST_F(UidIndexTest, EqualsAMapOverCommitsRollbacksAndRestarts) {
     std::mt19937 random(7);
-    std::map<std::string, int64_t> model;
+    std::map<std::string, UidRef> model;
     for (int turn = 0; turn < 400; ++turn) {
         begin();
-        std::map<std::string, int64_t> after = model;
+        std::map<std::string, UidRef> after = model;
         const int64_t last_id = last_id_;
-        for (int i = 0; i < 8; ++i) {
-            const std::string uid = "uid-" + std::to_string(turn) + "-" + std::to_string(i);
-            after[uid] = add_push(uid);
-        }
+        const std::string name = "uid-" + std::to_string(turn) + "-";
+        for (int i = 0; i < 4; ++i) after[name + std::to_string(i)] = {add_push(name + std::to_string(i)), -1};
+        std::vector<std::string> members;
+        const size_t small = 1 + random() % 8;
+        for (size_t i = 0; i < small; ++i) members.push_back(name + "m" + std::to_string(i));
+        const std::vector<UidRef> refs = add_bundle(members);
+        for (size_t i = 0; i < members.size(); ++i) after[members[i]] = refs[i];
         for (int i = 0; i < 3 && !after.empty(); ++i) {
             const auto victim = std::next(after.begin(), static_cast<std::ptrdiff_t>(random() % after.size()));
-            tables_->pushes.erase(victim->second);
-            index_->remove(1, victim->first, {victim->second, -1});
+            erase(victim->first, victim->second);
             after.erase(victim);
         }
         const bool commit = random() % 4 != 0;
@@ -134,7 +156,7 @@ TEST_F(UidIndexTest, EqualsAMapOverCommitsRollbacksAndRestarts) {
             open();
         }
     }
-    for (const auto& [uid, ref] : model) EXPECT_TRUE(knows(uid, ref)) << uid;
+    for (const auto& [uid, ref] : model) EXPECT_TRUE(knows(uid, ref)) << uid << " " << ref.ref << "/" << ref.member;
     // What is left is what the model has: nothing was kept twice or forgotten.
     const size_t filed = static_cast<size_t>(std::stoll(database_->value("SELECT count(*) FROM uid")));
     EXPECT_LE(filed, model.size());

@@ -121,7 +121,8 @@ void copy_under_load(Context& context) {
 
 void many_uids(Context& context) {
     constexpr uint64_t kBatch = 500;
-    const uint64_t batches = 160 * uint64_t{context.scale};
+    // Enough for two whole generations of an index that keeps 65,536 uids in each.
+    const uint64_t batches = 300 * uint64_t{context.scale};
     Queue queue(context);
     for (uint64_t batch = 0; batch < batches; ++batch) {
         std::vector<NewPush> pushes;
