@@ -43,7 +43,7 @@ function(belfry_test name)
         set(arg_LABEL unit)
     endif()
     if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT 60)
+        set(arg_TIMEOUT 180)  # for what hangs: a sanitizer on a busy machine is slow
     endif()
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE belfry_build_flags GTest::gtest GTest::gtest_main ${arg_LINK})
