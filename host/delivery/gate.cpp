@@ -19,7 +19,6 @@ constexpr uint64_t kWindowSlack = 2'000;     // deliveries on their way to and f
 constexpr uint32_t kOverloadedPercent = 10;  // of a page's answers, from which the window shrinks
 constexpr uint32_t kWidenStep = kShareFull / 64;
 constexpr int64_t kShrinkEveryNs = 500 * kNsPerMs;  // pages in flight say the same of one moment
-constexpr uint32_t kFailuresPerAnswer = 20;         // more of them to one other answer: it fails everybody
 constexpr int64_t kWidenEveryNs = 50 * kNsPerMs;    // from the least to the whole window in 3 s at best
 
 }  // namespace
@@ -218,7 +217,7 @@ void Gate::note_unreachable() {
 
 void Gate::note_failures(uint32_t failed, uint32_t others) {
     if (failed == 0 && others == 0) return;
-    const bool fails = uint64_t{others} * kFailuresPerAnswer < failed;
+    const bool fails = mostly_failures(failed, others);
     if (!fails && block_.load(std::memory_order_relaxed) == Block::Failing) note_success();
     const std::lock_guard lock(mutex_);
     failed_run_ = fails ? failed_run_ + std::min(failed, kFailedRunMin) : 0;

@@ -44,7 +44,6 @@ constexpr uint32_t kOutcomes = 12;  // belfry_final values, 0 unused
 constexpr uint32_t kPausedPlatformsMax = 16;
 constexpr uint32_t kShareFull = 1'024;  // an adaptive window, in parts of the whole one
 constexpr uint32_t kShareLeast = kShareFull / 64;
-constexpr uint32_t kFailedRunMin = 5;                       // failures with next to no other answer: it is the provider
 constexpr int64_t kPatienceNs = 24 * 3'600 * kNsPerSecond;  // for so long nobody is given up for its failures
 
 // One started instance of a provider. Requests in flight and prepared pushes keep it; it ends with the last of them.

@@ -68,7 +68,8 @@ Origins::Permit Origins::ask(OriginId id) {
     if (origin == nullptr || origin->block == GateState::Open) return {};
     origin->used_at = now;
     Permit permit;
-    permit.costs_attempt = origin->block == GateState::Unreachable && !works(*origin, now);
+    const bool troubled = origin->block == GateState::Unreachable || origin->block == GateState::Failing;
+    permit.costs_attempt = troubled && !works(*origin, now);
     if (now >= origin->until) {  // the pause is over, or the probes of a while ago told nothing
         const int64_t wait_ms = std::clamp(origin->pause_ms / 2, kProbeWaitMinMs, kProbeWaitMaxMs);
         origin->probing = true;
@@ -127,13 +128,26 @@ void Origins::silent(OriginId id, std::string_view url, std::string_view reason)
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
     Origin& origin = remember(id, url, now);
+    trouble(origin, GateState::Unreachable, "origin cannot be reached, its deliveries wait", reason, now);
+}
+
+void Origins::failures(OriginId id, std::string_view url, uint32_t failed, uint32_t others, std::string_view reason) {
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    Origin& origin = remember(id, url, now);
+    origin.failed_run = mostly_failures(failed, others) ? std::min(origin.failed_run + failed, kFailedRunMin) : 0;
+    if (origin.failed_run < kFailedRunMin) return;
+    trouble(origin, GateState::Failing, "origin fails nearly every request, its deliveries wait", reason, now);
+}
+
+void Origins::trouble(Origin& origin, GateState why, std::string_view line, std::string_view reason, int64_t now) {
     if (origin.block == GateState::Refused || (origin.block != GateState::Open && !origin.probing)) return;
     if (worked_just_now(origin, now)) return;
-    origin.failures = origin.block == GateState::Unreachable ? origin.failures + 1 : 1;
+    origin.failures = origin.block == why ? origin.failures + 1 : 1;
     const int64_t pause_ms = policy::trouble_delay_ms(origin.failures);
-    log_.warning("origin cannot be reached, its deliveries wait",
+    log_.warning(line,
                  {{"provider", instance_}, {"origin", origin.url}, {"reason", reason}, {"next_try_ms", pause_ms}});
-    block(origin, GateState::Unreachable, pause_ms, reason, now);
+    block(origin, why, pause_ms, reason, now);
 }
 
 void Origins::worked(OriginId id, std::string_view url) {
@@ -141,7 +155,7 @@ void Origins::worked(OriginId id, std::string_view url) {
     const std::lock_guard lock(mutex_);
     Origin& origin = remember(id, url, now);
     origin.worked_at = now;
-    origin.refusals = 0;
+    origin.refusals = origin.failed_run = 0;
     // A throttle lasts as long as it was told to; a success shows that nothing else is wrong with the origin itself.
     if (origin.block == GateState::Open || (origin.block == GateState::Throttled && !origin.probing)) return;
     origin.block = GateState::Open;
@@ -165,6 +179,15 @@ bool Origins::works(OriginId id) const {
     const std::lock_guard lock(mutex_);
     return std::any_of(origins_.begin(), origins_.end(),
                        [&](const Origin& origin) { return origin.id == id && works(origin, now); });
+}
+
+bool Origins::fails_everybody(OriginId id) const {
+    if (blocked_.load(std::memory_order_relaxed) == 0) return false;
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    return std::any_of(origins_.begin(), origins_.end(), [&](const Origin& origin) {
+        return origin.id == id && origin.block == GateState::Failing && works(origin, now);
+    });
 }
 
 const Origins::Trust* Origins::trust_of(const OriginKey& key) const {

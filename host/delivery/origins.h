@@ -2,8 +2,8 @@
 // What one provider instance remembers of the origins its requests name themselves (Web Push: the push services), so
 // that the trouble of one stays its own.
 //
-//   Open -> Throttled (Retry-After), Refused (credential or settings), Unreachable -> probed with a handful -> Open by
-//   the first success, or paused again, refusals and silence for longer each time
+//   Open -> Throttled (Retry-After), Refused (credential or settings), Unreachable, Failing (5xx for nearly everybody)
+//   -> probed with a handful -> Open by the first success, or paused again, all but throttles for longer each time
 //
 // Dead tokens are believed per origin and variant, too: a success of one push service says nothing about the 404s of
 // another. What is forgotten for lack of room is as if it were never seen: open, and its suspects are kept.
@@ -59,6 +59,10 @@ public:
     // Sums of a page: something was accepted; or nothing was answered at all.
     void worked(OriginId id, std::string_view url);
     void silent(OriginId id, std::string_view url, std::string_view reason);
+    // Sums of a page: requests that `failed` for no reason of their own (5xx), and all others.
+    void failures(OriginId id, std::string_view url, uint32_t failed, uint32_t others, std::string_view reason);
+    // It fails everybody, but has worked within the last day: a last attempt is no last one.
+    bool fails_everybody(OriginId id) const;
     // It has worked within the last day.
     bool works(OriginId id) const;
 
@@ -79,7 +83,8 @@ private:
         int64_t until = 0;  // mono ns
         int64_t pause_ms = 0;
         uint32_t failures = 0, probes_left = 0;
-        uint32_t refusals = 0;  // since it worked last
+        uint32_t refusals = 0;    // since it worked last
+        uint32_t failed_run = 0;  // requests that failed since one was answered otherwise
         bool probing = false;
         int64_t used_at = 0, worked_at = 0;  // mono ns; 0: never
     };
@@ -92,6 +97,8 @@ private:
     Origin* find(OriginId id);
     Origin& remember(OriginId id, std::string_view url, int64_t now);
     int64_t block(Origin& origin, GateState why, int64_t pause_ms, std::string_view reason, int64_t now);
+    // Closed for longer each time by trouble of the kind `why`.
+    void trouble(Origin& origin, GateState why, std::string_view line, std::string_view reason, int64_t now);
     bool works(const Origin& origin, int64_t now) const noexcept;
     bool worked_just_now(const Origin& origin, int64_t now) const noexcept;
     const Trust* trust_of(const OriginKey& key) const;

@@ -48,6 +48,31 @@ TEST_F(OriginsOfAnInstance, AfterAPauseAHandfulAsksAndASuccessOpens) {
     EXPECT_TRUE(origins.troubled().empty());
 }
 
+TEST_F(OriginsOfAnInstance, FailuresOfEverybodyCloseItAndNobodyIsGivenUpIfItWorkedLately) {
+    origins.failures(kOne, kUrl, kFailedRunMin - 1, 0, "503");
+    EXPECT_TRUE(goes(kOne));
+    origins.failures(kOne, kUrl, 19, 1, "503");
+    origins.failures(kOne, kUrl, 1, 0, "503");
+    EXPECT_TRUE(goes(kOne)) << "others were answered";
+    origins.failures(kOne, kUrl, kFailedRunMin, 0, "503");
+    EXPECT_FALSE(goes(kOne));
+    EXPECT_TRUE(goes(kOther));
+    ASSERT_EQ(origins.troubled().size(), 1u);
+    EXPECT_EQ(origins.troubled()[0].state, GateState::Failing);
+    EXPECT_EQ(origins.troubled()[0].reason, "503");
+    EXPECT_FALSE(origins.fails_everybody(kOne)) << "it never worked: its deliveries must end some day";
+    EXPECT_TRUE(origins.ask(kOne).costs_attempt);
+    origins.worked(kOne, kUrl);
+    EXPECT_TRUE(goes(kOne));
+    pass_ms(60'000);
+    origins.failures(kOne, kUrl, kFailedRunMin, 0, "503");
+    EXPECT_FALSE(goes(kOne));
+    EXPECT_TRUE(origins.fails_everybody(kOne));
+    EXPECT_FALSE(origins.ask(kOne).costs_attempt);
+    pass_ms(25 * 3'600 * 1'000);
+    EXPECT_FALSE(origins.fails_everybody(kOne));
+}
+
 TEST_F(OriginsOfAnInstance, ASuccessFromBeforeAThrottleDoesNotEndIt) {
     origins.throttled(kOne, kUrl, 60'000, "TOO_MANY");
     origins.worked(kOne, kUrl);

@@ -163,7 +163,8 @@ private:
         OriginKey key;
         http::EndpointId endpoint = -1;
         std::string url;
-        uint32_t accepted = 0, suspects = 0, others = 0, silent = 0;
+        uint32_t accepted = 0, suspects = 0, others = 0, silent = 0, failed = 0;
+        std::string failure;
     };
     struct Filling {
         Gate* gate = nullptr;
@@ -286,6 +287,8 @@ private:
     void owe(uint16_t group, uint32_t flags, uint32_t attempt, int64_t due_unix_ms, int64_t ref,
              std::string_view note = {});
     AttemptState attempt_state(const Group& group, const Entry& entry, const http::Exchange& exchange);
+    void note_failure(const Entry& entry, const http::Exchange& exchange, std::string_view reason);
+    bool fails_everybody(const Group& group, const http::Exchange& exchange) const;
     void add_sample(uint16_t group, int32_t outcome, int64_t ref, int status, std::string_view reason);
     uint32_t unfinished() const;
 

@@ -289,6 +289,8 @@ void Page::report_origins() {
         const uint32_t answers = tally.accepted + tally.suspects + tally.others;
         if (answers > 0) origins.record(tally.key, tally.url, tally.accepted, tally.suspects, tally.others);
         if (tally.accepted > 0) origins.worked(tally.key.id, tally.url);
+        const uint32_t rest = answers - std::min(answers, tally.failed);
+        if (answers > 0) origins.failures(tally.key.id, tally.url, tally.failed, rest, tally.failure);
         if (answers > 0 || tally.silent == 0) continue;
         const std::string error = world_.sender.last_connect_error(tally.endpoint);
         origins.silent(tally.key.id, tally.url, error.empty() ? "it does not answer" : error);

@@ -183,10 +183,20 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     const bool busy = exchange.status == 429 || exchange.status == 503;
     group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
                         (verdict.outcome == BELFRY_THROTTLED && verdict.scope == BELFRY_SCOPE_INSTANCE);
-    group.failed += verdict.outcome == BELFRY_RETRY && exchange.status >= 500 && tally_of(entry, exchange) == nullptr;
+    if (verdict.outcome == BELFRY_RETRY && exchange.status >= 500) note_failure(entry, exchange, reason);
     const bool retire = (verdict.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0;
     if (retire && exchange.endpoint >= 0) group.gate->retire_connections(exchange.endpoint);
     perform(block, at, exchange, action, reason);
+}
+
+// A failure that says nothing of the delivery: of the origin if it has one of its own, else of the instance.
+void Page::note_failure(const Entry& entry, const http::Exchange& exchange, std::string_view reason) {
+    OriginTally* const origin = tally_of(entry, exchange);
+    if (origin == nullptr) {
+        ++groups_[entry.group].failed;
+    } else if (++origin->failed == 1) {
+        origin->failure = reason;
+    }
 }
 
 void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exchange) {
@@ -283,11 +293,18 @@ AttemptState Page::attempt_state(const Group& group, const Entry& entry, const h
     Authorizer* authorizer = group.prepared->generation().authorizer.get();
     state.credential_renewed = slot >= 0 && authorizer != nullptr &&
                                authorizer->renewed_since(static_cast<uint32_t>(slot), exchange.credential_generation);
-    state.provider_fails = group.gate->fails_everybody();
+    state.provider_fails = state.attempt >= world_.options.attempts.attempts_max && fails_everybody(group, exchange);
     state.now_unix_ms = world_.clock.unix_ms();
     state.expires_unix_ms = sections_[group.section].expires_unix_ms;
     state.random = random_number();
     return state;
+}
+
+bool Page::fails_everybody(const Group& group, const http::Exchange& exchange) const {
+    if (group.gate->fails_everybody()) return true;
+    const auto* const request = static_cast<const OutboxRequest*>(exchange.encoded);
+    if (request == nullptr || exchange.endpoint < 0 || request->origin.empty()) return false;
+    return group.gate->origins().fails_everybody(origin_id(request->origin, exchange.endpoint));
 }
 
 void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, const Action& action,

@@ -33,6 +33,13 @@ inline std::string_view name_of(GateState state) {
     return "open";
 }
 
+// Failures of requests (5xx, no answer in time) with next to no other answer are the provider's, not theirs.
+constexpr uint32_t kFailedRunMin = 5;        // from so many on
+constexpr uint32_t kFailuresPerAnswer = 20;  // and more than so many to one other answer
+inline bool mostly_failures(uint32_t failed, uint32_t others) noexcept {
+    return uint64_t{others} * kFailuresPerAnswer < failed;
+}
+
 // One of the push services behind an instance that is in trouble while others may work.
 struct OriginStatus {
     std::string url;  // empty: of a request that names none
