@@ -4,19 +4,26 @@
 #include "schema.h"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <belfry/abi.hpp>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <string>
 
+#include "bundle.h"
+#include "packing.h"
 #include "queue.h"
 
 namespace belfry::queue_sqlite {
 namespace {
 
 constexpr uint64_t kNode = 1;
+constexpr double kBigFileSecondsMax = 120;  // some seconds on an idle machine
 
 constexpr const char* kVersion1 = R"sql(
 PRAGMA application_id=1112626001;
@@ -217,6 +224,121 @@ TEST_F(SchemaTest, WorkOfVersion1IsClaimedAndReplayed) {
     belfry_queue_stats stats{};
     queue.stats(stats);
     EXPECT_EQ(stats.delayed, 1);
+}
+
+// A file of version 1 with so many pushes, an item and a body each, and finished bundles of small ones.
+constexpr int kBigPushes = 100'000, kBigBundles = 400;
+
+std::string results_of_big_bundle(int bundle) {
+    Packer out;
+    out.number(kBundleMembersMax);
+    for (uint32_t i = 0; i < kBundleMembersMax; ++i) {
+        out.number(uint32_t{1});
+        out.text("small-" + std::to_string(bundle) + "-" + std::to_string(i));
+        out.number(int32_t{BELFRY_PUSH_DONE});
+        // Expires, finished, moved to, planned.
+        for (const int64_t fact : {int64_t{0}, int64_t{4102444800000}, int64_t{0}, int64_t{1}}) out.number(fact);
+        pack_tallies(out, {});
+        pack_samples(out, {});
+    }
+    return out.take();
+}
+
+void make_big_file(const std::string& path) {
+    const std::string many = "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i+1 FROM n WHERE i<" +
+                             std::to_string(kBigPushes - 1) + ") INSERT INTO ";
+    const std::string bundle_uids = "WITH RECURSIVE b(j) AS (VALUES(0) UNION ALL SELECT j+1 FROM b WHERE j<" +
+                                    std::to_string(kBigBundles - 1) +
+                                    "), m(i) AS (VALUES(0) UNION ALL SELECT i+1 FROM m WHERE i<" +
+                                    std::to_string(kBundleMembersMax - 1) + ") INSERT INTO ";
+    run(path, std::string("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; BEGIN;") +
+                  kVersion1 + "INSERT INTO counter VALUES ('next_id', 10000001), ('opened', 1);" +
+                  "INSERT INTO app VALUES (1, 'default');" + many +
+                  "push SELECT 100000+i,1,0,x'00000000',x'00000000',2,2,0,5000000+i,0,1,1,1000,0,CAST('uid-'||i AS "
+                  "BLOB) FROM n;" +
+                  many + "item SELECT 1000000+i,0,0,i,1000,0,0,100000+i,2,2,0,0,1,0,x'0900000000000000' FROM n;" +
+                  many + "blob SELECT 5000000+i, CAST('body' AS BLOB) FROM n;" + many +
+                  "uid SELECT CAST(x'01000000'||('uid-'||i) AS BLOB), x'01010101010101010101010101010101', 100000+i, "
+                  "-1 FROM n;" +
+                  bundle_uids +
+                  "uid SELECT CAST(x'01000000'||('small-'||j||'-'||i) AS BLOB), x'02020202020202020202020202020202', "
+                  "2000000+j, i FROM b, m; COMMIT;");
+    sqlite3* connection = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &connection), SQLITE_OK);
+    sqlite3_exec(connection, "PRAGMA synchronous=OFF; BEGIN", nullptr, nullptr, nullptr);
+    sqlite3_stmt* insert = nullptr;
+    ASSERT_EQ(sqlite3_prepare_v2(connection, "INSERT INTO bundle VALUES (2000000+?1, 2, 1000, 4102444800000, 0, ?2)",
+                                 -1, &insert, nullptr),
+              SQLITE_OK);
+    for (int bundle = 0; bundle < kBigBundles; ++bundle) {
+        const std::string results = results_of_big_bundle(bundle);
+        sqlite3_bind_int(insert, 1, bundle);
+        sqlite3_bind_blob(insert, 2, results.data(), static_cast<int>(results.size()), SQLITE_STATIC);
+        EXPECT_EQ(sqlite3_step(insert), SQLITE_DONE);
+        sqlite3_reset(insert);
+    }
+    sqlite3_finalize(insert);
+    sqlite3_exec(connection, "COMMIT", nullptr, nullptr, nullptr);
+    sqlite3_close(connection);
+}
+
+void expect_big_file_converted(Queue& queue) {
+    belfry_queue_stats stats{};
+    queue.stats(stats);
+    EXPECT_EQ(stats.running_pushes, kBigPushes);
+    for (int i = 0; i < kBigPushes; i += 997) {
+        EXPECT_EQ(enqueue(queue, "default", "uid-" + std::to_string(i), 1), BELFRY_DUPLICATE) << i;
+        EXPECT_EQ(enqueue(queue, "default", "uid-" + std::to_string(i), 3), BELFRY_CONFLICT) << i;
+    }
+    for (int bundle = 0; bundle < kBigBundles; bundle += 7) {
+        const std::string uid = "small-" + std::to_string(bundle) + "-" + std::to_string(bundle % 256);
+        EXPECT_EQ(enqueue(queue, "default", uid, 2), BELFRY_DUPLICATE) << uid;
+        EXPECT_EQ(enqueue(queue, "default", uid, 3), BELFRY_CONFLICT) << uid;
+    }
+}
+
+// Kills the process when so many rows of pushes have been changed.
+constexpr int kChangesBeforeTheKill = kBigPushes / 2;
+
+int die_in_the_middle(sqlite3* connection, char**, const sqlite3_api_routines*) {
+    static int changes = 0;
+    sqlite3_update_hook(
+        connection,
+        [](void*, int operation, const char*, const char* table, sqlite3_int64) {
+            if (operation != SQLITE_UPDATE || std::string(table) != "push") return;
+            if (++changes == kChangesBeforeTheKill) ::kill(::getpid(), SIGKILL);
+        },
+        nullptr);
+    return SQLITE_OK;
+}
+
+TEST_F(SchemaTest, ABigFileIsConvertedInLittleMemoryAndAKillInTheMiddleCostsNothing) {
+    make_big_file(config_.path);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        sqlite3_auto_extension(reinterpret_cast<void (*)()>(&die_in_the_middle));
+        const Queue queue(nullptr, config_);
+        ::_exit(0);
+    }
+    int ended = 0;
+    ASSERT_EQ(::waitpid(child, &ended, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL) << "it was to be killed while it converts";
+
+    sqlite3_memory_highwater(1);
+    const int64_t before = sqlite3_memory_used();
+    const auto began = std::chrono::steady_clock::now();
+    {
+        Queue queue(nullptr, config_);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+        RecordProperty("seconds", std::to_string(took.count()));
+        EXPECT_LT(took.count(), kBigFileSecondsMax);
+        const int64_t most = sqlite3_memory_highwater(0) - before;
+        EXPECT_LT(most, int64_t{config_.cache_mib} * 2 << 20);
+        EXPECT_GT(static_cast<int64_t>(std::filesystem::file_size(config_.path)), most) << "the bound means nothing";
+        expect_big_file_converted(queue);
+    }
+    Queue again(nullptr, config_);
+    expect_big_file_converted(again);
 }
 
 TEST_F(SchemaTest, AFileOfANewerVersionIsRefusedInOneLine) {
