@@ -34,12 +34,16 @@ Authorizer::Authorizer(plugins::Provider& provider, std::string instance, const 
       thread_([this] { run(); }) {}
 
 Authorizer::~Authorizer() {
+    stop();
+    thread_.join();
+}
+
+void Authorizer::stop() {
     {
         const std::lock_guard lock(mutex_);
         stop_ = true;
     }
     wake_.notify_one();
-    thread_.join();
 }
 
 std::shared_ptr<const http::CredentialSlot> Authorizer::slot(uint32_t number) {
@@ -163,6 +167,7 @@ void Authorizer::authorize(uint32_t number, std::unique_lock<std::mutex>& lock) 
     const int64_t deadline = clock_.mono_ns() + kAuthorizeDeadlineMs * kNsPerMs;
     Result<plugins::NewCredential> made = provider_.authorize(number, deadline);
     lock.lock();
+    if (stop_) return;
     Slot& slot = slots_[number];
     const int64_t now = clock_.mono_ns();
     if (made) {

@@ -60,6 +60,8 @@ public:
     // The provider took a request that carried this credential.
     void prove(uint32_t slot, uint64_t generation);
     CredentialStatus status() const;
+    // Nothing is renewed any more; a renewal under way may fail now, of which nothing is said. Does not wait for it.
+    void stop();
 
 private:
     struct Slot {

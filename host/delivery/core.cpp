@@ -136,6 +136,10 @@ void CoreImpl::stop() {
     scheduler_.stop_claiming();
     pages_.begin_stop();
     pages_.wait_idle(clock_.mono_ns() + options_.stop_answers_ms * kNsPerMs);
+    // Credentials come over the same engine.
+    for (const std::unique_ptr<Gate>& gate : gates_.all()) {
+        if (const auto generation = gate->generation()) generation->authorizer->stop();
+    }
     // Now the engine finishes whatever is still unanswered; its pages settle with that.
     sender_.stop(clock_.mono_ns());
     pages_.wait_idle(deadline);

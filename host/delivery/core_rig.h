@@ -6,7 +6,9 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +44,30 @@ inline ScriptedReply without_answer(http::Transport transport) {
     reply.transport = transport;
     return reply;
 }
+
+// Remembers the events of warnings and errors.
+class EventLog final : public Log {
+public:
+    bool enabled(LogLevel level) const noexcept override { return level >= LogLevel::Warning; }
+    void write(LogLevel, std::string_view, std::string_view event, std::initializer_list<LogField>) noexcept override {
+        note(event);
+    }
+    void write(LogLevel, std::string_view, std::string_view event, const LogField*, size_t) noexcept override {
+        note(event);
+    }
+    size_t count(std::string_view event) {
+        const std::lock_guard lock(mutex_);
+        return events_[std::string(event)];
+    }
+
+private:
+    void note(std::string_view event) noexcept {
+        const std::lock_guard lock(mutex_);
+        ++events_[std::string(event)];
+    }
+    std::mutex mutex_;
+    std::map<std::string, size_t> events_;
+};
 
 class Rig {
 public:
@@ -148,7 +174,7 @@ public:
     }
 
     SystemClock clock;
-    fakes::QuietLog log;
+    EventLog log;
     fakes::MemoryMetrics metrics;
     Options options;
     MemoryStorage storage;

@@ -2,6 +2,7 @@
 // The pipeline when things go wrong: providers throttle, refuse and vanish, stores fail, owners are fenced, pushes are
 // stopped.
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <random>
 #include <set>
@@ -113,6 +114,23 @@ TEST(CoreTrouble, WorkWaitsUntilACredentialCanBeHad) {
     works = true;
     ASSERT_TRUE(rig.finished(uid));
     rig.expect_sums(uid, 1);
+}
+
+TEST(CoreTrouble, AStopSaysNothingOfACredentialThatItCutOff) {
+    Rig rig;
+    std::promise<void> engine_ends;
+    const std::shared_future<void> ended = engine_ends.get_future();
+    rig.providers[0]->uses_credential = true;
+    rig.providers[0]->authorizing = [ended](int, belfry_why* why) {
+        ended.wait();
+        return because(why, BELFRY_RETRY_LATER, {}, "the engine has ended");
+    };
+    rig.sender.stopping = [&] { engine_ends.set_value(); };
+    rig.start();
+    ASSERT_TRUE(Rig::eventually([&] { return rig.providers[0]->authorized > 0; }));
+    rig.core->stop();
+    EXPECT_EQ(rig.providers[0]->authorized, 1);
+    EXPECT_EQ(rig.log.count("credential not renewed"), 0u);
 }
 
 TEST(CoreTrouble, AnUnreachableProviderCostsNoAttemptAndBlocksNobodyElse) {

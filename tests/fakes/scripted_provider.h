@@ -305,6 +305,7 @@ public:
             if (stopped_) return;
             stopped_ = true;
         }
+        if (stopping) stopping();
         wake_.notify_one();
         if (thread_.joinable()) thread_.join();
     }
@@ -336,6 +337,7 @@ public:
     std::atomic<uint32_t> credit_{400};
     std::atomic<int> retired_{0};
     std::atomic<bool> connects_{true};
+    std::function<void()> stopping;  // what ends together with it
 
 private:
     using Clock = std::chrono::steady_clock;
