@@ -84,6 +84,9 @@ void Connection::on_resolved(Notice&& notice) {
             return;
         }
     }
+    // One that accepts connections and fails later must not be the first again and again.
+    const auto turn = static_cast<ptrdiff_t>(pool_.address_turn % addresses_.size());
+    std::rotate(addresses_.begin(), addresses_.begin() + turn, addresses_.end());
     std::stable_partition(addresses_.begin(), addresses_.end(), [this](const Address& address) {
         return pool_.family == AF_UNSPEC || address.storage.ss_family == pool_.family;
     });
@@ -133,7 +136,6 @@ void Connection::connected() {
         try_next_address(std::strerror(failure));
         return;
     }
-    pool_.family = addresses_[next_address_ - 1].storage.ss_family;
     arm(setup_until_);
     if (!target_.empty()) return start_tunnel();
     pool_.endpoint().origin.plain ? choose_session() : start_handshake();
@@ -216,6 +218,7 @@ void Connection::choose_session() {
 
 void Connection::opened() {
     state_ = State::Open;
+    pool_.family = addresses_[next_address_ - 1].storage.ss_family;
     addresses_.clear();
     opened_at_ = received_at_ = idle_since_ = pinged_at_ = loop_.now();
     watch(false);

@@ -31,7 +31,7 @@ TEST_F(AnEngineInTrouble, ReplaysStreamsAboveAGoawayAndAwaitsTheOthers) {
     H2Server* server_address = nullptr;
     script.reply = [&](const SeenRequest& request) {
         if (request.connection == 0 && ++seen_first == 60) server_address->go_away(41, 0, "bye", 0);
-        return answer(200, "", request.connection == 0 ? 100 : 0);
+        return answer(200, "", request.connection == 0 ? 1000 : 0);  // none before the last of them has come
     };
     H2Server server(ca_, script);
     server_address = &server;
@@ -168,7 +168,7 @@ TEST_F(AnEngineInTrouble, LeavesAConnectionThatWentSilent) {
     Batch batch(plan, 50);
     warm_up(plan);
     server.freeze(true, 0);
-    batch.portion.answer_timeout_ns = 100 * kNsPerMs;
+    batch.portion.answer_timeout_ns = 800 * kNsPerMs;
     submit(batch);
     ASSERT_TRUE(batch.wait());
     EXPECT_EQ(batch.count(Transport::Unknown), 9u);  // what the silent connection had taken

@@ -54,6 +54,17 @@ private:
     std::vector<std::string> addresses_, lookups_;
 };
 
+// A socket of 127.0.0.x that does not listen.
+UniqueFd bound_to(uint32_t host, uint16_t port) {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(host);
+    address.sin_port = htons(port);
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << "taken by another process";
+    return fd;
+}
+
 TEST_F(Origins, FallBackFromOneAddressFamilyToTheOther) {
     H2Server v4(ca_, ServerScript{});
     set_addresses({"::1", "127.0.0.1"});
@@ -67,6 +78,7 @@ TEST_F(Origins, FallBackFromOneAddressFamilyToTheOther) {
         while (!peer.read_request().empty()) peer.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     };
     RawServer v6(std::move(script));
+    const UniqueFd nobody = bound_to(INADDR_LOOPBACK, v6.port());  // and nobody else
     set_addresses({"127.0.0.1", "::1"});
     EndpointConfig config = config_for(v4);
     config.url = v6.url();
@@ -107,6 +119,23 @@ TEST_F(Origins, WaitForADeadAddressFamilyOnlyOnce) {
     EXPECT_TRUE(reach(*engine, plan));
     EXPECT_LT(clock_.mono_ns() - again, 1500 * kNsPerMs);
     EXPECT_EQ(v4.accepted(), 2);
+}
+
+TEST_F(Origins, LeaveAnAddressThatAcceptsConnectionsAndServesNone) {
+    H2Server server(ca_, ServerScript{});
+    const UniqueFd mute = bound_to(INADDR_LOOPBACK + 1, server.port());  // 127.0.0.2
+    ASSERT_EQ(listen(mute.get(), 8), 0);
+    set_addresses({"127.0.0.2", "127.0.0.1"});
+    EngineOptions options;
+    options.connect_timeout_ms = 1000;
+    const auto engine = engine_with(options);
+    const EndpointId endpoint = *engine->add_endpoint(config_for(server));
+    const Plan plan = plan_for(endpoint);
+    EXPECT_TRUE(reach(*engine, plan, 30s)) << engine->last_connect_error(endpoint);
+    engine->retire(endpoint);
+    ASSERT_TRUE(eventually([&] { return server.open_connections() == 0; }));
+    EXPECT_TRUE(reach(*engine, plan, 30s));
+    EXPECT_LE(metric("http_connect_failures_total", server), 3) << "the one that works is remembered";
 }
 
 TEST_F(Origins, AreLookedUpForEveryConnection) {

@@ -305,12 +305,15 @@ TEST_F(AnEngine, CallsAndReturnsTheWholeAnswer) {
 TEST_F(AnEngine, SaysWhyACallFailed) {
     ServerScript script;
     script.reply = [](const SeenRequest& request) {
-        return action(request.path == "/cut" ? Reply::Action::HeadThenReset : Reply::Action::Silence);
+        if (request.path == "/late") return action(Reply::Action::Silence);
+        return request.path == "/cut" ? action(Reply::Action::HeadThenReset) : answer(200);
     };
     H2Server server(ca_, script);
     const EndpointId endpoint = add(config_for(server));
+    warm_up(plan_for(endpoint));
     CallRequest request;
-    const Result<CallAnswer> late = engine_->call(endpoint, request, in(100ms));
+    request.path = "/late";
+    const Result<CallAnswer> late = engine_->call(endpoint, request, in(200ms));
     ASSERT_FALSE(late.has_value());
     EXPECT_EQ(late.error().code, ErrorCode::DeadlineExceeded);
     request.path = "/cut";

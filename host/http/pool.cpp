@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/pool.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "base/assert.h"
@@ -258,6 +260,7 @@ void Pool::note_failure(const std::string& why) {
     const int64_t full = std::min(kBackoffMaxNs, kBackoffFirstNs << std::min(failures_, kBackoffDoublings));
     ++failures_;
     ++address_turn;
+    if (failures_ > 1) family = AF_UNSPEC;
     const int64_t wait = full / 2 + static_cast<int64_t>(loop_.random() % static_cast<uint64_t>(full / 2));
     retry_at_ = loop_.now() + wait;
     endpoint_.set_connect_error(why);

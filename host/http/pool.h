@@ -80,7 +80,8 @@ public:
 
     // The address family that the last connection was made over, AF_UNSPEC: none yet. A dead one is waited for once.
     int family = 0;
-    // Which of a name's addresses a proxy is asked for: the next one after each failure, the same while it works.
+    // Which of a name's addresses is the first to be tried, or the one that a proxy is asked for: the next one after
+    // each failure, the same while it works.
     uint32_t address_turn = 0;
 
     // The loop's: listed for this turn; in line for a connection; called up from there.
