@@ -32,8 +32,9 @@ public:
         for (size_t at = 0; at < bytes.size(); at += piece) {
             if (!session_->consume(bytes.substr(at, piece)) || session_->ended()) return false;
         }
-        if (open_) end(kind);
-        return !session_->ended();
+        if (!open_) return !session_->ended();
+        end(kind);
+        return false;
     }
     const std::string& heard() const { return heard_; }
 
