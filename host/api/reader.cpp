@@ -12,8 +12,19 @@ char folded(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
-std::string at(const std::string& path, std::string_view key) {
-    return path.empty() ? std::string(key) : path + "." + std::string(key);
+// Where a value stands, written out only if there is something to say of it.
+struct Path {
+    const Path* above = nullptr;  // null: the whole request
+    std::string_view name = {};
+    std::string text() const {
+        if (above == nullptr) return {};
+        const std::string before = above->text();
+        return before.empty() ? std::string(name) : before + "." + std::string(name);
+    }
+};
+
+std::string at(const Path& path, std::string_view key) {
+    return Path{&path, key}.text();
 }
 
 const char* must_be(Type type) noexcept {
@@ -105,8 +116,7 @@ class Reader {
 public:
     explicit Reader(const App& app) : app_(app) {}
 
-    std::optional<Fault> read(const json::Value& object, const ObjectType& type, const std::string& path,
-                              Checked& out) {
+    std::optional<Fault> read(const json::Value& object, const ObjectType& type, const Path& path, Checked& out) {
         out.type_ = &type;
         out.values_.assign(type.fields.size(), {});
         out.objects_.resize(type.fields.size());
@@ -121,8 +131,7 @@ public:
     }
 
 private:
-    std::optional<Fault> read_member(const json::Entry& entry, const ObjectType& type, const std::string& path,
-                                     Checked& out) {
+    std::optional<Fault> read_member(const json::Entry& entry, const ObjectType& type, const Path& path, Checked& out) {
         const std::string key = json::unescape(entry.key);
         const Field* field = find(type, key);
         if (!field) return read_other(key, entry.value, type, path, out);
@@ -131,7 +140,7 @@ private:
         out.objects_[index] = nullptr;
         if (entry.value.is_nothing()) return std::nullopt;
         out.values_[index] = entry.value;
-        return check(entry.value, *field, at(path, field->name), out.objects_[index]);
+        return check(entry.value, *field, Path{&path, field->name}, out.objects_[index]);
     }
 
     static const Field* find(const ObjectType& type, std::string_view key) {
@@ -143,7 +152,7 @@ private:
     }
 
     std::optional<Fault> read_other(const std::string& key, const json::Value& value, const ObjectType& type,
-                                    const std::string& path, Checked& out) {
+                                    const Path& path, Checked& out) {
         if (type.others == Others::Ignore) return std::nullopt;
         if (type.others == Others::Refuse) {
             return bad_request(at(path, key) + ": is not known here; known are " + known_fields(type));
@@ -158,14 +167,14 @@ private:
             if (value.is_nothing()) return std::nullopt;
             return bad_request(at(path, key) + ": this app has no provider of this name; " + app_.known());
         }
-        return read_payload(*provider, value, at(path, provider->wire), out);
+        return read_payload(*provider, value, Path{&path, provider->wire}, out);
     }
 
-    std::optional<Fault> read_payload(const ProviderName& provider, const json::Value& value, const std::string& path,
+    std::optional<Fault> read_payload(const ProviderName& provider, const json::Value& value, const Path& path,
                                       Checked& out) {
         std::erase_if(out.payloads_, [&](const auto& known) { return known.first->instance == provider.instance; });
         if (value.is_nothing()) return std::nullopt;
-        if (!value.is(json::Type::Object)) return bad_request(path + ": must be an object");
+        if (!value.is(json::Type::Object)) return bad_request(path.text() + ": must be an object");
         out.payloads_.emplace_back(&provider, value);
         const ObjectType* shape = published_payload(provider.wire);
         if (!shape) return std::nullopt;
@@ -173,16 +182,16 @@ private:
         return read(value, *shape, path, inside);
     }
 
-    std::optional<Fault> check(const json::Value& value, const Field& field, const std::string& path,
+    std::optional<Fault> check(const json::Value& value, const Field& field, const Path& path,
                                std::unique_ptr<Checked>& object) {
-        if (!fits(field.type, value)) return bad_request(path + ": " + must_be(field.type));
+        if (!fits(field.type, value)) return bad_request(path.text() + ": " + must_be(field.type));
         if (field.not_built) {
             if (is_zero(value)) return std::nullopt;
-            return not_available(path);
+            return not_available(path.text());
         }
         switch (field.type) {
             case Type::Text:
-                return check_text(value, field.bounds.min, field.bounds.max, field.choices, path);
+                return check_text(value, field, path);
             case Type::Integer:
                 return check_integer(value, field.bounds, path);
             case Type::TextList:
@@ -202,8 +211,14 @@ private:
         return std::nullopt;
     }
 
-    static std::optional<Fault> check_text(const json::Value& value, int64_t min, int64_t max, std::string_view choices,
-                                           const std::string& path) {
+    static std::optional<Fault> check_text(const json::Value& value, const Field& field, const Path& path) {
+        const std::string wrong = wrong_with_text(value, field.bounds.min, field.bounds.max, field.choices);
+        if (wrong.empty()) return std::nullopt;
+        return bad_request(path.text() + ": " + wrong);
+    }
+
+    // Empty: nothing.
+    static std::string wrong_with_text(const json::Value& value, int64_t min, int64_t max, std::string_view choices) {
         std::string unescaped;
         std::string_view text = json::inside(value);
         if (!json::is_plain(value)) {
@@ -211,12 +226,10 @@ private:
             text = unescaped;
         }
         const auto size = static_cast<int64_t>(text.size());
-        if (max > 0 && (size < min || size > max)) return bad_request(path + ": " + bytes_between(min, max));
-        if (text.find('\0') != std::string_view::npos)
-            return bad_request(path + ": must not contain the character U+0000");
-        if (!choices.empty() && !text.empty() && !is_choice(text, choices))
-            return bad_request(path + ": must be one of " + listed(choices));
-        return std::nullopt;
+        if (max > 0 && (size < min || size > max)) return bytes_between(min, max);
+        if (text.find('\0') != std::string_view::npos) return "must not contain the character U+0000";
+        if (!choices.empty() && !text.empty() && !is_choice(text, choices)) return "must be one of " + listed(choices);
+        return {};
     }
 
     static bool is_choice(std::string_view text, std::string_view choices) {
@@ -234,43 +247,42 @@ private:
         return out;
     }
 
-    static std::optional<Fault> check_integer(const json::Value& value, const Bounds& bounds, const std::string& path) {
+    static std::optional<Fault> check_integer(const json::Value& value, const Bounds& bounds, const Path& path) {
         const int64_t n = *json::to_int64(value);
         if (bounds.max > 0 && (n < bounds.min || n > bounds.max)) {
-            return bad_request(path + ": must be between " + std::to_string(bounds.min) + " and " +
+            return bad_request(path.text() + ": must be between " + std::to_string(bounds.min) + " and " +
                                std::to_string(bounds.max));
         }
         return std::nullopt;
     }
 
-    static std::optional<Fault> check_count(size_t n, const Bounds& bounds, const std::string& path) {
+    static std::optional<Fault> check_count(size_t n, const Bounds& bounds, const Path& path) {
         const auto count = static_cast<int64_t>(n);
         if (bounds.max > 0 && count > bounds.max) {
-            return bad_request(path + ": must have at most " + std::to_string(bounds.max) + " entries, has " +
+            return bad_request(path.text() + ": must have at most " + std::to_string(bounds.max) + " entries, has " +
                                std::to_string(count));
         }
-        if (count < bounds.min) return bad_request(path + ": must not be empty");
+        if (count < bounds.min) return bad_request(path.text() + ": must not be empty");
         return std::nullopt;
     }
 
-    static std::optional<Fault> check_texts(const json::Value& value, const Field& field, const std::string& path) {
+    static std::optional<Fault> check_texts(const json::Value& value, const Field& field, const Path& path) {
         size_t n = 0;
         for (const json::Entry& entry : json::Entries(value)) {
             const bool in_list = !entry.key;
             const auto place = [&] {
-                return in_list ? path + "[" + std::to_string(n) + "]" : at(path, json::unescape(entry.key));
+                return in_list ? path.text() + "[" + std::to_string(n) + "]" : at(path, json::unescape(entry.key));
             };
             if (!entry.value.is(json::Type::String)) return bad_request(place() + ": must be a text");
             // Checked only where it can matter, so that a list of a hundred thousand tokens costs one look each.
             const auto size = static_cast<int64_t>(json::inside(entry.value).size());
             const int64_t min = in_list ? field.bounds.item_min : 0;
+            std::string wrong;
             if (!json::is_plain(entry.value) || size < min ||
-                (field.bounds.item_max > 0 && size > field.bounds.item_max)) {
-                if (auto fault = check_text(entry.value, min, field.bounds.item_max, {}, place())) return fault;
-            }
-            if (!in_list) {
-                if (auto fault = check_text(entry.key, field.bounds.item_min, kNameBytesMax, {}, place())) return fault;
-            }
+                (field.bounds.item_max > 0 && size > field.bounds.item_max))
+                wrong = wrong_with_text(entry.value, min, field.bounds.item_max, {});
+            if (wrong.empty() && !in_list) wrong = wrong_with_text(entry.key, field.bounds.item_min, kNameBytesMax, {});
+            if (!wrong.empty()) return bad_request(place() + ": " + wrong);
             ++n;
         }
         return check_count(n, field.bounds, path);
@@ -319,7 +331,7 @@ const Checked* Checked::object(std::string_view field) const {
 std::variant<Checked, Fault> read(const json::Value& params, const ObjectType& type, const App& app) {
     Checked checked;
     if (!params.is_nothing() && !params.is(json::Type::Object)) return bad_request("the parameters must be an object");
-    if (auto fault = Reader(app).read(params, type, "", checked)) return std::move(*fault);
+    if (auto fault = Reader(app).read(params, type, Path{}, checked)) return std::move(*fault);
     return checked;
 }
 
