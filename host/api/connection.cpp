@@ -17,6 +17,7 @@
 #include <ctime>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "api/reader.h"
 
@@ -30,6 +31,9 @@ constexpr int kDrainMs = 1000;
 
 // So much of a streamed body must come within the time for a request, unless it ends before.
 constexpr int64_t kPieceBytes = 4096;
+
+constexpr size_t kHeadRoom = 512;               // for the head of an answer
+constexpr size_t kBodyWithHeadMax = 16 * 1024;  // a longer body is not copied behind its head
 
 // How long a request is that waits in the kernel for its rest before a worker is lent to it: less than the smallest
 // receive buffer in use. A head beyond it is refused by Poco's own limits; a longer body is read by the worker.
@@ -198,13 +202,6 @@ const std::string& date_of_now() {
     return date.text;
 }
 
-void write(HTTPServerResponseImpl& out, const HttpResponse& response) {
-    out.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(response.status));
-    if (!response.content_type.empty()) out.setContentType(response.content_type);
-    for (const auto& [name, value] : response.headers) out.set(name, value);
-    out.sendBuffer(response.body.data(), response.body.size());
-}
-
 }  // namespace
 
 // StreamSocket takes over the implementation object, which owns fd.
@@ -243,10 +240,33 @@ Connection::Arrived Connection::judged(std::string_view there) noexcept {
     return there.size() < end + 4 + awaited_body(there.substr(0, end + 4)) ? Arrived::Part : Arrived::Whole;
 }
 
+// In one piece, or with a long body in two; Poco's streams cost twice as much as the rest of an answer.
+void Connection::write(const HttpResponse& answer, const std::string& version, bool keep, bool without_body) {
+    std::string head;
+    head.reserve(kHeadRoom + (answer.body.size() <= kBodyWithHeadMax ? answer.body.size() : 0));
+    head.append(version).append(" ").append(std::to_string(answer.status)).append(" ");
+    head += HTTPResponse::getReasonForStatus(static_cast<HTTPResponse::HTTPStatus>(answer.status));
+    const auto add = [&](std::string_view name, std::string_view value) {
+        head.append("\r\n").append(name).append(": ").append(value);
+    };
+    add("Date", date_of_now());
+    add("Connection", keep ? "Keep-Alive" : "Close");
+    if (!answer.content_type.empty()) add("Content-Type", answer.content_type);
+    for (const auto& [name, value] : answer.headers) add(name, value);
+    add("Content-Length", std::to_string(answer.body.size()));
+    head += "\r\n\r\n";
+    std::string_view body = without_body ? std::string_view() : answer.body;
+    if (body.size() <= kBodyWithHeadMax) head.append(std::exchange(body, {}));
+    for (std::string_view part : {std::string_view(head), body}) {
+        while (!part.empty()) part.remove_prefix(session_.write(part));
+    }
+}
+
 // The client has its time for every piece; none runs while the next one is made. A stream that breaks is cut before its
 // last chunk.
 bool Connection::send_stream(Poco::Net::HTTPServerResponse& response, const HttpResponse& answer, bool chunked) {
     RequestClock clock(deadline_, limits_.request_timeout, clock_);
+    response.set(HTTPResponse::DATE, date_of_now());
     response.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(answer.status));
     response.setContentType(answer.content_type);
     response.setChunkedTransferEncoding(chunked);
@@ -307,13 +327,11 @@ Connection::Next Connection::serve(HttpApi& api, bool last) {
     } catch (const Poco::Net::MessageException&) {
         session_.setKeepAlive(false);
         try {
-            HTTPServerResponseImpl response(session_);
-            response.setKeepAlive(false);
             HttpResponse refused;
             refused.status = 400;
             refused.content_type = "text/plain; charset=utf-8";
             refused.body = "Bad Request\n";
-            write(response, refused);
+            write(refused, HTTPMessage::HTTP_1_1, false, false);
             refused_unread_ = true;
         } catch (const std::exception&) {
             // Nobody is listening.
@@ -322,7 +340,7 @@ Connection::Next Connection::serve(HttpApi& api, bool last) {
         // The connection broke or was too slow: there is nobody to tell.
     }
     stop_clock();
-    // Only now has the answer left: Poco sends it when the response object ends.
+    // Only now has the answer left: Poco sends a stream's end when the response object ends.
     if (refused_unread_) drain();
     return next;
 }
@@ -336,7 +354,6 @@ Connection::Next Connection::exchange(HttpApi& api, bool last) {
     const std::optional<int64_t> length = body_length(request);
     if (!length || (version != HTTPMessage::HTTP_1_1 && version != HTTPMessage::HTTP_1_0))
         throw Poco::Net::MessageException("headers");
-    response.set(HTTPResponse::DATE, date_of_now());
     response.setVersion(version);
     PocoRequest asked(request, response, *length, clock);
     const HttpResponse answer = api.handle(asked);
@@ -344,12 +361,12 @@ Connection::Next Connection::exchange(HttpApi& api, bool last) {
     // Without chunks only the end of the connection ends a stream.
     const bool endless = answer.stream && version != HTTPMessage::HTTP_1_1;
     const bool keep = !answer.close && !last && !endless && request.getKeepAlive();
-    response.setKeepAlive(keep);
     clock.start();
-    if (!answer.stream) {
-        write(response, answer);
-    } else if (!send_stream(response, answer, !endless)) {
-        return Next::Close;
+    if (answer.stream) {
+        response.setKeepAlive(keep);
+        if (!send_stream(response, answer, !endless)) return Next::Close;
+    } else {
+        write(answer, version, keep, asked.method() == "HEAD");
     }
     refused_unread_ = answer.close;
     if (!keep) return Next::Close;

@@ -9,11 +9,15 @@
 #include <Poco/Net/HTTPServerParams.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/HTTPServerSession.h>
+#include <Poco/Net/NetException.h>
 #include <Poco/Net/StreamSocket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "api/http_api.h"
@@ -69,11 +73,19 @@ private:
     public:
         using HTTPServerSession::HTTPServerSession;
         using HTTPSession::buffered;
+        // How much of it has left, at least a byte. Throws what Poco throws.
+        size_t write(std::string_view bytes) {
+            const auto most = static_cast<std::streamsize>(std::min<size_t>(bytes.size(), INT_MAX));
+            const int n = HTTPSession::write(bytes.data(), most);
+            if (n <= 0) throw Poco::Net::ConnectionResetException();
+            return static_cast<size_t>(n);
+        }
     };
     Next exchange(HttpApi& api, bool last);
     Next shake_hands();
     static Arrived judged(std::string_view there) noexcept;
     void drain() noexcept;
+    void write(const HttpResponse& answer, const std::string& version, bool keep, bool without_body);
     bool send_stream(Poco::Net::HTTPServerResponse& response, const HttpResponse& answer, bool chunked);
     void stop_clock() noexcept { deadline_.store(0, std::memory_order_relaxed); }
 
