@@ -11,12 +11,6 @@ namespace belfry::queue_sqlite {
 
 namespace {
 
-constexpr uint32_t kClaimMax = 1024;  // items per call
-
-bool is_expired(int64_t expires_unix_ms, int64_t now) {
-    return expires_unix_ms != 0 && expires_unix_ms <= now;
-}
-
 belfry_list entries(bool picks, const char* bytes, size_t n) {
     const auto width = static_cast<uint32_t>(picks ? sizeof(uint32_t) : sizeof(int64_t));
     return {bytes, static_cast<uint32_t>(n), width};

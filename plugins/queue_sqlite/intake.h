@@ -15,10 +15,6 @@
 
 namespace belfry::queue_sqlite {
 
-inline constexpr size_t kUidMax = 64;
-inline constexpr size_t kAppMax = 255;
-inline constexpr uint32_t kItemBytesMax = 40u << 20;  // body and blobs of one push
-
 class Intake {
 public:
     Intake(Core& core, Movements& movements) : core_(core), movements_(movements) {}
@@ -48,8 +44,5 @@ private:
     Movements& movements_;
     std::map<BundleKey, OpenBundle> open_;
 };
-
-// Bytes an enqueue will add to the file, about.
-size_t bytes_of(belfry_list pushes);
 
 }  // namespace belfry::queue_sqlite

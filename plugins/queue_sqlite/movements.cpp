@@ -8,8 +8,7 @@
 namespace belfry::queue_sqlite {
 
 uint32_t entries_of(const Item& item, size_t content_bytes) noexcept {
-    if (item.kind != BELFRY_WORK_LIST) return 0;
-    return static_cast<uint32_t>(content_bytes / ((item.flags & kPicks) != 0 ? sizeof(uint32_t) : sizeof(int64_t)));
+    return queue_parts::entries_of(item.kind, item.flags, content_bytes);
 }
 
 void Movements::place(Push& push, Item item, std::string content, int64_t due_unix_ms) {

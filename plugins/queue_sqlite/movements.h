@@ -18,10 +18,6 @@
 
 namespace belfry::queue_sqlite {
 
-inline constexpr bool is_stopped(int32_t state) noexcept {
-    return state == BELFRY_PUSH_CANCELLED || state == BELFRY_PUSH_EXPIRED;
-}
-
 class Movements {
 public:
     explicit Movements(Core& core) : core_(core) {}

@@ -6,25 +6,6 @@
 
 namespace belfry::queue_sqlite {
 
-namespace {
-
-// Resolution of virtual time, so that weights up to 1000 still divide.
-constexpr int64_t kVirtualUnit = 1000;
-
-bool is_valid_owed(const belfry_owed& owed, const Item& item) {
-    if (owed.keys.n > kListEntriesMax || owed.picks.n > kListEntriesMax) return false;
-    if (owed.keys.n > 0 && owed.picks.n > 0) return false;
-    if (item.is_bundle() || owed.picks.n == 0) return true;
-    return item.blob != 0 && (owed.blob == 0 || owed.blob == static_cast<uint64_t>(item.blob));
-}
-
-}  // namespace
-
-int64_t virtual_cost(uint32_t deliveries, uint32_t live_items, uint32_t app_pushes, uint32_t weight) noexcept {
-    const int64_t share = int64_t{std::max(1u, live_items)} * std::max(1u, app_pushes);
-    return int64_t{deliveries} * kVirtualUnit * share / std::max(1u, weight);
-}
-
 void Pages::page(uint64_t node, belfry_list checkpoints, std::vector<PagedAnswer>& answers) {
     answers.clear();
     const Rows<belfry_checkpoint> rows(checkpoints);
@@ -45,25 +26,11 @@ void Pages::page(uint64_t node, belfry_list checkpoints, std::vector<PagedAnswer
 PagedAnswer Pages::apply(uint64_t node, const belfry_checkpoint& checkpoint) {
     Item* item = core_.book.owned(static_cast<int64_t>(checkpoint.item), checkpoint.epoch, node);
     if (item == nullptr) return {BELFRY_FENCED, 0, {}};
-    if (!is_valid(checkpoint, *item)) return {BELFRY_BAD_REQUEST, 0, {}};
+    if (!is_valid(checkpoint, {item->is_bundle(), item->kind, item->after, item->hi, item->blob}))
+        return {BELFRY_BAD_REQUEST, 0, {}};
     core_.book.edit(*item);
     item->crashes = 0;
     return item->is_bundle() ? apply_to_bundle(node, checkpoint, *item) : apply_to_push(node, checkpoint, *item);
-}
-
-bool Pages::is_valid(const belfry_checkpoint& checkpoint, const Item& item) const {
-    if (checkpoint.next < BELFRY_NEXT_KEEP || checkpoint.next > BELFRY_NEXT_BURY) return false;
-    if (checkpoint.lane < 0 || checkpoint.lane > BELFRY_LANE_LOW) return false;
-    const uint32_t members = item.is_bundle() ? kBundleMembersMax : 1;
-    for (const belfry_owed& owed : Rows<belfry_owed>(checkpoint.owed)) {
-        if (!is_valid_owed(owed, item) || owed.member >= members) return false;
-    }
-    if (item.is_bundle()) return checkpoint.next != BELFRY_NEXT_PARK && checkpoint.split_at == 0;
-    if (checkpoint.split_at == 0) return true;
-    // The sibling must take exactly what this item gives up: no gap, no overlap.
-    const int64_t after = std::max(item.after, checkpoint.cursor);
-    return item.kind == BELFRY_WORK_SLICE && checkpoint.split_hi == item.hi && checkpoint.split_at > after &&
-           checkpoint.split_at < item.hi;
 }
 
 PagedAnswer Pages::apply_to_push(uint64_t node, const belfry_checkpoint& checkpoint, Item& item) {

@@ -29,7 +29,6 @@ private:
     PagedAnswer apply_to_push(uint64_t node, const belfry_checkpoint& checkpoint, Item& item);
     PagedAnswer apply_to_bundle(uint64_t node, const belfry_checkpoint& checkpoint, Item& item);
 
-    bool is_valid(const belfry_checkpoint& checkpoint, const Item& item) const;
     void count(const belfry_checkpoint& checkpoint, Push& push);
     void count_members(const belfry_checkpoint& checkpoint, BundleRow& row);
     void charge(const belfry_checkpoint& checkpoint, const Push& push, Item& item);
@@ -42,8 +41,5 @@ private:
     Core& core_;
     Movements& movements_;
 };
-
-// Virtual time that a page costs.
-int64_t virtual_cost(uint32_t deliveries, uint32_t live_items, uint32_t app_pushes, uint32_t weight) noexcept;
 
 }  // namespace belfry::queue_sqlite

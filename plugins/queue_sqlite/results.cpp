@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <belfry/abi.hpp>
-#include <charconv>
 #include <limits>
 
 #include "movements.h"
@@ -14,24 +13,8 @@ namespace {
 
 constexpr size_t kBundlesPerLook = 64;
 
-// Where a list goes on: below (id, member).
-struct Position {
-    int64_t id = std::numeric_limits<int64_t>::max();
-    int64_t member = std::numeric_limits<int64_t>::max();
-};
-
-Position parse(std::string_view cursor) {
-    Position position;
-    if (cursor.empty()) return position;
-    const char* end = cursor.data() + cursor.size();
-    const auto id = std::from_chars(cursor.data(), end, position.id);
-    const bool more = id.ec == std::errc() && id.ptr != end && *id.ptr == '.';
-    if (more && std::from_chars(id.ptr + 1, end, position.member).ec == std::errc()) return position;
-    throw sqlite::Failure(BELFRY_BAD_REQUEST, "is not one that an earlier call gave", "cursor");
-}
-
-bool comes_first(const PushView& a, const PushView& b) {
-    return a.id != b.id ? a.id > b.id : a.member > b.member;
+void put_cursor(char next_cursor[64], const std::string& cursor) {
+    put(next_cursor, 64, cursor);
 }
 
 }  // namespace
@@ -96,7 +79,7 @@ std::vector<PushView> Results::lookup(belfry_str app, belfry_list uids) {
 std::vector<PushView> Results::list(belfry_str app, int32_t state, belfry_str cursor, uint32_t limit,
                                     char next_cursor[64]) {
     next_cursor[0] = '\0';
-    const Position from = parse(view(cursor));
+    const ListPosition from = parse_cursor(view(cursor));
     const uint32_t number = core_.book.find_app(view(app));
     const size_t want = std::clamp<size_t>(limit, 1, kListMax);
     std::vector<PushView> views;
@@ -115,62 +98,12 @@ std::vector<PushView> Results::list(belfry_str app, int32_t state, belfry_str cu
             views.push_back(view_of(row, member));
         }
     }
-    std::sort(views.begin(), views.end(), comes_first);
     // What lies below the last row of either source that was cut off is not complete yet.
     int64_t complete_to = 0;
     if (pushes.size() == want) complete_to = pushes.back().facts->id;
     if (bundles.size() == kBundlesPerLook) complete_to = std::max(complete_to, bundles.back().id);
-    std::erase_if(views, [&](const PushView& v) { return v.id < complete_to; });
-    const bool cut = views.size() > want;
-    if (cut) views.resize(want);
-    if (cut || complete_to != 0) {
-        const int64_t id = cut ? views.back().id : complete_to;
-        const int64_t member = cut ? std::max<int64_t>(0, views.back().member) : 0;
-        std::snprintf(next_cursor, 64, "%lld.%lld", static_cast<long long>(id), static_cast<long long>(member));
-    }
+    put_cursor(next_cursor, cut_list(views, want, complete_to));
     return views;
-}
-
-void emit_views(const std::vector<PushView>& views, belfry_emit emit, void* ctx) {
-    for (const PushView& from : views) {
-        std::vector<belfry_tally> tallies;
-        for (const Tally& tally : from.counters.tallies) {
-            // A counter beyond 32 bits is shown as several rows, which the reader adds up.
-            for (int64_t left = tally.n; left > 0; left -= UINT32_MAX) {
-                auto row = sized<belfry_tally>();
-                row.gate = tally.gate;
-                row.outcome = tally.outcome;
-                row.n = static_cast<uint32_t>(std::min<int64_t>(left, UINT32_MAX));
-                tallies.push_back(row);
-            }
-        }
-        std::vector<belfry_sample> samples;
-        for (const Sample& sample : from.counters.samples) {
-            auto row = sized<belfry_sample>();
-            row.gate = sample.gate;
-            row.outcome = sample.outcome;
-            row.text = str(std::string_view(sample.text));
-            samples.push_back(row);
-        }
-        auto row = sized<belfry_push_row>();
-        row.index = from.index;
-        row.state = from.state;
-        row.lane = from.lane;
-        row.planned_final = from.planned_final ? 1 : 0;
-        row.live_items = from.live_items;
-        row.planned = from.counters.planned;
-        row.created_unix_ms = from.created_unix_ms;
-        row.send_at_unix_ms = from.send_at_unix_ms;
-        row.expires_unix_ms = from.expires_unix_ms;
-        row.finished_unix_ms = from.finished_unix_ms;
-        row.range_left = from.range_left;
-        row.app = str(std::string_view(from.app));
-        row.uid = str(std::string_view(from.uid));
-        row.body = static_cast<uint64_t>(from.body);
-        row.tallies = list_of(tallies);
-        row.samples = list_of(samples);
-        if (emit(ctx, one_row(row)) != 0) return;
-    }
 }
 
 }  // namespace belfry::queue_sqlite

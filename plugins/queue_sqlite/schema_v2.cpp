@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "bundle.h"
 #include "uid_index.h"
 
 namespace belfry::queue_sqlite {

@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "bundle.h"
 #include "sqlite/database.h"
 #include "types.h"
 

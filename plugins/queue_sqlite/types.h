@@ -14,51 +14,15 @@
 #include <string_view>
 #include <vector>
 
+#include "queue/bundle.h"
+#include "queue/checks.h"
+#include "queue/packing.h"
+#include "queue/views.h"
+#include "queue/work.h"
+
 namespace belfry::queue_sqlite {
 
-// Lanes are numbered 1..3 in the ABI; arrays by lane leave slot 0 empty.
-inline constexpr int32_t kLanes = 4;
-inline constexpr size_t kSamplesMax = 5;           // error samples kept per push
-inline constexpr size_t kSampleBytesMax = 512;     // longest sample text
-inline constexpr uint32_t kListEntriesMax = 1000;  // entries of a list
-inline constexpr uint32_t kCrashLimit = 5;         // unclean stops an item may be held over before it is buried
-
-// Item flags as stored.
-enum : uint32_t {
-    kPicks = 1u,         // entries are indices into a token blob, else device keys
-    kInitial = 2u,       // came with the push or was split off: may still discover deliveries
-    kLimitsPassed = 4u,  // rate limits were charged already
-    kMarked = 8u         // bundle: some member was cancelled or moved out, see its result row
-};
-
-// Of a request: the same uid with another one is a conflict.
-using Fingerprint = std::array<char, 16>;
-Fingerprint fingerprint_of(std::string_view bytes) noexcept;
-
-struct Tally {
-    uint32_t gate = 0;
-    int32_t outcome = 0;
-    int64_t n = 0;
-};
-
-struct Sample {
-    uint32_t gate = 0;
-    int32_t outcome = 0;
-    std::string text;
-};
-
-// The result row of a push, packed or not.
-struct Counters {
-    int64_t planned = 0;
-    std::vector<Tally> tallies;
-    std::vector<Sample> samples;
-
-    void add(uint32_t gate, int32_t outcome, int64_t n);
-    // Takes back up to n, for dead letters that are replayed.
-    void subtract(uint32_t gate, int32_t outcome, int64_t n);
-    void keep_sample(uint32_t gate, int32_t outcome, std::string_view text);
-    int64_t settled() const;
-};
+using namespace queue_parts;
 
 // What claim hands out about a push.
 struct PushFacts {
@@ -88,13 +52,6 @@ enum class Place : uint8_t {
     Off,    // not claimable: just made, parked or being changed
     Shelf,  // claimable
     Held    // claimed
-};
-
-// What became of a member of a bundle.
-enum class Mark : uint8_t {
-    None = 0,
-    Stopped = 1,  // cancelled: handed out flagged
-    Moved = 2     // became a push of its own: not handed out
 };
 
 struct Item {

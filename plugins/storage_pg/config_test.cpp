@@ -19,9 +19,9 @@ TEST(StoragePgConfig, ReadsTextsAndSecrets) {
     const Config config = parse_config(
         R"({"dsn":{"$secret":"7"},"password":"p","schema":"Belfry_2","replicas":["host=r",{"$secret":"8"}],)"
         R"("max_lag_ms":100,"read_connections":64})");
-    EXPECT_TRUE(config.dsn.is_id);
-    EXPECT_EQ(config.password.value, "p");
-    EXPECT_EQ(config.schema, "Belfry_2");
+    EXPECT_TRUE(config.place.dsn.is_id);
+    EXPECT_EQ(config.place.password.value, "p");
+    EXPECT_EQ(config.place.schema, "Belfry_2");
     ASSERT_EQ(config.replicas.size(), 2U);
     EXPECT_FALSE(config.replicas[0].is_id);
     EXPECT_TRUE(config.replicas[1].is_id);

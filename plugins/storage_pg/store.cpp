@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage_pg/store.h"
 
+#include "pg/risks.h"
 #include "storage_pg/tables.h"
 
 namespace belfry::storage_pg {
@@ -14,38 +15,16 @@ constexpr std::chrono::seconds kCallTime{10};
 }  // namespace
 
 void Store::start(int64_t) {
-    const std::string password = config_.password.value.empty() ? std::string() : config_.password.read(services_);
-    const auto address_of = [&](const Secret& dsn) {
-        pg::Address address(dsn.read(services_), password);
-        address.schema = config_.schema;
-        return address;
-    };
-    pg::Address primary = address_of(config_.dsn);
+    pg::Address primary = config_.place.address(services_);
     // After a failover behind a name, a reconnect may reach the old server, which takes no writes any more.
     primary.parts.try_emplace("target_session_attrs", "read-write");
     std::vector<pg::Address> replicas;
-    for (const Secret& replica : config_.replicas) replicas.push_back(address_of(replica));
+    for (const pg::Secret& replica : config_.replicas) replicas.push_back(config_.place.address(services_, replica));
     pg::migrate(primary, kComponent, migrations());
     writes_ = std::make_unique<pg::Pool>(primary, config_.write_connections);
     reads_ = std::make_unique<Readers>(primary, std::move(replicas), config_.read_connections,
                                        std::chrono::milliseconds(config_.max_lag_ms));
-    warn_of_risks();
-}
-
-void Store::warn_of_risks() {
-    writes_->with(until(), [&](pg::Connection& connection) {
-        const std::string server = writes_->address().name();
-        if (!connection.is_private())
-            services_.warning("the connection to PostgreSQL is not encrypted; set sslmode=verify-full in storage.dsn",
-                              {{"server", server}});
-        const pg::Result settings = connection.run(
-            "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'autovacuum') AND setting = "
-            "'off'",
-            {}, until());
-        for (int row = 0; row < settings.rows(); ++row)
-            services_.warning("PostgreSQL runs with a setting that loses data or speed; turn it on",
-                              {{"setting", settings.bytes(row, 0)}, {"server", server}});
-    });
+    pg::warn_of_risks(*writes_, services_, "storage.dsn", until());
 }
 
 pg::Deadline Store::until(int64_t deadline_mono_ns) const {

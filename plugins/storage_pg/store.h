@@ -68,7 +68,6 @@ public:
 private:
     // The moment a call must end: its own, or kCallTime from now.
     pg::Deadline until(int64_t deadline_mono_ns = 0) const;
-    void warn_of_risks();
 
     // Runs one transaction on devices of an app; `work` is called anew after a lost race. A new app is given a number
     // only if `makes_app`; otherwise an unknown one ends the call with false.

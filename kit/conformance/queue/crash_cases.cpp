@@ -197,12 +197,12 @@ void kill_mover(Context& context) {
 }
 
 constexpr std::array kCases{
-    Case{"Q10", "After kill -9 of the producer every acknowledged push is there, any other at most once", 60,
+    Case{"Q10", "After kill -9 of the producer every acknowledged push is there, any other at most once", 120,
          &kill_producer},
     Case{"Q26", "kill -9 right after a claim loses and repeats nothing", 30, &kill_after_claim},
-    Case{"Q27", "kill -9 right after a checkpoint repeats nothing of it", 30, &kill_after_checkpoint},
+    Case{"Q27", "kill -9 right after a checkpoint repeats nothing of it", 120, &kill_after_checkpoint},
     Case{"Q32", "An item that is held over unclean ends again and again is buried whole", 30, &poison},
-    Case{"Q35", "kill -9 while due work is moved neither loses nor doubles any", 30, &kill_mover},
+    Case{"Q35", "kill -9 while due work is moved neither loses nor doubles any", 120, &kill_mover},
 };
 
 }  // namespace

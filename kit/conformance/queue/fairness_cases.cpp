@@ -168,13 +168,13 @@ void more_than_memory_holds(Context& context) {
 }
 
 constexpr std::array kCases{
-    Case{"Q42", "Equal pushes get equal shares, weights their ratio, many slices no more than one", 30,
+    Case{"Q42", "Equal pushes get equal shares, weights their ratio, many slices no more than one", 120,
          &equal_and_weighted},
-    Case{"Q43", "A late or resumed push gets its share at once and no arrears", 30, &latecomers},
-    Case{"Q43b", "A gate that opens brings no arrears", 30, &behind_a_gate},
-    Case{"Q43c", "Shares survive a restart", 30, &survives_restart},
-    Case{"Q44", "An urgent push is quick while a thousand slices wait", 30, &urgent_under_backlog},
-    Case{"F1", "A backlog larger than the queue keeps in memory is claimed whole", 30, &more_than_memory_holds},
+    Case{"Q43", "A late or resumed push gets its share at once and no arrears", 120, &latecomers},
+    Case{"Q43b", "A gate that opens brings no arrears", 120, &behind_a_gate},
+    Case{"Q43c", "Shares survive a restart", 120, &survives_restart},
+    Case{"Q44", "An urgent push is quick while a thousand slices wait", 120, &urgent_under_backlog},
+    Case{"F1", "A backlog larger than the queue keeps in memory is claimed whole", 120, &more_than_memory_holds},
 };
 
 }  // namespace

@@ -436,13 +436,13 @@ void lane_change(Context& context) {
 
 constexpr std::array kCases{
     Case{"Q18", "A page moves the cursor and the next claim goes on exactly behind it", 20, &cursor},
-    Case{"Q19", "Cursor, owed lists, split and counters of a page commit together or not at all", 60, &page_is_atomic},
-    Case{"Q20", "Splits leave no gap and no overlap", 30, &random_splits},
+    Case{"Q19", "Cursor, owed lists, split and counters of a page commit together or not at all", 120, &page_is_atomic},
+    Case{"Q20", "Splits leave no gap and no overlap", 120, &random_splits},
     Case{"Q21", "A split that would leave a gap is refused and changes nothing; two keys can be split", 20,
          &refused_splits},
     Case{"Q22", "A page with a stale epoch or of another node changes nothing and is fenced", 20, &fenced},
     Case{"Q22b", "Items of a dead node come back, and its late page is fenced", 20, &fenced_after_reap},
-    Case{"Q23", "The last item to finish closes the push, also when two finish at once", 30, &last_item_closes},
+    Case{"Q23", "The last item to finish closes the push, also when two finish at once", 120, &last_item_closes},
     Case{"Q24", "A push never reads done while anything of it is left", 20, &never_done_early},
     Case{"Q36", "What is owed comes back when due, with its attempt, gate and flags, merged", 20, &owed_comes_back},
     Case{"M1", "Straggler lists are born claimed; a repeated checkpoint is answered like the first", 20, &stragglers},

@@ -71,6 +71,7 @@ void limit_file_size(rlim_t bytes) {
 void store_full(Context& context) {
     ::signal(SIGXFSZ, SIG_IGN);
     Queue queue(context);
+    if ((queue.flags() & BELFRY_QUEUE_MULTI_NODE) != 0) skip("another process writes this queue's files");
     queue.must_enqueue(slice_push("running", 0, 1'000'000));
     const Claimed held = queue.claim_one();
     limit_file_size(3u << 20);

@@ -47,6 +47,7 @@ std::string session(const Address& address) {
     }
     sql += "SET statement_timeout = " + std::to_string(address.statement_ms) + ";";
     sql += "SET search_path = \"" + address.schema + "\";";
+    if (!address.is_durable) return sql + "SET synchronous_commit = off; SELECT 1";
     // Durable on return, whatever the server's default; what is stronger stays.
     return sql +
            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";

@@ -31,6 +31,8 @@ struct Address {
     std::map<std::string, std::string> parts;  // by libpq's keywords
     std::string schema = "public";             // the only one on the search path
     uint32_t statement_ms = 30000;
+    // Commits wait for the disk; without, a crash of the server may take back the last half second of them.
+    bool is_durable = true;
 
     // For libpqxx.
     std::string text() const;

@@ -13,9 +13,9 @@
 #include <string_view>
 #include <type_traits>
 
-#include "types.h"
+#include "queue/counters.h"
 
-namespace belfry::queue_sqlite {
+namespace belfry::queue_parts {
 
 static_assert(std::endian::native == std::endian::little, "packed columns are written in memory order");
 
@@ -53,7 +53,7 @@ private:
     std::string bytes_;
 };
 
-// Reads what a Packer wrote. Throws sqlite::Failure CORRUPT beyond the end.
+// Reads what a Packer wrote. Throws Refused: CORRUPT beyond the end.
 class Unpacker {
 public:
     explicit Unpacker(std::string_view bytes) noexcept : bytes_(bytes) {}
@@ -105,4 +105,4 @@ std::vector<Tally> unpack_tallies(Unpacker& in);
 void pack_samples(Packer& out, const std::vector<Sample>& samples);
 std::vector<Sample> unpack_samples(Unpacker& in);
 
-}  // namespace belfry::queue_sqlite
+}  // namespace belfry::queue_parts

@@ -10,15 +10,22 @@
 #include <string_view>
 #include <vector>
 
-#include "packing.h"
-#include "types.h"
+#include "queue/counters.h"
+#include "queue/packing.h"
 
-namespace belfry::queue_sqlite {
+namespace belfry::queue_parts {
 
 inline constexpr uint32_t kBundleMembersMax = 256;
 inline constexpr size_t kBundleBytesMax = 256u << 10;
 inline constexpr size_t kSmallBodyMax = 16u << 10;
 inline constexpr uint32_t kSmallEntriesMax = 64;
+
+// What became of a member of a bundle.
+enum class Mark : uint8_t {
+    None = 0,
+    Stopped = 1,  // cancelled: handed out flagged
+    Moved = 2     // became a push of its own: not handed out
+};
 
 // One small push as its bundle carries it. Views point into the content, or into the caller's push.
 struct Member {
@@ -67,4 +74,4 @@ std::vector<MemberResult> unpack_results(std::string_view bytes);
 // What claim must know of each member; empty if nothing is marked.
 std::vector<Mark> marks_of(const std::vector<MemberResult>& results);
 
-}  // namespace belfry::queue_sqlite
+}  // namespace belfry::queue_parts

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bundle.h"
+#include "queue/bundle.h"
 
 #include <belfry/queue.h>
 #include <gtest/gtest.h>
 
-#include "sqlite/failure.h"
+#include <belfry/services.hpp>
 
-namespace belfry::queue_sqlite {
+namespace belfry::queue_parts {
 namespace {
 
 Member member_with(std::string_view uid, std::string_view body, const std::vector<int64_t>& keys) {
@@ -97,7 +97,7 @@ TEST(Bundle, TruncatedContentIsCorruptNotRead) {
     builder.add(member_with("uid", "body", {}), 1, {});
     const std::string content = builder.take_content();
     for (size_t n = 0; n + 8 < content.size(); ++n) {
-        EXPECT_THROW(read_members(std::string_view(content).substr(0, n)), sqlite::Failure) << n;
+        EXPECT_THROW(read_members(std::string_view(content).substr(0, n)), Refused) << n;
     }
 }
 
@@ -117,4 +117,4 @@ TEST(Counters, SubtractNeverGoesBelowZero) {
 }
 
 }  // namespace
-}  // namespace belfry::queue_sqlite
+}  // namespace belfry::queue_parts

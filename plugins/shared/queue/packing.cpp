@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "packing.h"
+#include "queue/packing.h"
 
-#include "sqlite/failure.h"
+#include <belfry/services.hpp>
 
-namespace belfry::queue_sqlite {
+namespace belfry::queue_parts {
 
 void Unpacker::too_short() {
-    throw sqlite::Failure(BELFRY_CORRUPT,
-                          "a packed column of the queue file ends early; restore the file from a backup");
+    throw Refused(BELFRY_CORRUPT, {}, "a packed column of the queue ends early; restore the queue from a backup");
 }
 
 std::string entry_bytes(belfry_list list, size_t width) {
@@ -61,4 +60,4 @@ std::vector<Sample> unpack_samples(Unpacker& in) {
     return samples;
 }
 
-}  // namespace belfry::queue_sqlite
+}  // namespace belfry::queue_parts

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bundle.h"
+#include "queue/bundle.h"
 
 #include <belfry/queue.h>
 
 #include <algorithm>
 #include <cstring>
 
-namespace belfry::queue_sqlite {
+namespace belfry::queue_parts {
 
 namespace {
 
@@ -147,4 +147,4 @@ std::vector<Mark> marks_of(const std::vector<MemberResult>& results) {
     return marks;
 }
 
-}  // namespace belfry::queue_sqlite
+}  // namespace belfry::queue_parts

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "queue/counters.h"
+
 #include <algorithm>
 
-#include "types.h"
-
-namespace belfry::queue_sqlite {
+namespace belfry::queue_parts {
 
 namespace {
 
@@ -46,4 +46,4 @@ int64_t Counters::settled() const {
     return sum;
 }
 
-}  // namespace belfry::queue_sqlite
+}  // namespace belfry::queue_parts

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all parts of an open queue share: the way to the database, and the little that is kept in memory.
+//
+// Threads: [any].  Owner: PgQueue.  Not here: behaviour, which is in the parts (intake, claims, pages, steering ...).
+#pragma once
+
+#include <belfry/services.hpp>
+
+#include "pg/pool.h"
+#include "queue_pg/apps.h"
+#include "queue_pg/bell.h"
+#include "queue_pg/config.h"
+#include "queue_pg/held.h"
+#include "queue_pg/lanes.h"
+#include "queue_pg/shares.h"
+
+namespace belfry::queue_pg {
+
+// Calls are a few round trips: long enough for a database that restarts, short enough for a caller who waits.
+inline constexpr std::chrono::seconds kCallTime{10};
+
+inline pg::Deadline call_deadline() {
+    return pg::Clock::now() + kCallTime;
+}
+
+struct Core {
+    // Throws what a first connection throws. `progress` and `durable` differ in what a commit waits for.
+    Core(Services host, Config configuration, const pg::Address& place)
+        : services(host),
+          config(std::move(configuration)),
+          progress(with(place, config.strict), config.connections),
+          durable(with(place, true), config.write_connections) {}
+
+    const Services services;
+    const Config config;
+    pg::Pool progress, durable;
+    Apps apps;
+    Held held;
+    Lanes lanes;
+    Shares shares;
+    Bell bell;
+
+private:
+    static pg::Address with(pg::Address address, bool is_durable) {
+        address.is_durable = is_durable;
+        return address;
+    }
+};
+
+}  // namespace belfry::queue_pg

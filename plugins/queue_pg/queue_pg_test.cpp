@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// What queue_pg keeps in memory and how it reads its section; the rest is the specification's, on a server.
+#include <gtest/gtest.h>
+
+#include "queue_pg/config.h"
+#include "queue_pg/held.h"
+#include "queue_pg/lanes.h"
+#include "queue_pg/quiet.h"
+
+namespace belfry::queue_pg {
+namespace {
+
+std::string refusal(const char* json) {
+    try {
+        parse_config(json);
+    } catch (const Refused& refused) {
+        return refused.where() + ": " + refused.what();
+    }
+    return "taken";
+}
+
+TEST(QueuePgConfig, NamesTheKeyThatIsWrong) {
+    EXPECT_EQ(refusal(R"({"dsn":"","lease_s":5,"progress_durability":"strict"})"), "taken");
+    EXPECT_EQ(refusal("{}"), "dsn: name the database: dsn = \"postgresql://belfry@localhost/belfry\"");
+    EXPECT_EQ(refusal(R"({"dsn":"","lease_s":0})"), "lease_s: must be a number from 1 to 86400");
+    EXPECT_EQ(refusal(R"({"dsn":"","progress_durability":"slow"})"),
+              "progress_durability: must be \"fast\" or \"strict\"");
+    EXPECT_EQ(refusal(R"({"dsn":"","results_days":1,"uid_window_hours":48})"),
+              "results_days: must not be shorter than uid_window_hours");
+    EXPECT_EQ(refusal(R"({"dsn":"","path":"queue.db"})").substr(0, 28), "path: unknown key; known are");
+}
+
+TEST(Held, FencesAnItemThatLostAPage) {
+    Held held;
+    held.add(1, {7, 3, 5});
+    EXPECT_TRUE(held.agrees(1, {7, 3, 5}));
+    EXPECT_FALSE(held.agrees(1, {7, 3, 4}));
+    EXPECT_TRUE(held.agrees(1, {7, 2, 4})) << "another claim is fenced by its epoch";
+    EXPECT_TRUE(held.agrees(2, {7, 3, 0})) << "what is not known is believed";
+}
+
+TEST(Held, KnowsItsOrphans) {
+    Held held;
+    held.add(1, {7, 3, 0});
+    EXPECT_FALSE(held.is_orphan(1, {7, 3, 9}));
+    EXPECT_TRUE(held.is_orphan(1, {7, 4, 0}));
+    EXPECT_TRUE(held.is_orphan(2, {7, 3, 0}));
+    {
+        const Held::Taking taking(held);
+        EXPECT_FALSE(held.is_orphan(2, {7, taking.epoch(), 0})) << "its claim is not answered yet";
+    }
+}
+
+TEST(Held, DropsNoHoldOfALaterClaim) {
+    Held held;
+    held.add(1, {7, 3, 0});
+    held.add(1, {7, 4, 0});
+    held.drop(1, 3);
+    EXPECT_FALSE(held.is_orphan(1, {7, 4, 0}));
+    held.drop(1, 4);
+    EXPECT_TRUE(held.is_orphan(1, {7, 4, 0}));
+}
+
+TEST(Lanes, LookBelowTheFloorNowAndThen) {
+    constexpr int64_t kFar = int64_t{1} << 50;
+    Lanes lanes;
+    EXPECT_EQ(lanes.floor(2, 0), -1);
+    lanes.claimed(2, 0, kFar);
+    int full = 0;
+    for (int i = 0; i < 128; ++i) {
+        const int64_t floor = lanes.floor(2, 0);
+        EXPECT_LT(floor, kFar);
+        full += floor == -1 ? 1 : 0;
+    }
+    EXPECT_EQ(full, 2);
+    EXPECT_EQ(lanes.floor(1, 0), -1) << "another lane";
+    lanes.forget_floors(2);
+    EXPECT_EQ(lanes.floor(2, 0), -1);
+}
+
+TEST(Quiet, EndsSoonOrWithABellAndIsForOneQuestion) {
+    const Quiet::Clock::time_point now{};
+    Quiet quiet;
+    quiet.found_nothing(1, {0, 4}, 9, now);
+    EXPECT_TRUE(quiet.is_quiet(1, {0, 4}, 9, now));
+    EXPECT_FALSE(quiet.is_quiet(1, {0, 4}, 9, now + std::chrono::milliseconds(2)));
+    EXPECT_FALSE(quiet.is_quiet(1, {0, 4}, 10, now));
+    EXPECT_FALSE(quiet.is_quiet(1, {0, 4, 5}, 9, now));
+    EXPECT_FALSE(quiet.is_quiet(2, {0, 4}, 9, now));
+}
+
+}  // namespace
+}  // namespace belfry::queue_pg

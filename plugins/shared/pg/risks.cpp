@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pg/risks.h"
+
+#include <string>
+
+namespace belfry::pg {
+
+void warn_of_risks(Pool& pool, const Services& services, std::string_view dsn_key, Deadline deadline) {
+    pool.with(deadline, [&](Connection& connection) {
+        const std::string server = pool.address().name();
+        if (!connection.is_private())
+            services.warning(
+                "the connection to PostgreSQL is not encrypted; set sslmode=verify-full in " + std::string(dsn_key),
+                {{"server", server}});
+        const Result settings = connection.run(
+            "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'autovacuum') AND setting = "
+            "'off'",
+            {}, deadline);
+        for (int row = 0; row < settings.rows(); ++row)
+            services.warning("PostgreSQL runs with a setting that loses data or speed; turn it on",
+                             {{"setting", settings.bytes(row, 0)}, {"server", server}});
+    });
+}
+
+}  // namespace belfry::pg

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Belfry on PostgreSQL alone: devices and queue in one database, one server and then two; kill -9 of servers, crashes of the
+database (REL-1, REL-3, PERF-8)."""
+import pathlib
+import random
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "postgres"))
+import kill_rounds  # noqa: E402
+from cluster import SKIPPED, Cluster, folder_of_programs  # noqa: E402
+from harness import BUILD, EndToEnd, Server, Trouble, http  # noqa: E402
+
+HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
+DEVICES = 60_000
+HEALED_S = 10
+LEASE_S = 10
+PAGE_DEVICES_MAX = kill_rounds.PAGE_DEVICES_MAX * kill_rounds.PAGES_IN_FLIGHT_MAX
+
+
+class PostgresQueue(EndToEnd):
+    simulator_arguments = ("--quota-per-minute", "0", "--device-per-minute", "0")
+
+    @classmethod
+    def setUpClass(cls):
+        # First, so that it goes last: a server that stops still needs it.
+        cls.cluster = Cluster()
+        cls.addClassCleanup(cls.cluster.remove)
+        cls.cluster.create()
+        cls.config_extra = (f'[storage]\nplugin = "storage_pg"\ndsn = "{cls.cluster.dsn}"\n'
+                            f'[queue]\nplugin = "queue_pg"\ndsn = "{cls.cluster.dsn}"\nlease_s = {LEASE_S}\n')
+        super().setUpClass()
+        cls.server.register_many((f"ok-rel1-{i}" for i in range(DEVICES)), "rel1")
+
+    def setUp(self):
+        super().setUp()
+        self.simulator.control("POST", "/reset")
+
+    def counted(self):
+        return self.simulator.control("GET", "/tokens/summary")
+
+    def start_broadcast(self, uid, server=None):
+        (server or self.server).result("send_push_notification", {
+            "uid": uid, "recipient": {"filter": {"topics": ["rel1"]}}, "notification": HELLO})
+
+    def wait_for(self, devices, seconds=60):
+        end = time.monotonic() + seconds
+        while self.counted()["distinct"] < devices:
+            if time.monotonic() > end:
+                raise Trouble(f"no {devices} devices within {seconds} s\n{self.server.process.tail()}")
+            time.sleep(0.01)
+
+    def wait_answers(self, uid):
+        """Until the server speaks with its database again."""
+        end = time.monotonic() + HEALED_S
+        while "error" in self.server.call("push_status", {"uid": uid}):
+            self.assertLess(time.monotonic(), end, f"no answer {HEALED_S} s after the database came back")
+            time.sleep(0.05)
+
+    def check_complete(self, uid, seconds=60, server=None):
+        status = (server or self.server).wait_done(uid, seconds)
+        self.assertEqual(self.counted()["distinct"], DEVICES, "devices that got it")
+        self.assertEqual(status["planned"], DEVICES)
+        self.assertEqual(self.outcomes(status), {("fcm", "accepted"): DEVICES})
+
+    def second_server(self):
+        server = Server(BUILD, self.folder / "second", self.simulator, extra=self.config_extra)
+        self.addCleanup(server.kill)
+        return server
+
+    def claimed(self, server):
+        """Work items that a server has claimed since its start."""
+        status, text = http("GET", server.url + "/metrics", headers={"Authorization": f"apikey {server.KEY}"})
+        self.assertEqual(status, 200)
+        lines = [line for line in text.decode().splitlines() if line.startswith("belfry_items_claimed_total")]
+        return sum(float(line.split()[-1]) for line in lines)
+
+    def test_a_small_push_a_delayed_one_and_a_cancelled_one(self):
+        self.register("ok-first", topics=["first"], user="42")
+        self.assertEqual(self.outcomes(self.send({"filter": {"users": ["42"]}}, HELLO)), {("fcm", "accepted"): 1})
+        later = int(time.time()) + 2
+        self.server.result("send_push_notification", {"uid": "later", "recipient": {"filter": {"topics": ["first"]}},
+                                                      "notification": HELLO, "send_at": later})
+        self.server.result("send_push_notification", {"uid": "never", "recipient": {"filter": {"topics": ["first"]}},
+                                                      "notification": HELLO, "send_at": later})
+        self.server.result("cancel_push", {"uid": "never"})
+        self.assertEqual(self.outcomes(self.server.wait_done("later", 30)), {("fcm", "accepted"): 1})
+        self.assertEqual(self.server.wait_done("never", 30)["state"], "cancelled")
+        self.assertEqual(len(self.phone("ok-first")), 2)
+
+    def test_kill_rounds_lose_nothing(self):
+        rng = random.Random(1)
+        counted = sum(kill_rounds.one_round(self.server, self.simulator, DEVICES, f"pgq{i}", rng) for i in range(3))
+        self.assertGreater(counted, 0)
+
+    def test_a_database_that_crashes_in_a_broadcast_costs_nothing(self):
+        for mode, pause_s in (("immediate", 0), ("fast", 3)):
+            with self.subTest(mode=mode):
+                self.simulator.control("POST", "/reset")
+                self.start_broadcast(f"pgq-crash-{mode}")
+                self.wait_for(DEVICES // 10)
+                restart = threading.Thread(target=self.cluster.restart, args=(mode, pause_s))
+                restart.start()
+                restart.join()
+                healed = time.monotonic()
+                self.wait_answers(f"pgq-crash-{mode}")
+                self.check_complete(f"pgq-crash-{mode}")
+                self.assertLess(time.monotonic() - healed, HEALED_S, "seconds from healing to the last delivery")
+
+    def test_two_servers_share_the_work_and_one_takes_over_from_the_other(self):
+        second = self.second_server()
+        self.start_broadcast("pgq-both")
+        self.check_complete("pgq-both", server=second)
+        self.assertEqual(self.counted()["accepted"], DEVICES, "without any trouble nobody gets it twice")
+        self.assertGreater(self.claimed(second), 0, "items that the second server claimed")
+        self.simulator.control("POST", "/reset")
+        before = self.claimed(self.server)
+        self.start_broadcast("pgq-takeover")
+        self.wait_for(DEVICES // 5)
+        second.kill()
+        self.check_complete("pgq-takeover")
+        self.assertGreater(self.claimed(self.server), before)
+        repeats = self.counted()["accepted"] - DEVICES
+        self.assertLessEqual(repeats, PAGE_DEVICES_MAX)
+
+    def test_a_cancellation_reaches_the_other_server(self):
+        second = self.second_server()
+        self.start_broadcast("pgq-cancel")
+        self.wait_for(DEVICES // 20)
+        second.result("cancel_push", {"uid": "pgq-cancel"})
+        status = self.server.wait_done("pgq-cancel", 60)
+        self.assertEqual(status["state"], "cancelled")
+        self.assertLess(self.counted()["distinct"], DEVICES)
+        self.assertEqual(sum(row["n"] for row in status["outcomes"]), status["planned"])
+
+    def test_without_its_database_the_server_says_so_and_comes_back(self):
+        push = {"recipient": {"filter": {"topics": ["nobody"]}}, "notification": HELLO}
+        self.cluster.stop("immediate")
+        try:
+            self.assertIn("error", self.server.call("send_push_notification", push))
+            self.assertTrue(self.server.process.alive())
+        finally:
+            self.cluster.start()
+        healed = time.monotonic()
+        while "error" in self.server.call("send_push_notification", push):
+            self.assertLess(time.monotonic() - healed, HEALED_S, "seconds until a push is accepted again")
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    if folder_of_programs() is None:
+        print("skipped: no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev test")
+        sys.exit(SKIPPED)
+    unittest.main()
