@@ -65,6 +65,67 @@ int64_t mono_ns() {
     return pg::Clock::now().time_since_epoch().count();
 }
 
+// An item that ends its owners.
+struct Poison {
+    Item item;
+    std::string content;
+};
+
+// Makes what dead nodes held claimable again; answers what was held over too many ends.
+std::vector<Poison> free_but_poison(Turn& turn, const pg::Result& rows) {
+    std::vector<Poison> poison;
+    for (int row = 0; row < rows.rows(); ++row) {
+        Item item = read_item(rows, row);
+        if (++item.crashes >= kCrashLimit) {
+            poison.push_back({item, std::string(rows.bytes(row, kItemColumnCount))});
+            continue;
+        }
+        const bool stopped = is_stopped(rows.number4(row, kItemColumnCount + 1));
+        item.owner = 0;
+        item.ready_unix_ms = turn.now();
+        item.vt = std::max(item.vt, turn.core().lanes.vt(item.lane));
+        turn.writes().update(item, stopped ? kStoppedShelf : int64_t{item.gate});
+    }
+    return poison;
+}
+
+std::map<int64_t, Bundle> load_bundles(Turn& turn, const std::vector<int64_t>& ids) {
+    std::map<int64_t, Bundle> bundles;
+    if (ids.empty()) return bundles;
+    const pg::Result rows = turn.connection().run(kBundles, pg::Params().column(pg::numbers(ids)), turn.deadline());
+    for (int row = 0; row < rows.rows(); ++row) {
+        Bundle bundle = read_bundle(rows, row);
+        bundles.emplace(bundle.id, std::move(bundle));
+    }
+    return bundles;
+}
+
+void bury_all(Turn& turn, const std::vector<Poison>& poison) {
+    std::vector<int64_t> bundle_ids, push_ids;
+    for (const Poison& one : poison)
+        one.item.is_bundle() ? bundle_ids.push_back(one.item.id) : push_ids.push_back(one.item.push);
+    turn.load_pushes(push_ids, false);
+    std::map<int64_t, Bundle> bundles = load_bundles(turn, bundle_ids);
+    for (const Poison& one : poison) {
+        const std::string note =
+            "its owner ended without a word " + std::to_string(one.item.crashes) + " times while holding it";
+        turn.core().services.error(
+            "work item buried",
+            {{"item", std::to_string(one.item.id)}, {"push", std::to_string(one.item.push)}, {"reason", note}});
+        const auto bundle = bundles.find(one.item.id);
+        if (Push* push = turn.find(one.item.push)) {
+            turn.bury(*push, one.item, one.content, note);
+            turn.count_dead(*push, one.item, one.content.size());
+            turn.remove(*push, one.item.id);
+        } else if (bundle != bundles.end()) {
+            turn.bury_bundle(bundle->second, one.item, one.content, note, true);
+            turn.finish_bundle(bundle->second);
+            turn.writes().update(bundle->second);
+            turn.writes().erase_item(one.item.id);
+        }
+    }
+}
+
 }  // namespace
 
 void Nodes::take_over() {
@@ -136,8 +197,8 @@ void Nodes::beat(uint64_t node, belfry_pulse& pulse) {
             for (int32_t lane = 1; lane < kLanes; ++lane) core_.lanes.reach(lane, others.number(0, 1 + lane));
             pulse.changes = others.number(0, 5);
         });
-    } catch (const pg::Failure&) {
-        trouble_until_ns_ = mono_ns() + std::chrono::nanoseconds(kGrace).count();
+    } catch (const Refused& refused) {
+        if (refused.code() != BELFRY_FENCED) trouble_until_ns_ = mono_ns() + std::chrono::nanoseconds(kGrace).count();
         throw;
     }
     const std::lock_guard lock(mutex_);
@@ -160,61 +221,18 @@ bool Nodes::reap(uint64_t observer) {
 
 bool Nodes::take_back_portion() {
     const pg::Deadline deadline = call_deadline();
-    return core_.progress.with(deadline, [&](pg::Connection& connection) {
+    const bool more = core_.progress.with(deadline, [&](pg::Connection& connection) {
         Turn turn(core_, connection, deadline);
         turn.open();
         connection.send(kOfTheDead, pg::Params().number(kPortion));
         const std::vector<pg::Result> results = turn.trip_opened();
         const pg::Result& rows = results[Turn::kOpened];
-        struct Poison {
-            Item item;
-            std::string content;
-        };
-        std::vector<Poison> poison;
-        std::vector<int64_t> bundle_ids, push_ids;
-        for (int row = 0; row < rows.rows(); ++row) {
-            Item item = read_item(rows, row);
-            if (++item.crashes >= kCrashLimit) {
-                (item.is_bundle() ? bundle_ids : push_ids).push_back(item.is_bundle() ? item.id : item.push);
-                poison.push_back({item, std::string(rows.bytes(row, kItemColumnCount))});
-                continue;
-            }
-            const bool stopped = is_stopped(rows.number4(row, kItemColumnCount + 1));
-            item.owner = 0;
-            item.ready_unix_ms = turn.now();
-            item.vt = std::max(item.vt, core_.lanes.vt(item.lane));
-            turn.writes().update(item, stopped ? kStoppedShelf : int64_t{item.gate});
-        }
-        turn.load_pushes(push_ids, false);
-        std::map<int64_t, Bundle> bundles;
-        if (!bundle_ids.empty()) {
-            const pg::Result found = connection.run(kBundles, pg::Params().column(pg::numbers(bundle_ids)), deadline);
-            for (int row = 0; row < found.rows(); ++row) {
-                Bundle bundle = read_bundle(found, row);
-                bundles.emplace(bundle.id, std::move(bundle));
-            }
-        }
-        for (const Poison& one : poison) {
-            const std::string note =
-                "its owner ended without a word " + std::to_string(one.item.crashes) + " times while holding it";
-            core_.services.error(
-                "work item buried",
-                {{"item", std::to_string(one.item.id)}, {"push", std::to_string(one.item.push)}, {"reason", note}});
-            const auto bundle = bundles.find(one.item.id);
-            if (Push* push = turn.find(one.item.push)) {
-                turn.bury(*push, one.item, one.content, note);
-                turn.count_dead(*push, one.item, one.content.size());
-                turn.remove(*push, one.item.id);
-            } else if (bundle != bundles.end()) {
-                turn.bury_bundle(bundle->second, one.item, one.content, note, true);
-                turn.finish_bundle(bundle->second);
-                turn.writes().update(bundle->second);
-                turn.writes().erase_item(one.item.id);
-            }
-        }
+        bury_all(turn, free_but_poison(turn, rows));
         turn.commit();
         return rows.rows() == kPortion;
     });
+    core_.bell.ring();
+    return more;
 }
 
 void Nodes::put_back_orphans(uint64_t node) {

@@ -105,10 +105,10 @@ void PageTurn::load(Rows<belfry_checkpoint> checkpoints) {
     connection.send(kReplies, pg::Params().number(bits(node_)).column(pg::numbers(requests)));
     for (const std::string* sql : {&kItems, &kPushes, &kBundles})
         connection.send(*sql, pg::Params().column(pg::numbers(ids)));
-    connection.send(kContents, pg::Params().column(pg::numbers(wanted)));
+    if (!wanted.empty()) connection.send(kContents, pg::Params().column(pg::numbers(wanted)));
     const std::vector<pg::Result> results = turn_.trip_opened();
     const pg::Result* next = &results[Turn::kOpened];
-    const pg::Result &replies = *next++, &items = *next++, &pushes = *next++, &bundles = *next++, &contents = *next;
+    const pg::Result &replies = *next++, &items = *next++, &pushes = *next++, &bundles = *next++;
     for (int row = 0; row < replies.rows(); ++row) {
         const Request request{static_cast<uint64_t>(replies.number(row, 0)), replies.number(row, 1)};
         replies_.emplace(request, unpacked(replies.bytes(row, 2)));
@@ -122,9 +122,9 @@ void PageTurn::load(Rows<belfry_checkpoint> checkpoints) {
         Bundle bundle = read_bundle(bundles, row);
         bundles_.emplace(bundle.id, std::move(bundle));
     }
-    for (int row = 0; row < contents.rows(); ++row) {
-        const auto work = works_.find(contents.number(row, 0));
-        if (work != works_.end()) work->second.content = contents.bytes(row, 1);
+    for (int row = 0; !wanted.empty() && row < next->rows(); ++row) {
+        const auto work = works_.find(next->number(row, 0));
+        if (work != works_.end()) work->second.content = next->bytes(row, 1);
     }
     load_moved();
     turn_.recheck_paused();

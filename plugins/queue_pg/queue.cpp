@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queue_pg/queue.h"
 
+#include <algorithm>
+
 #include "pg/migrate.h"
 #include "pg/risks.h"
 #include "queue_pg/claims.h"

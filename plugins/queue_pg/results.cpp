@@ -74,6 +74,16 @@ PushView view_of(const Bundle& bundle, size_t member) {
     return view;
 }
 
+void add_members(const Bundle& bundle, uint32_t app, int32_t state, const ListPosition& below,
+                 std::vector<PushView>& views) {
+    for (size_t member = 0; member < bundle.results.size(); ++member) {
+        const MemberResult& result = bundle.results[member];
+        if (result.app != app || result.moved_to != 0 || (state != 0 && result.state != state)) continue;
+        if (bundle.id == below.id && static_cast<int64_t>(member) >= below.member) continue;
+        views.push_back(view_of(bundle, member));
+    }
+}
+
 // Counters and samples of pushes, by id.
 std::map<int64_t, Counters> read_counters(pg::Connection& connection, const std::vector<int64_t>& ids,
                                           pg::Deadline deadline) {
@@ -179,12 +189,7 @@ std::string Results::list(std::string_view app, int32_t state, std::string_view 
         // A bundle holds members of several apps and states: what was looked through counts, not what was found.
         for (int row = 0; row < results[2].rows(); ++row) {
             const Bundle bundle = read_bundle(results[2], row);
-            for (size_t member = 0; member < bundle.results.size(); ++member) {
-                const MemberResult& result = bundle.results[member];
-                if (result.app != number || result.moved_to != 0 || (state != 0 && result.state != state)) continue;
-                if (bundle.id == from.id && static_cast<int64_t>(member) >= from.member) continue;
-                views.push_back(view_of(bundle, member));
-            }
+            add_members(bundle, number, state, from, views);
             const bool cut_off = results[2].rows() == static_cast<int>(kBundlesPerLook);
             if (cut_off && row + 1 == results[2].rows()) complete_to = std::max(complete_to, bundle.id);
         }

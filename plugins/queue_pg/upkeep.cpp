@@ -2,6 +2,7 @@
 #include "queue_pg/upkeep.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "queue_pg/closing.h"
@@ -130,6 +131,24 @@ bool Upkeep::expire(int64_t now) {
     });
 }
 
+std::vector<Upkeep::Later> Upkeep::read_laters(const pg::Result& rows) {
+    std::vector<Later> laters;
+    for (int row = 0; row < rows.rows(); ++row) {
+        Later& later = laters.emplace_back();
+        later.item.id = rows.number(row, 0);
+        later.item.push = rows.number(row, 1);
+        later.item.gate = static_cast<uint32_t>(rows.number(row, 2));
+        later.item.after = rows.number(row, 3);
+        later.item.hi = rows.number(row, 4);
+        later.item.blob = rows.number(row, 5);
+        later.item.kind = rows.number4(row, 6);
+        later.item.flags = static_cast<uint32_t>(rows.number4(row, 7));
+        later.item.attempt = static_cast<uint32_t>(rows.number4(row, 8));
+        later.content = rows.bytes(row, 9);
+    }
+    return laters;
+}
+
 bool Upkeep::move_due(int64_t now) {
     const pg::Deadline deadline = call_deadline();
     const bool more = core_.progress.with(deadline, [&](pg::Connection& connection) {
@@ -137,47 +156,36 @@ bool Upkeep::move_due(int64_t now) {
         turn.open();
         connection.send(kDue, pg::Params().number(now).number(kRowsPerStep));
         const std::vector<pg::Result> results = turn.trip_opened();
-        const pg::Result& rows = results[Turn::kOpened];
-        std::vector<Later> laters;
+        std::vector<Later> laters = read_laters(results[Turn::kOpened]);
+        const size_t found = laters.size();
         std::set<int64_t> pushes;
-        for (int row = 0; row < rows.rows(); ++row) {
-            Later& later = laters.emplace_back();
-            later.item.id = rows.number(row, 0);
-            later.item.push = rows.number(row, 1);
-            later.item.gate = static_cast<uint32_t>(rows.number(row, 2));
-            later.item.after = rows.number(row, 3);
-            later.item.hi = rows.number(row, 4);
-            later.item.blob = rows.number(row, 5);
-            later.item.kind = rows.number4(row, 6);
-            later.item.flags = static_cast<uint32_t>(rows.number4(row, 7));
-            later.item.attempt = static_cast<uint32_t>(rows.number4(row, 8));
-            later.content = rows.bytes(row, 9);
-            pushes.insert(later.item.push);
-        }
+        for (const Later& later : laters) pushes.insert(later.item.push);
         turn.load_pushes({pushes.begin(), pushes.end()}, false);
         turn.recheck_paused();
-        std::stable_sort(laters.begin(), laters.end(),
-                         [](const Later& a, const Later& b) { return a.group() < b.group(); });
-        std::vector<Later> group;
-        uint32_t entries = 0;
-        for (Later& later : laters) {
-            const uint32_t more_entries = entries_of(later.item.kind, later.item.flags, later.content.size());
-            const bool fits =
-                group.empty() || (group.front().group() == later.group() && entries + more_entries <= kListEntriesMax);
-            if (!fits) {
-                move_group(turn, group);
-                group.clear();
-                entries = 0;
-            }
-            entries += more_entries;
-            group.push_back(std::move(later));
-        }
-        if (!group.empty()) move_group(turn, group);
+        move(turn, std::move(laters));
         turn.commit();
-        return rows.rows() == kRowsPerStep;
+        return found == static_cast<size_t>(kRowsPerStep);
     });
     core_.bell.ring();
     return more;
+}
+
+void Upkeep::move(Turn& turn, std::vector<Later> laters) {
+    std::stable_sort(laters.begin(), laters.end(),
+                     [](const Later& a, const Later& b) { return a.group() < b.group(); });
+    std::vector<Later> group;
+    uint32_t entries = 0;
+    for (Later& later : laters) {
+        const uint32_t more = entries_of(later.item.kind, later.item.flags, later.content.size());
+        if (!group.empty() && (group.front().group() != later.group() || entries + more > kListEntriesMax)) {
+            move_group(turn, group);
+            group.clear();
+            entries = 0;
+        }
+        entries += more;
+        group.push_back(std::move(later));
+    }
+    if (!group.empty()) move_group(turn, group);
 }
 
 void Upkeep::move_group(Turn& turn, const std::vector<Later>& group) {

@@ -32,6 +32,9 @@ private:
     bool is_time(int64_t now, int64_t every_ms, int64_t& last);
     bool expire(int64_t now);
     bool move_due(int64_t now);
+    static std::vector<Later> read_laters(const pg::Result& rows);
+    // Lists of one push and attempt are merged.
+    void move(Turn& turn, std::vector<Later> laters);
     void move_group(Turn& turn, const std::vector<Later>& group);
     void sweep();
     void close_stale();
