@@ -57,7 +57,8 @@ struct PgQueue::Parts {
     DeadLetters dead_letters{core};
     Nodes nodes{core, home.number()};
     Purge purge{core};
-    Upkeep upkeep{core, nodes, purge};
+    Stats stats{core};
+    Upkeep upkeep{core, nodes, purge, stats};
 
 private:
     Core prepared(Services services, const Config& config) {
@@ -76,6 +77,7 @@ void PgQueue::start(int64_t) {
     auto parts = std::make_unique<Parts>(services_, config_);
     pg::warn_of_risks(parts->core.durable, services_, "queue.dsn", call_deadline());
     parts->nodes.take_over();
+    parts->stats.refresh();
     parts_ = std::move(parts);
 }
 
@@ -198,7 +200,7 @@ uint32_t PgQueue::replay(App app, Rows<uint64_t> ids, bool ignore_expiry) {
 }
 
 void PgQueue::stats(belfry_queue_stats& stats) {
-    read_stats(parts().core, stats);
+    parts().stats.read(stats);
 }
 
 bool PgQueue::purge_app(App app, uint32_t limit) {

@@ -18,6 +18,7 @@ constexpr int64_t kStalePerStep = 200;
 constexpr int64_t kSharesLook = 20'000;  // items
 constexpr int64_t kSweepEveryMs = 1000;
 constexpr int64_t kSharesEveryMs = 3000;
+constexpr int64_t kCountEveryMs = 10'000;
 constexpr int64_t kPurgeEveryMs = 10'000;
 constexpr uint32_t kIdleMs = 1000;
 constexpr uint32_t kDelayedMs = 200;  // while anything waits for its time
@@ -86,6 +87,7 @@ uint32_t Upkeep::run(uint64_t node, uint32_t budget_ms) {
         }
     }
     if (is_time(times.now, kSharesEveryMs, shared_)) count_shares();
+    if (is_time(times.now, kCountEveryMs, counted_)) stats_.refresh();
     if (is_time(times.now, kPurgeEveryMs, purged_) && purge_.step(times.now)) {
         purged_ = 0;
         more = true;

@@ -11,12 +11,14 @@
 
 #include "queue_pg/nodes.h"
 #include "queue_pg/purge.h"
+#include "queue_pg/stats.h"
 
 namespace belfry::queue_pg {
 
 class Upkeep {
 public:
-    Upkeep(Core& core, Nodes& nodes, Purge& purge) : core_(core), nodes_(nodes), purge_(purge) {}
+    Upkeep(Core& core, Nodes& nodes, Purge& purge, Stats& stats)
+        : core_(core), nodes_(nodes), purge_(purge), stats_(stats) {}
 
     // Milliseconds until the next call; 0: there is more to do now.
     uint32_t run(uint64_t node, uint32_t budget_ms);
@@ -44,8 +46,9 @@ private:
     Core& core_;
     Nodes& nodes_;
     Purge& purge_;
-    int64_t swept_ = 0, shared_ = 0, purged_ = 0;  // when, by the database's clock
-    int64_t looked_to_ = 0;                        // running pushes looked at by close_stale
+    Stats& stats_;
+    int64_t swept_ = 0, shared_ = 0, counted_ = 0, purged_ = 0;  // when, by the database's clock
+    int64_t looked_to_ = 0;                                      // running pushes looked at by close_stale
 };
 
 }  // namespace belfry::queue_pg
