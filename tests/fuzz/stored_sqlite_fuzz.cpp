@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "fuzz/fuzz.h"
-#include "queue_sqlite/bundle.h"
+#include "queue/bundle.h"
 #include "storage_sqlite/codec.h"
 
 namespace {
 
 using belfry::fuzz::require;
-namespace queue = belfry::queue_sqlite;
+namespace queue = belfry::queue_parts;
 namespace storage = belfry::storage;
 
 void try_members(const std::string& bytes) {
