@@ -15,9 +15,9 @@
 #include <map>
 #include <string>
 
-#include "bundle.h"
-#include "packing.h"
 #include "queue.h"
+#include "queue/bundle.h"
+#include "queue/packing.h"
 
 namespace belfry::queue_sqlite {
 namespace {
