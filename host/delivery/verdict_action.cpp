@@ -103,6 +103,7 @@ Action gone(const belfry_verdict& verdict) {
 
 Action refused(const belfry_verdict& verdict) {
     Action action = final_action(BELFRY_FINAL_REFUSED, true);
+    action.suspect = (verdict.flags & BELFRY_VERDICT_SUSPECT) != 0;
     if (verdict.scope == BELFRY_SCOPE_PUSH) action.stop = Scope::Push;
     return action;
 }

@@ -160,6 +160,15 @@ TEST(VerdictAction, SuspectsAreMarked) {
     EXPECT_EQ(action.gone_unix_ms, 77);
 }
 
+TEST(VerdictAction, WhatLooksDeadToAPluginThatKeepsItIsCountedAndKept) {
+    const Action action =
+        action_for(verdict(BELFRY_REFUSED, BELFRY_SCOPE_ITEM, BELFRY_VERDICT_SUSPECT), first_attempt(), {});
+    EXPECT_EQ(action.outcome, BELFRY_FINAL_REFUSED);
+    EXPECT_TRUE(action.suspect);
+    EXPECT_FALSE(action.delete_device);
+    EXPECT_FALSE(action_for(verdict(BELFRY_REFUSED, BELFRY_SCOPE_ITEM, 0), first_attempt(), {}).suspect);
+}
+
 TEST(ActionWithoutAnswer, UnsentIsNoAttemptAndUnknownIsOne) {
     const Action unsent = action_without_answer(http::Transport::NeverSent, first_attempt(), {});
     EXPECT_EQ(unsent.fate, Fate::Owed);

@@ -147,6 +147,8 @@ enum belfry_scope {
     BELFRY_SCOPE_INSTANCE = 5
 };
 enum {
+    /* With DEVICE_GONE: perhaps dead. With REFUSED: it looks dead, but is to be kept. Both are counted: where nearly
+     * everything is suspect, the host deletes nothing and says so. */
     BELFRY_VERDICT_SUSPECT = 1u,
     BELFRY_VERDICT_RESEND = 2u, /* send again now, as `variant`; at most twice per attempt */
     BELFRY_VERDICT_REAUTH = 4u, /* the credential this request used is no longer good; host compares generations */
