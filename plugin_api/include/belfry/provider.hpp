@@ -4,8 +4,10 @@
 
 #include <belfry/provider.h>
 
+#include <algorithm>
 #include <belfry/plugin.hpp>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <string>
@@ -22,6 +24,40 @@ public:
     PreparedBase& operator=(const PreparedBase&) = delete;
     virtual ~PreparedBase() = default;
 };
+// As the class that prepare made; null if it kept nothing.
+template <class T>
+const T* prepared_as(const belfry_prepared* prepared) noexcept {
+    return static_cast<const T*>(static_cast<const PreparedBase*>(static_cast<const void*>(prepared)));
+}
+
+// What most providers keep: it decides how far a verdict about one answer reaches.
+class PushShape : public PreparedBase {
+public:
+    explicit PushShape(const belfry_content& content)
+        : to_devices(content.kind == BELFRY_CONTENT_TOKENS),
+          rendered((content.flags & BELFRY_CONTENT_HAS_HOLES) != 0) {}
+    const bool to_devices;  // not a topic, condition or channel
+    const bool rendered;    // devices get different payloads
+
+    // A topic has no device to give up, and what refuses one payload out of many says nothing about the others.
+    void fit(belfry_verdict& verdict) const noexcept {
+        if (!to_devices && verdict.outcome == BELFRY_DEVICE_GONE) {
+            verdict.outcome = BELFRY_REFUSED;
+            verdict.flags = 0;
+        }
+        if (rendered && verdict.scope == BELFRY_SCOPE_PUSH) verdict.scope = BELFRY_SCOPE_ITEM;
+    }
+};
+
+// What validate emits: `asked` as it came, its text being its identity.
+inline belfry_token token_row(const belfry_token& asked, uint32_t variant = 0) noexcept {
+    belfry_token row = asked;
+    row.size = sizeof row;
+    row.variant = variant;
+    row.identity = row.token;
+    row.data = {};
+    return row;
+}
 
 // Puts together a belfry_plan. The texts are copied; emit() may be called more than once.
 class Plan {
@@ -140,6 +176,18 @@ public:
         emit_(row);
     }
     void give(const belfry_verdict& row) const { emit_(row); }
+    // The same for every item of an answer.
+    void give_all(const belfry_answer& answer, belfry_verdict row) const {
+        for (uint32_t i = 0; i < answer.items; ++i) {
+            row.item = answer.first_item + i;
+            emit_(row);
+        }
+    }
+    void accept_all(const belfry_answer& answer, std::string_view message_id = {}) const {
+        belfry_verdict row = a_row(0, BELFRY_ACCEPTED);
+        row.message_id = str(message_id);
+        give_all(answer, row);
+    }
 
 private:
     static belfry_verdict a_row(uint32_t item, belfry_outcome outcome) noexcept {
@@ -159,6 +207,31 @@ inline std::string_view header_of(const belfry_answer& answer, std::string_view 
     }
     return {};
 }
+
+// Requests behind each other in the room that encode was given. Parts are put first, then the row that names them.
+class OutboxWriter {
+public:
+    explicit OutboxWriter(belfry_outbox& outbox) noexcept : outbox_(outbox) {}
+    // Bytes left; what is put must fit.
+    size_t room() const noexcept { return outbox_.buf_cap - outbox_.buf_n; }
+    // Whether another request may be added.
+    bool has_row() const noexcept { return outbox_.n < outbox_.cap; }
+    // Parts put without anything between them are one span.
+    belfry_span put(std::string_view part) noexcept {
+        const belfry_span span{outbox_.buf_n, static_cast<uint32_t>(part.size())};
+        if (!part.empty()) std::memcpy(outbox_.buf + outbox_.buf_n, part.data(), part.size());
+        outbox_.buf_n += span.n;
+        return span;
+    }
+    uint32_t at() const noexcept { return outbox_.buf_n; }
+    void add(const belfry_request& row) noexcept {
+        char* const rows = static_cast<char*>(outbox_.requests);
+        std::memcpy(rows + size_t{outbox_.n++} * outbox_.stride, &row, std::min<size_t>(sizeof row, outbox_.stride));
+    }
+
+private:
+    belfry_outbox& outbox_;
+};
 
 // Derive, override, and name the class in BELFRY_PLUGIN. What is not overridden is not offered.
 class ProviderBase : public InstanceBase {

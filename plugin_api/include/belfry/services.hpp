@@ -8,6 +8,7 @@
 
 #include <array>
 #include <belfry/abi.hpp>
+#include <belfry/text.hpp>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -49,6 +50,14 @@ struct HttpAnswer {
     std::string body;
     std::vector<std::pair<std::string, std::string>> headers;
     int64_t date_unix_ms = 0;
+
+    // Lower-case name; empty if there is none.
+    std::string_view header(std::string_view name) const {
+        for (const auto& [key, value] : headers) {
+            if (key == name) return value;
+        }
+        return {};
+    }
 };
 struct ClientIdentity {
     std::string key_pem, certificates_pem, subject_uid;
@@ -341,16 +350,7 @@ inline HttpAnswer Services::call(int32_t endpoint, const HttpRequest& request, i
 inline std::optional<int64_t> Services::json_int(std::string_view text, std::string_view path) const {
     const belfry_json_value value = json_find(text, path);
     if (value.type != BELFRY_JSON_NUMBER) return std::nullopt;
-    std::string_view digits = text.substr(value.at.at, value.at.n);
-    const bool negative = digits.front() == '-';
-    if (negative) digits.remove_prefix(1);
-    if (digits.empty() || digits.size() > 18) return std::nullopt;
-    int64_t number = 0;
-    for (const char digit : digits) {
-        if (digit < '0' || digit > '9') return std::nullopt;
-        number = number * 10 + (digit - '0');
-    }
-    return negative ? -number : number;
+    return whole_number(text.substr(value.at.at, value.at.n));
 }
 
 inline P256Key Services::p256_key(std::string_view key) const {
