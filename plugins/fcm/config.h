@@ -2,7 +2,7 @@
 // The configuration section of an instance, and the service account's key file behind its `credentials`.
 #pragma once
 
-#include <belfry/services.hpp>
+#include <belfry/http.hpp>
 #include <string>
 #include <string_view>
 
@@ -20,7 +20,7 @@ struct Config {
 struct Account {
     std::string client_email, private_key, private_key_id, scope;
     std::string token_uri = "https://oauth2.googleapis.com/token";  // the assertion's audience, wherever it is sent
-    std::string token_origin, token_path;
+    belfry::HttpsUrl token_endpoint;
     std::string project_id;
 };
 

@@ -7,6 +7,8 @@
 // Source: Firebase, "FCM ErrorCode" and "Scale FCM", read 2026.
 #pragma once
 
+#include <cstdint>
+
 #include "evidence.h"
 
 namespace fcm {
@@ -100,6 +102,7 @@ inline constexpr Rule kRules[] = {
      "NOT_FCM", "what answers at `endpoint` is not FCM; check endpoint and proxies"},
     {400, 499, "", nullptr, BELFRY_REFUSED, kItem, 0, 0,
      "REFUSED", "an answer FCM does not document; the device is kept"},
+    {INT32_MIN, INT32_MAX, "", nullptr, BELFRY_FAULT, kItem, 0, 0, "NONSENSE", "not an HTTP status"},
 };
 // clang-format on
 

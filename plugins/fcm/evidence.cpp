@@ -2,18 +2,16 @@
 #include "evidence.h"
 
 #include <algorithm>
-
-#include "answers/json.h"
-#include "answers/retry_after.h"
+#include <belfry/http.hpp>
 
 namespace fcm {
 namespace {
 
-using answers::Json;
+using belfry::Json;
 
 void read_violations(const Json& detail, Evidence& evidence) {
     evidence.only_target = true;
-    detail.each(detail.find("fieldViolations"), [&](const belfry_json_entry& entry) {
+    detail.each("fieldViolations", [&](const belfry_json_entry& entry) {
         const std::string field = detail.at(entry.value).string("field");
         if (field != "message.token" && field != "message.fid") evidence.only_target = false;
         if (evidence.field.empty()) evidence.field = field;
@@ -31,7 +29,7 @@ void read_detail(const Json& detail, Evidence& evidence) {
     } else if (type.ends_with("google.rpc.BadRequest")) {
         read_violations(detail, evidence);
     } else if (type.ends_with("google.rpc.QuotaFailure")) {
-        detail.each(detail.find("violations"), [&](const belfry_json_entry& entry) {
+        detail.each("violations", [&](const belfry_json_entry& entry) {
             const Json violation = detail.at(entry.value);
             evidence.quota += violation.string("subject") + " " + violation.string("description") + " ";
         });
@@ -50,12 +48,11 @@ Evidence read_evidence(const belfry::Services& services, const belfry_answer& an
     evidence.status = answer.status;
     evidence.resent = answer.resent > 0;
     evidence.retry_after_ms =
-        answers::retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
+        belfry::retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
     const Json json = Json::of(services, belfry::view(answer.body));  // not HTML, empty or cut: else the status decides
     evidence.code = json.string("error.status");
     evidence.message = json.string("error.message");
-    json.each(json.find("error.details"),
-              [&](const belfry_json_entry& entry) { read_detail(json.at(entry.value), evidence); });
+    json.each("error.details", [&](const belfry_json_entry& entry) { read_detail(json.at(entry.value), evidence); });
     return evidence;
 }
 

@@ -2,13 +2,12 @@
 #include "plan.h"
 
 #include <algorithm>
-
-#include "answers/json.h"
+#include <belfry/json.hpp>
 
 namespace fcm {
 namespace {
 
-using answers::Json;
+using belfry::Json;
 using belfry::Refused;
 
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
@@ -105,17 +104,9 @@ void check_size(const Json& json, const belfry_content& content, size_t data_byt
     }
 }
 
-bool is_topic(std::string_view name) {
-    const auto allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("-_.~%").find(c) != std::string_view::npos;
-    };
-    return !name.empty() && name.size() <= 900 && std::all_of(name.begin(), name.end(), allowed);
-}
-
 void check_target(const belfry_content& content) {
     const std::string_view target = belfry::view(content.target);
-    if (content.kind == BELFRY_CONTENT_TOPIC && !is_topic(target)) {
+    if (content.kind == BELFRY_CONTENT_TOPIC && (!belfry::is_word(target, "-_.~%") || target.size() > 900)) {
         wrong("topic", "must be the bare name: 1 to 900 of a-z A-Z 0-9 - _ . ~ %");
     }
     if (content.kind == BELFRY_CONTENT_CONDITION) {
@@ -140,8 +131,7 @@ void check_token(std::string_view token) {
 }
 
 belfry_span check_content(const belfry::Services& services, const belfry_content& content) {
-    const Json json{services, belfry::view(content.payload)};
-    services.json_check(json.text);
+    const Json json = Json::checked(services, belfry::view(content.payload));
     check_target(content);
     const belfry_json_value message = only_message(json, json.find(""));
     if (message.type != BELFRY_JSON_OBJECT) {

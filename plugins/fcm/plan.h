@@ -12,18 +12,6 @@ inline constexpr size_t kPayloadMax = 4096;       // bytes of keys and values; F
 inline constexpr size_t kTopicPayloadMax = 2048;  // documented on one page only, so a warning
 inline constexpr uint32_t kAnswerMax = 16 * 1024;
 
-// What decode must know of a push.
-struct Push final : belfry::PreparedBase {
-    explicit Push(const belfry_content& content)
-        : to_devices(content.kind == BELFRY_CONTENT_TOKENS),
-          rendered((content.flags & BELFRY_CONTENT_HAS_HOLES) != 0) {}
-    static const Push& of(const belfry_prepared* prepared) {
-        return static_cast<const Push&>(*static_cast<const PreparedBase*>(static_cast<const void*>(prepared)));
-    }
-    const bool to_devices;  // not a topic or condition
-    const bool rendered;    // devices get different payloads
-};
-
 // These throw Refused with the place in the payload.
 void check_token(std::string_view token);
 // The members of the message, without its braces, as a range of the payload.

@@ -23,17 +23,12 @@ public:
         clock_skew_ =
             services_.gauge("clock_skew_seconds", "This host's clock minus the token endpoint's, at the last token");
         messages_ = services_.endpoint(config_.endpoint, BELFRY_ENDPOINT_H1_OK, account_.project_id);
-        tokens_ = services_.endpoint(account_.token_origin, BELFRY_ENDPOINT_H1_OK);
+        tokens_ = services_.endpoint(account_.token_endpoint.origin, BELFRY_ENDPOINT_H1_OK);
     }
 
     void validate(const belfry_token& asked, const belfry::Emit<belfry_token>& emit) override {
         check_token(belfry::view(asked.token));
-        belfry_token token = asked;
-        token.size = sizeof token;
-        token.variant = 0;
-        token.identity = token.token;
-        token.data = {};
-        emit(token);
+        emit(belfry::token_row(asked));
     }
 
     std::unique_ptr<belfry::PreparedBase> prepare(const belfry_content& content,
@@ -41,7 +36,7 @@ public:
         const belfry_span members = check_content(services_, content);
         if ((content.flags & BELFRY_CONTENT_CHECK_ONLY) != 0) return nullptr;
         emit_plan(account_.project_id, messages_, content, members, emit);
-        return std::make_unique<Push>(content);
+        return std::make_unique<belfry::PushShape>(content);
     }
 
     belfry_credential authorize(uint32_t, int64_t deadline_mono_ns, std::string& value) override {

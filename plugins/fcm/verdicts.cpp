@@ -2,6 +2,7 @@
 #include "verdicts.h"
 
 #include <algorithm>
+#include <belfry/http.hpp>
 
 #include "errors.h"
 #include "plan.h"
@@ -39,25 +40,20 @@ bool is_fcms(std::string_view body) {
     return first == body.size() || body[first] == '{';
 }
 
-const Rule* rule_for(const Evidence& evidence) {
-    for (const Rule& rule : kRules) {
+const Rule& rule_for(const Evidence& evidence) {
+    return *std::find_if(std::begin(kRules), std::end(kRules) - 1, [&](const Rule& rule) {
         const bool fits = evidence.status >= rule.from && evidence.status <= rule.to &&
                           (rule.fcm_error.empty() || rule.fcm_error == evidence.fcm_error);
-        if (fits && (rule.holds == nullptr || rule.holds(evidence))) return &rule;
-    }
-    return nullptr;
+        return fits && (rule.holds == nullptr || rule.holds(evidence));
+    });
 }
 
-// A topic has no device to give up, and what refuses one payload out of many says nothing about the others.
+// What FCM refuses of a topic it refuses as a whole.
 void fit_to_push(const belfry_prepared* prepared, belfry_verdict& verdict) {
-    if (prepared == nullptr) return;
-    const Push& push = Push::of(prepared);
-    if (!push.to_devices && verdict.outcome == BELFRY_DEVICE_GONE) {
-        verdict.outcome = BELFRY_REFUSED;
-        verdict.flags = 0;
-    }
-    if (!push.to_devices && verdict.outcome == BELFRY_REFUSED) verdict.scope = BELFRY_SCOPE_PUSH;
-    if (push.rendered && verdict.scope == BELFRY_SCOPE_PUSH) verdict.scope = BELFRY_SCOPE_ITEM;
+    const auto* const push = belfry::prepared_as<belfry::PushShape>(prepared);
+    if (push == nullptr) return;
+    push->fit(verdict);
+    if (!push->to_devices && !push->rendered && verdict.outcome == BELFRY_REFUSED) verdict.scope = BELFRY_SCOPE_PUSH;
 }
 
 // "UNREGISTERED: the app was uninstalled ...; FCM says: Requested entity was not found."
@@ -77,24 +73,12 @@ std::string reason_of(const Rule& rule, const Evidence& evidence) {
 
 void decode_refusal(const belfry::Services& services, const belfry_answer& answer, const belfry::Verdicts& verdicts) {
     const Evidence evidence = read_evidence(services, answer);
-    static constexpr Rule kNonsense = {
-        0, 0, "", nullptr, BELFRY_FAULT, BELFRY_SCOPE_ITEM, 0, 0, "NONSENSE", "not an HTTP status"};
-    const Rule* found = rule_for(evidence);
-    const Rule& rule = found == nullptr ? kNonsense : *found;
+    const Rule& rule = rule_for(evidence);
     const std::string reason = reason_of(rule, evidence);
-    auto verdict = belfry::sized<belfry_verdict>();
-    verdict.outcome = rule.outcome;
-    verdict.scope = rule.scope;
-    verdict.flags = rule.flags;
-    verdict.variant = answer.variant;
+    auto verdict = belfry::verdict_on(services, answer, rule.outcome, rule.scope, rule.flags, rule.wait_ms);
     verdict.reason = belfry::str(std::string_view(reason));
-    const bool waits = rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY;
-    if (waits) verdict.retry_after_ms = evidence.retry_after_ms.value_or(rule.wait_ms);
     fit_to_push(answer.prepared, verdict);
-    for (uint32_t i = 0; i < answer.items; ++i) {
-        verdict.item = answer.first_item + i;
-        verdicts.give(verdict);
-    }
+    verdicts.give_all(answer, verdict);
 }
 
 }  // namespace
@@ -104,10 +88,9 @@ void decode(const belfry::Services& services, belfry::Rows<belfry_answer> answer
         const std::string_view body = belfry::view(answer.body);
         if (answer.status < 200 || answer.status > 299 || !is_fcms(body)) {
             decode_refusal(services, answer, verdicts);
-            continue;
+        } else {
+            verdicts.accept_all(answer, name_in(body));
         }
-        const std::string_view name = name_in(body);
-        for (uint32_t i = 0; i < answer.items; ++i) verdicts.accepted(answer.first_item + i, name);
     }
 }
 
