@@ -2,13 +2,10 @@
 #include "config.h"
 
 #include <algorithm>
-
-#include "answers/json.h"
+#include <belfry/config.hpp>
 
 namespace webpush {
 namespace {
-
-using answers::Json;
 
 // Chrome and most others, Firefox, Safari, Edge on Windows.
 constexpr std::string_view kPushServices[] = {"fcm.googleapis.com", "updates.push.services.mozilla.com",
@@ -24,16 +21,12 @@ void check_subject(const std::string& subject) {
     const bool good = (!mail || host > 8) && dot != std::string::npos && dot > 0 && dot + 1 < name.size() &&
                       subject.find_first_of(" <>\"\\\t\r\n") == std::string::npos;
     if (good) return;
-    throw belfry::Refused(BELFRY_CONFIG, "subject",
+    belfry::misconfigured("subject",
                           "must be mailto:name@host or https://host/..., with a real host and without blanks");
 }
 
 constexpr std::string_view kNobody[] = {"example.com", "example.net", "example.org", "example", "test",     "invalid",
                                         "localhost",   "local",       "internal",    "lan",     "home.arpa"};
-
-void add_texts(const Json& json, std::string_view path, std::vector<std::string>& out) {
-    json.each(json.find(path), [&](const belfry_json_entry& entry) { out.push_back(json.string(entry.value)); });
-}
 
 }  // namespace
 
@@ -46,23 +39,24 @@ bool names_nobody(std::string_view subject) {
 }
 
 Config read_config(const belfry::Services& services, std::string_view text) {
-    services.json_check(text);
-    const Json json{services, text};
+    const auto section = belfry::Settings::section(services, text);
     Config config;
-    config.subject = json.string("subject");
+    config.subject = section.text("subject");
     check_subject(config.subject);
-    config.private_key = json.string("vapid_private_key.$secret");
-    config.public_key = json.string("vapid_public_key");
-    json.each(json.find("vapid_previous_keys"), [&](const belfry_json_entry& entry) {
-        config.previous_keys.push_back(json.at(entry.value).string("$secret"));
-    });
-    if (json.find("allowed_origins").type == BELFRY_JSON_ARRAY) {
-        add_texts(json, "allowed_origins", config.allowed);
-    } else {
-        config.allowed.assign(std::begin(kPushServices), std::end(kPushServices));
-    }
-    add_texts(json, "extra_allowed_origins", config.allowed);
-    config.private_networks = services.json_bool(text, "allow_private_networks").value_or(false);
+    config.private_key = section.secret_id("vapid_private_key");
+    config.public_key = section.text("vapid_public_key");
+    if (!config.public_key.empty() && config.private_key.empty())
+        belfry::misconfigured("vapid_public_key", "give vapid_private_key, too: without it the cluster makes its own");
+    if (!belfry::from_base64(config.public_key))
+        belfry::misconfigured("vapid_public_key", "is no base64url of a public key");
+    config.previous_keys = section.secret_ids("vapid_previous_keys");
+    config.private_networks = section.flag("allow_private_networks");
+    config.allowed.assign(std::begin(kPushServices), std::end(kPushServices));
+    if (section.json().has("allowed_origins")) config.allowed = section.texts("allowed_origins");
+    config.extra_allowed = section.texts("extra_allowed_origins");
+    if (config.allowed.empty() && config.extra_allowed.empty())
+        belfry::misconfigured("allowed_origins",
+                              "is empty: no browser could be reached; leave it out for the known ones");
     return config;
 }
 

@@ -10,11 +10,11 @@
 namespace webpush {
 
 struct Config {
-    std::string subject;                     // who runs this server: mailto: or https:
-    std::string private_key;                 // id of the secret; empty: the cluster's
-    std::string public_key;                  // base64url; empty: not checked
-    std::vector<std::string> previous_keys;  // ids of secrets
-    std::vector<std::string> allowed;        // patterns
+    std::string subject;                              // who runs this server: mailto: or https:
+    std::string private_key;                          // id of the secret; empty: the cluster's
+    std::string public_key;                           // base64url; empty: not checked
+    std::vector<std::string> previous_keys;           // ids of secrets
+    std::vector<std::string> allowed, extra_allowed;  // patterns
     bool private_networks = false;
 };
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <belfry/provider.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,6 +84,7 @@ inline constexpr Rule kRules[] = {
      "REDIRECT", "the push service points elsewhere; that is never followed"},
     {400, 499, nullptr, BELFRY_REFUSED, kItem, 0, 0,
      "BAD_REQUEST", "refused; the subscription is kept"},
+    {INT32_MIN, INT32_MAX, nullptr, BELFRY_FAULT, kItem, 0, 0, "NONSENSE", "not an HTTP status"},
 };
 // clang-format on
 

@@ -2,9 +2,8 @@
 #include "keys.h"
 
 #include <algorithm>
+#include <belfry/json.hpp>
 #include <cstdlib>
-
-#include "base64url.h"
 
 namespace webpush {
 namespace {
@@ -29,7 +28,7 @@ void Keys::load(const Config& config) {
     } else {
         add(services_.secret(config.private_key), "vapid_private_key");
     }
-    if (!config.public_key.empty() && from_base64(config.public_key) != pairs_.front().public_point) {
+    if (!config.public_key.empty() && belfry::from_base64(config.public_key) != pairs_.front().public_point) {
         throw Refused(BELFRY_CONFIG, "vapid_public_key",
                       "does not belong to vapid_private_key, whose public key is " + public_key());
     }
@@ -47,7 +46,7 @@ bool is_scalar(const std::string& bytes) {
 // `secret`: PEM, or the private number in base64url as other Web Push tools write it.
 void Keys::add(std::string_view secret, const std::string& where) {
     const bool pem = secret.find("-----BEGIN") != std::string_view::npos;
-    const std::optional<std::string> scalar = pem ? std::string(secret) : from_base64(secret);
+    const std::optional<std::string> scalar = pem ? std::string(secret) : belfry::from_base64(secret);
     try {
         if (!scalar || (!pem && !is_scalar(*scalar))) {
             throw Refused(BELFRY_CONFIG, where, "must be a P-256 private key: 32 bytes in base64url, or PEM");
@@ -56,7 +55,7 @@ void Keys::add(std::string_view secret, const std::string& where) {
         const std::array<uint8_t, 32> digest = services_.sha256(key.public_point);
         uint32_t number = 0;
         for (size_t i = 0; i < 4; ++i) number = number << 8 | digest[i];
-        pairs_.push_back({number, key.pem, key.public_point, base64url(key.public_point)});
+        pairs_.push_back({number, key.pem, key.public_point, belfry::base64url(key.public_point)});
     } catch (const Refused& refused) {
         throw Refused(BELFRY_CONFIG, where, refused.what());
     }
@@ -66,7 +65,7 @@ void Keys::add(std::string_view secret, const std::string& where) {
 std::string Keys::cluster_key() const {
     belfry::StateValue stored = services_.state_get(BELFRY_STATE_CLUSTER, kStateKey);
     if (stored.version == 0) {
-        const std::string made = base64url(services_.p256_key().scalar);
+        const std::string made = belfry::base64url(services_.p256_key().scalar);
         if (services_.state_put(BELFRY_STATE_CLUSTER, kStateKey, 0, made)) return made;
         stored = services_.state_get(BELFRY_STATE_CLUSTER, kStateKey);
     }
@@ -83,9 +82,11 @@ uint32_t Keys::number_of(std::string_view application_key) const {
 }
 
 std::string Keys::sign(const Pair& pair, const std::string& origin) const {
-    const std::string claims = R"({"aud":")" + services_.json_escape(origin) + R"(","exp":)" +
-                               std::to_string(services_.unix_ms() / 1000 + kTokenLifeS) + R"(,"sub":")" +
-                               services_.json_escape(subject_) + R"("})";
+    const std::string claims = belfry::JsonObject(services_)
+                                   .text("aud", origin)
+                                   .number("exp", services_.unix_ms() / 1000 + kTokenLifeS)
+                                   .text("sub", subject_)
+                                   .str();
     return "vapid t=" + services_.jwt_sign(BELFRY_JWT_ES256, pair.pem, R"({"typ":"JWT"})", claims) +
            ", k=" + pair.public_key;
 }

@@ -3,16 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <belfry/json.hpp>
 #include <map>
 #include <optional>
-
-#include "answers/json.h"
-#include "base64url.h"
 
 namespace webpush {
 namespace {
 
-using answers::Json;
+using belfry::Json;
 using belfry::Refused;
 
 constexpr size_t kTopicChars = 24;  // of the 32 that RFC 8030 allows: Apple wants a length that base64 can have
@@ -26,13 +24,6 @@ constexpr std::array<std::string_view, 3> kOptions = {"ttl", "urgency", "topic"}
 
 bool is_option(std::string_view name) {
     return std::find(kOptions.begin(), kOptions.end(), name) != kOptions.end();
-}
-
-std::string lower_case(std::string text) {
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return text;
 }
 
 struct Option {
@@ -51,7 +42,7 @@ void read_headers(const Json& json, belfry_json_value headers, Options& options)
     if (headers.type != BELFRY_JSON_OBJECT) wrong("headers", R"(must be an object of texts: {"TTL": "3600"})");
     json.each(headers, [&](const belfry_json_entry& entry) {
         const std::string where = "headers." + json.string(entry.key);
-        const std::string name = lower_case(json.string(entry.key));
+        const std::string name = belfry::lower(json.string(entry.key));
         if (!is_option(name)) wrong(where, "unknown: TTL, Urgency and Topic can be chosen");
         if (entry.value.type != BELFRY_JSON_STRING) wrong(where, "must be a text");
         add(options, name, {where, json.string(entry.value)});
@@ -59,10 +50,9 @@ void read_headers(const Json& json, belfry_json_value headers, Options& options)
 }
 
 Options read_options(const Json& json) {
-    const belfry_json_value whole = json.find("");
-    if (whole.type != BELFRY_JSON_OBJECT) wrong("", R"(must be an object: {"payload": ..., "ttl": 3600})");
+    if (!json.is_object()) wrong("", R"(must be an object: {"payload": ..., "ttl": 3600})");
     Options options;
-    json.each(whole, [&](const belfry_json_entry& entry) {
+    json.each("", [&](const belfry_json_entry& entry) {
         const std::string key = json.string(entry.key);
         if (key == "payload") return;
         if (key == "headers") return read_headers(json, entry.value, options);
@@ -91,8 +81,7 @@ int64_t ttl_of(const Options& options) {
     const auto given = options.find("ttl");
     if (given == options.end()) return kTtlDefault;
     const std::string& digits = given->second.value;
-    const bool is_number = !digits.empty() && digits.find_first_not_of("0123456789") == std::string::npos;
-    if (!is_number) wrong(given->second.where, "must be a number of seconds, 0 for now or never");
+    if (!belfry::is_digits(digits)) wrong(given->second.where, "must be a number of seconds, 0 for now or never");
     // Ten digits are beyond what any service keeps, and within 64 bits.
     return digits.size() >= 10 ? kTtlMax : std::min<int64_t>(std::stoll(digits), kTtlMax);
 }
@@ -114,14 +103,13 @@ std::string topic_line(const Json& json, const Options& options) {
     if (given->second.value.empty()) wrong(given->second.where, "must be a text that is not empty");
     const std::array<uint8_t, 32> digest = json.services.sha256(given->second.value);
     const std::string bytes(digest.begin(), digest.end());
-    return "topic: " + base64url(bytes).substr(0, kTopicChars) + "\n";
+    return "topic: " + belfry::base64url(bytes).substr(0, kTopicChars) + "\n";
 }
 
 }  // namespace
 
 Message read_message(const belfry::Services& services, std::string_view payload, bool final_size) {
-    services.json_check(payload);
-    const Json json{services, payload};
+    const Json json = Json::checked(services, payload);
     const Options options = read_options(json);
     Message message;
     message.text = text_of(json, final_size);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The entry: one component "webpush", a provider that writes its requests itself, since every message is encrypted for
 // one browser.
+#include <belfry/device_url.hpp>
 #include <belfry/provider.hpp>
-#include <cstring>
 #include <optional>
 
 #include "config.h"
-#include "endpoint.h"
 #include "keys.h"
 #include "message.h"
 #include "subscription.h"
@@ -23,40 +22,23 @@ constexpr const char* kConstantHeaders = "content-encoding: aes128gcm\ncontent-t
 // One item that is about to be encrypted.
 struct Ready {
     uint32_t item = 0, variant = 0;
-    Endpoint endpoint;
+    belfry::DeviceUrl endpoint;
     std::string p256dh, auth, headers;
     std::shared_ptr<const Message> message;
     size_t room() const {
         return endpoint.origin.size() + endpoint.path.size() + headers.size() + kSealOverhead + message->text.size();
     }
-};
-
-// Requests behind each other in an outbox whose room was reckoned before.
-class Writer {
-public:
-    explicit Writer(belfry_outbox& outbox) : outbox_(outbox) {}
-    size_t room() const { return outbox_.buf_cap - outbox_.buf_n; }
-    void write(const Ready& ready, std::string_view body) {
+    void write(belfry::OutboxWriter& outbox, std::string_view body) const {
         auto row = belfry::sized<belfry_request>();
-        row.first_item = ready.item;
+        row.first_item = item;
         row.items = 1;
-        row.variant = ready.variant;
-        row.origin = put(ready.endpoint.origin);
-        row.path = put(ready.endpoint.path);
-        row.headers = put(ready.headers);
-        row.body = put(body);
-        auto* const rows = static_cast<char*>(outbox_.requests);
-        std::memcpy(rows + size_t{outbox_.n++} * outbox_.stride, &row, std::min<size_t>(sizeof row, outbox_.stride));
+        row.variant = variant;
+        row.origin = outbox.put(endpoint.origin);
+        row.path = outbox.put(endpoint.path);
+        row.headers = outbox.put(headers);
+        row.body = outbox.put(body);
+        outbox.add(row);
     }
-
-private:
-    belfry_span put(std::string_view part) {
-        const belfry_span span{outbox_.buf_n, static_cast<uint32_t>(part.size())};
-        std::memcpy(outbox_.buf + outbox_.buf_n, part.data(), part.size());
-        outbox_.buf_n += span.n;
-        return span;
-    }
-    belfry_outbox& outbox_;
 };
 
 }  // namespace
@@ -66,8 +48,11 @@ public:
     WebPush(belfry::Services services, std::string_view config)
         : services_(services),
           config_(read_config(services, config)),
-          allowed_(config_.allowed, config_.private_networks),
-          keys_(services) {}
+          allowed_(config_.private_networks),
+          keys_(services) {
+        allowed_.add(config_.allowed, "allowed_origins");
+        allowed_.add(config_.extra_allowed, "extra_allowed_origins");
+    }
 
     void start(int64_t) override {
         keys_.load(config_);
@@ -83,7 +68,7 @@ public:
 
     void validate(const belfry_token& asked, const belfry::Emit<belfry_token>& emit) override {
         const Subscription subscription = read_subscription(services_, belfry::view(asked.token));
-        allowed_.check(split_endpoint(subscription.endpoint, "endpoint"), "endpoint");
+        checked_url(subscription.endpoint);
         auto keys = belfry::sized<belfry_seal_item>();
         keys.p256dh = belfry::str(std::string_view(subscription.p256dh));
         keys.auth = belfry::str(std::string_view(subscription.auth));
@@ -94,9 +79,7 @@ public:
             },
             BELFRY_SEAL_CHECK_ONLY);
         const std::string data = write_keys(subscription);
-        belfry_token token = asked;
-        token.size = sizeof token;
-        token.variant = keys_.number_of(subscription.application_key);
+        belfry_token token = belfry::token_row(asked, keys_.number_of(subscription.application_key));
         token.token = token.identity = belfry::str(std::string_view(subscription.endpoint));
         token.data = belfry::str(std::string_view(data));
         emit(token);
@@ -119,7 +102,7 @@ public:
 
     uint32_t encode(const belfry::PreparedBase*, belfry::Rows<belfry_item> items, belfry_outbox& outbox,
                     const belfry::Verdicts& refused) override {
-        Writer writer(outbox);
+        belfry::OutboxWriter writer(outbox);
         std::vector<Ready> batch;
         Rendering rendering;
         size_t room = writer.room();
@@ -161,9 +144,11 @@ private:
                     std::make_shared<const Message>(read_message(services_, belfry::view(item.payload), true));
                 rendering.at = item.payload.p;
             }
-            Ready ready{item.index, item.variant,     split_endpoint(belfry::view(item.token), "endpoint"), {}, {},
-                        {},         rendering.message};
-            allowed_.check(ready.endpoint, "endpoint");
+            Ready ready;
+            ready.item = item.index;
+            ready.variant = item.variant;
+            ready.endpoint = checked_url(belfry::view(item.token));
+            ready.message = rendering.message;
             if (!read_keys(belfry::view(item.data), ready.p256dh, ready.auth))
                 return refuse(BELFRY_REFUSED, "NO_KEYS: the subscription was registered without its keys");
             const std::optional<int64_t> ttl = ttl_of(item, *ready.message);
@@ -182,6 +167,12 @@ private:
         }
     }
 
+    belfry::DeviceUrl checked_url(std::string_view endpoint) const {
+        belfry::DeviceUrl url = belfry::split_device_url(endpoint, "endpoint");
+        allowed_.check(url, "endpoint", "extra_allowed_origins");
+        return url;
+    }
+
     // Nothing: the message is past its time.
     std::optional<int64_t> ttl_of(const belfry_item& item, const Message& message) const {
         if (item.expires_unix_ms == 0) return message.ttl_s;
@@ -190,7 +181,7 @@ private:
         return std::min(message.ttl_s, left_ms / 1000);
     }
 
-    void seal(const std::vector<Ready>& batch, Writer& writer, const belfry::Verdicts& refused) const {
+    void seal(const std::vector<Ready>& batch, belfry::OutboxWriter& writer, const belfry::Verdicts& refused) const {
         std::vector<belfry_seal_item> items;
         for (const Ready& ready : batch) {
             auto item = belfry::sized<belfry_seal_item>();
@@ -201,14 +192,14 @@ private:
         }
         services_.webpush_seal(items, [&](const belfry_sealed& row) {
             const Ready& ready = batch[row.index];
-            if (row.code == BELFRY_OK) return writer.write(ready, belfry::view(row.body));
+            if (row.code == BELFRY_OK) return ready.write(writer, belfry::view(row.body));
             refused.give(ready.item, BELFRY_REFUSED, BELFRY_SCOPE_ITEM, "REFUSED: " + belfry::text(row.reason));
         });
     }
 
     const belfry::Services services_;
     const Config config_;
-    const AllowList allowed_;
+    belfry::AllowedHosts allowed_;
     mutable Keys keys_;
     int32_t template_endpoint_ = -1;
 };

@@ -2,10 +2,8 @@
 #include "verdicts.h"
 
 #include <algorithm>
+#include <belfry/http.hpp>
 
-#include "answers/json.h"
-#include "answers/printable.h"
-#include "answers/retry_after.h"
 #include "errors.h"
 
 namespace webpush {
@@ -21,7 +19,7 @@ std::optional<int64_t> wait_of(const belfry::Services& services, const belfry_an
     std::optional<int64_t> wait;
     for (const std::string_view name : {"retry-after", "x-wns-continue-after"}) {
         if (!wait) {
-            wait = answers::retry_after_ms(belfry::header_of(answer, name), answer.date_unix_ms, services.unix_ms());
+            wait = belfry::retry_after_ms(belfry::header_of(answer, name), answer.date_unix_ms, services.unix_ms());
         }
     }
     if (wait) wait = std::min(*wait, kWaitMaxMs);
@@ -35,8 +33,8 @@ Evidence read_evidence(const belfry::Services& services, const belfry_answer& an
     evidence.windows = std::any_of(std::begin(kWindowsHeaders), std::end(kWindowsHeaders),
                                    [&](std::string_view name) { return !belfry::header_of(answer, name).empty(); });
     const std::string_view body = belfry::view(answer.body);
-    const answers::Json json = answers::Json::of(services, body);
-    evidence.number = services.json_int(json.text, "errno").value_or(0);
+    const belfry::Json json = belfry::Json::of(services, body);
+    evidence.number = json.number("errno").value_or(0);
     evidence.reason = json.string("reason");
     evidence.text = evidence.number != 0 ? json.string("message") : std::string(body);
     if (evidence.text.empty()) evidence.text = belfry::header_of(answer, "x-wns-error-description");
@@ -49,25 +47,19 @@ std::string reason_of(const Rule& rule, const Evidence& evidence) {
     reason.append(": ").append(rule.advice).append("; HTTP ").append(std::to_string(evidence.status));
     const bool html = evidence.text.starts_with('<');
     const std::string said =
-        answers::printable(evidence.reason.empty() && !html ? evidence.text : evidence.reason, kQuotedMax);
+        belfry::printable(evidence.reason.empty() && !html ? evidence.text : evidence.reason, kQuotedMax);
     return said.empty() ? reason : reason.append(": ").append(said);
 }
 
 void decode_refusal(const belfry::Services& services, Keys& keys, const belfry_answer& answer,
                     const belfry::Verdicts& verdicts) {
-    static constexpr Rule kNonsense = {0, 0, nullptr, BELFRY_FAULT, kItem, 0, 0, "NONSENSE", "not an HTTP status"};
     const Evidence evidence = read_evidence(services, answer);
-    const auto* const found = std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& rule) {
-        return evidence.status >= rule.from && evidence.status <= rule.to &&
-               (rule.holds == nullptr || rule.holds(evidence));
+    const Rule& rule = *std::find_if(std::begin(kRules), std::end(kRules) - 1, [&](const Rule& each) {
+        return evidence.status >= each.from && evidence.status <= each.to &&
+               (each.holds == nullptr || each.holds(evidence));
     });
-    const Rule& rule = found == std::end(kRules) ? kNonsense : *found;
     const std::string reason = reason_of(rule, evidence);
-    auto verdict = belfry::sized<belfry_verdict>();
-    verdict.outcome = rule.outcome;
-    verdict.scope = rule.scope;
-    verdict.flags = rule.flags;
-    verdict.variant = answer.variant;
+    auto verdict = belfry::verdict_on(services, answer, rule.outcome, rule.scope, rule.flags);
     // Of several keys another may be the right one: no word about the subscription.
     if (rule.holds == of_another_key && keys.several()) {
         verdict.outcome = BELFRY_REFUSED;
@@ -79,10 +71,7 @@ void decode_refusal(const belfry::Services& services, Keys& keys, const belfry_a
     // A clock that was wrong when the token was made would be refused for hours.
     if (rule.outcome == BELFRY_AUTH_REFUSED && keys.distrust(belfry::view(answer.origin), answer.resent > 0))
         verdict.flags |= BELFRY_VERDICT_RESEND;
-    for (uint32_t i = 0; i < answer.items; ++i) {
-        verdict.item = answer.first_item + i;
-        verdicts.give(verdict);
-    }
+    verdicts.give_all(answer, verdict);
 }
 
 }  // namespace
@@ -90,11 +79,11 @@ void decode_refusal(const belfry::Services& services, Keys& keys, const belfry_a
 void decode(const belfry::Services& services, Keys& keys, belfry::Rows<belfry_answer> answers,
             const belfry::Verdicts& verdicts) {
     for (const belfry_answer& answer : answers) {
-        if (answer.status < 200 || answer.status > 299) {
+        if (answer.status >= 200 && answer.status <= 299) {
+            verdicts.accept_all(answer);
+        } else {
             decode_refusal(services, keys, answer, verdicts);
-            continue;
         }
-        for (uint32_t i = 0; i < answer.items; ++i) verdicts.accepted(answer.first_item + i);
     }
 }
 
