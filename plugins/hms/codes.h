@@ -108,6 +108,7 @@ inline constexpr Rule kCodes[] = {
     {503, 503, "7, 12", BELFRY_THROTTLED, kInstance, 0, 10'000, Special::None,
      "too many devices a second, or HMS is overloaded; lower rate.per_minute if it stays"},
     {500, 599, "7", BELFRY_RETRY, kItem, 0, 1'000, Special::None, "trouble inside HMS"},
+    {0, UINT32_MAX, "7", BELFRY_FAULT, kItem, 0, 0, Special::None, "not an HTTP status"},
 };
 
 // v3: why single tokens were not served (hms.md section 10).

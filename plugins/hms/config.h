@@ -2,7 +2,7 @@
 // The configuration section of an instance, and the secret or key file behind its credentials.
 #pragma once
 
-#include <belfry/services.hpp>
+#include <belfry/http.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,16 +13,20 @@ namespace hms {
 enum class Generation : uint8_t { V1, V2, V3 };
 
 // A device keeps as its variant which tokens it has: those of one kind are no tokens for the other. The second bit asks
-// for a request of its own, after Huawei refused to take several devices at once.
+// for a request of its own, after Huawei refused to take several devices at once; see strikes.h for those above.
 enum Variant : uint32_t { kClassic = 0, kHarmony = 1, kSingly = 2 };
+
+inline constexpr std::string_view kEndpoint = "https://push-api.cloud.huawei.com";
+inline constexpr std::string_view kTokenEndpoint = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
 
 struct Config {
     Generation generation = Generation::V1;
     std::string app_id, client_id, project_id;
     std::string client_secret, service_account;  // ids of secrets
-    std::string endpoint = "https://push-api.cloud.huawei.com";
-    std::string token_origin, token_path;
+    std::string endpoint;
+    belfry::HttpsUrl token_endpoint;
 
+    bool by_oauth() const { return generation != Generation::V3 && !client_secret.empty(); }
     uint32_t variant() const { return generation == Generation::V3 ? kHarmony : kClassic; }
 };
 

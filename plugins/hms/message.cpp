@@ -2,26 +2,20 @@
 #include "message.h"
 
 #include <algorithm>
-
-#include "answers/json.h"
+#include <belfry/json.hpp>
 
 namespace hms {
 namespace {
 
-using answers::Json;
+using belfry::Json;
 using belfry::Refused;
 
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
     throw Refused(BELFRY_BAD_REQUEST, where, what);
 }
 
-bool is_there(const Json& json, std::string_view path) {
-    const int32_t type = json.find(path).type;
-    return type != 0 && type != BELFRY_JSON_NULL;
-}
-
 void check_keys(const Json& json, std::string_view allowed, const char* what) {
-    json.each(json.find(""), [&](const belfry_json_entry& entry) {
+    json.each("", [&](const belfry_json_entry& entry) {
         const std::string key = json.string(entry.key);
         if (key != "message" && key != allowed) wrong(key, what);
     });
@@ -30,8 +24,8 @@ void check_keys(const Json& json, std::string_view allowed, const char* what) {
 // What a payload for the other generation would look like.
 void check_shape(const Json& json, bool harmony) {
     const bool classic_members =
-        is_there(json, "message.android") || is_there(json, "message.data") || is_there(json, "message.notification");
-    const bool harmony_members = is_there(json, "message.payload") || is_there(json, "message.pushOptions");
+        json.has("message.android") || json.has("message.data") || json.has("message.notification");
+    const bool harmony_members = json.has("message.payload") || json.has("message.pushOptions");
     if (harmony && classic_members && !harmony_members) {
         wrong("message", "is a message of v1 or v2, but this provider sends v3: {\"message\": {\"payload\": {...}}}");
     }
@@ -46,7 +40,7 @@ void check_classic(const Json& json) {
     const bool text = data.type == 0 || data.type == BELFRY_JSON_NULL || data.type == BELFRY_JSON_STRING;
     if (!text) wrong("message.data", "must be a text; write JSON into it as a text");
     const belfry_json_value shown = json.find("message.android.notification");
-    if (shown.type == BELFRY_JSON_OBJECT && !is_there(json, "message.android.notification.click_action"))
+    if (shown.type == BELFRY_JSON_OBJECT && !json.has("message.android.notification.click_action"))
         wrong("message.android.notification.click_action", "missing; {\"type\": 3} opens the app");
     const std::string_view key = json.raw(json.find("message.android.collapse_key"));
     const auto number = json.services.json_int(json.text, "message.android.collapse_key");
@@ -56,34 +50,29 @@ void check_classic(const Json& json) {
 
 // Huawei's push types (hms.md section 5): 0 alert, 1 form, 2 voice, 6 background, 7 live view, 10 call, 11 MDM.
 std::string push_type_of(const Json& json) {
-    const belfry_json_value headers = json.find("headers");
-    if (headers.type != 0 && headers.type != BELFRY_JSON_NULL && headers.type != BELFRY_JSON_OBJECT)
-        wrong("headers", "must be an object of texts");
+    if (json.has("headers") && !json.is_object("headers")) wrong("headers", "must be an object of texts");
     std::string type;
-    json.each(headers, [&](const belfry_json_entry& entry) {
+    json.each("headers", [&](const belfry_json_entry& entry) {
         const std::string key = json.string(entry.key);
         if (key != "push-type") wrong("headers." + key, "unknown: there is push-type");
         type = json.string(entry.value);
-        const bool digits = !type.empty() && type.size() <= 2 &&
-                            std::all_of(type.begin(), type.end(), [](char c) { return c >= '0' && c <= '9'; });
-        if (!digits)
+        if (!belfry::is_digits(type) || type.size() > 2)
             wrong("headers.push-type",
                   "must be a text: \"0\" alert, \"1\" form, \"2\" voice, \"6\" background, "
                   "\"7\" live view, \"10\" call, \"11\" MDM");
     });
     if (!type.empty()) return type;
-    if (!is_there(json, "message.payload.notification"))
+    if (!json.has("message.payload.notification"))
         wrong("headers.push-type", "missing; without it only payloads with a notification go, as alerts");
     return "0";
 }
 
 void check_harmony(const Json& json, Layout& layout) {
     check_keys(json, "headers", "unknown: only \"headers\" and \"message\" are allowed at this level");
-    if (json.find("message.payload").type != BELFRY_JSON_OBJECT)
+    if (!json.is_object("message.payload"))
         wrong("message.payload", "must be an object: {\"message\": {\"payload\": {\"notification\": {...}}}}");
     layout.push_type = push_type_of(json);
-    if (json.services.json_bool(json.text, "message.pushOptions.testMessage").value_or(false))
-        layout.items_max = kTestItemsMax;
+    if (json.flag("message.pushOptions.testMessage")) layout.items_max = kTestItemsMax;
     if (layout.push_type == "1") layout.items_max = 1;
 }
 
@@ -92,7 +81,7 @@ void check_harmony(const Json& json, Layout& layout) {
 void place_ttl(const Json& json, const char* holder, const std::string& quote, Layout& layout) {
     const std::string path = std::string("message.") + holder;
     const belfry_json_value object = json.find(path);
-    if (is_there(json, path + ".ttl") || (object.type != 0 && object.type != BELFRY_JSON_OBJECT)) return;
+    if (json.has(path + ".ttl") || (object.type != 0 && object.type != BELFRY_JSON_OBJECT)) return;
     layout.before_ttl = "\"ttl\":" + quote;
     layout.after_ttl = quote.empty() ? "" : "s" + quote;
     if (object.type == 0) {
@@ -110,14 +99,12 @@ void place_ttl(const Json& json, const char* holder, const std::string& quote, L
 }  // namespace
 
 bool is_token(std::string_view token) {
-    const auto allowed = [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '\'' && c != '\\'; };
-    return !token.empty() && token.size() <= kTokenMax && std::all_of(token.begin(), token.end(), allowed);
+    return belfry::is_visible(token) && token.size() <= kTokenMax && token.find_first_of("\"'\\") == token.npos;
 }
 
 Layout read_message(const belfry::Services& services, Generation generation, std::string_view payload, bool expires,
                     bool final_size) {
-    services.json_check(payload);
-    const Json json{services, payload};
+    const Json json = Json::checked(services, payload);
     const bool harmony = generation == Generation::V3;
     const belfry_json_value message = json.find("message");
     if (message.type != BELFRY_JSON_OBJECT) {
@@ -155,8 +142,7 @@ void check_target(Generation generation, const belfry_content& content) {
     const std::string_view target = belfry::view(content.target);
     // Letters beyond ASCII are Chinese ones.
     const auto allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("-_.~%").find(c) != std::string_view::npos || static_cast<unsigned char>(c) >= 0x80;
+        return belfry::is_word({&c, 1}, "-_.~%") || static_cast<unsigned char>(c) >= 0x80;
     };
     const bool topic = !target.empty() && target.size() <= 900 && std::all_of(target.begin(), target.end(), allowed);
     if (content.kind == BELFRY_CONTENT_TOPIC && !topic)

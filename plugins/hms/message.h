@@ -34,15 +34,10 @@ struct Layout {
 };
 
 // What decode must know of a push.
-struct Push final : belfry::PreparedBase {
-    bool to_devices = true;   // not a topic or condition
-    bool rendered = false;    // devices get different payloads
+struct Push final : belfry::PushShape {
+    using PushShape::PushShape;
     bool check_only = false;  // Huawei checks it, nobody gets it
     bool ttl_is_ours = false;
-    static const Push& of(const belfry::PreparedBase* prepared) { return static_cast<const Push&>(*prepared); }
-    static const Push& of(const belfry_prepared* prepared) {
-        return of(static_cast<const belfry::PreparedBase*>(static_cast<const void*>(prepared)));
-    }
 };
 
 bool is_token(std::string_view token);

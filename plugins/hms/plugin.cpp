@@ -2,57 +2,49 @@
 // The entry: one component "hms", a provider that packs up to a thousand devices into a request. Credentials, messages
 // and verdicts are in their own files.
 #include <belfry/provider.hpp>
-#include <cstring>
 #include <unordered_set>
 
 #include "config.h"
 #include "credential.h"
+#include "dead_token_gate.h"
 #include "message.h"
+#include "strikes.h"
 #include "verdicts.h"
 
 namespace hms {
 namespace {
 
-// One request at the end of an outbox: token by token, as long as there is room.
-class Writer {
+// One request: token by token, as long as there is room.
+class TokenRequest {
 public:
-    Writer(belfry_outbox& outbox, const Frame& frame, const std::string& path, const std::string& headers)
+    TokenRequest(belfry_outbox& outbox, const Frame& frame, const std::string& path, const std::string& headers)
         : outbox_(outbox), tail_(frame.tail) {
-        if (path.size() + headers.size() + frame.head.size() + tail_.size() > left()) return;
-        row_.path = put(path);
-        row_.headers = put(headers);
-        row_.body = put(frame.head);
+        if (path.size() + headers.size() + frame.head.size() + tail_.size() > outbox_.room()) return;
+        row_.path = outbox_.put(path);
+        row_.headers = outbox_.put(headers);
+        row_.body = outbox_.put(frame.head);
     }
     // False: no room left. A token that is there already shares its place: its phone gets the message once.
     bool add(std::string_view token) {
-        if (row_.path.n == 0 || token.size() + 3 + tail_.size() > left()) return false;
+        if (row_.path.n == 0 || token.size() + 3 + tail_.size() > outbox_.room()) return false;
         ++row_.items;
         if (!tokens_.insert(token).second) return true;
-        if (tokens_.size() > 1) put(",");
-        put("\"");
-        put(token);
-        put("\"");
+        outbox_.put(tokens_.size() > 1 ? ",\"" : "\"");
+        outbox_.put(token);
+        outbox_.put("\"");
         return true;
     }
     uint32_t items() const { return row_.items; }
     void finish(uint32_t first_item, uint32_t variant) {
-        put(tail_);
-        row_.body.n = outbox_.buf_n - row_.body.at;
+        outbox_.put(tail_);
+        row_.body.n = outbox_.at() - row_.body.at;
         row_.first_item = first_item;
         row_.variant = variant;
-        auto* const rows = static_cast<char*>(outbox_.requests);
-        std::memcpy(rows + size_t{outbox_.n++} * outbox_.stride, &row_, std::min<size_t>(sizeof row_, outbox_.stride));
+        outbox_.add(row_);
     }
 
 private:
-    size_t left() const { return outbox_.buf_cap - outbox_.buf_n; }
-    belfry_span put(std::string_view part) {
-        const belfry_span span{outbox_.buf_n, static_cast<uint32_t>(part.size())};
-        std::memcpy(outbox_.buf + outbox_.buf_n, part.data(), part.size());
-        outbox_.buf_n += span.n;
-        return span;
-    }
-    belfry_outbox& outbox_;
+    belfry::OutboxWriter outbox_;
     const std::string& tail_;
     std::unordered_set<std::string_view> tokens_;
     belfry_request row_ = belfry::sized<belfry_request>();
@@ -66,7 +58,7 @@ public:
     static constexpr uint32_t kPerMinuteDefault = 331'200;
 
     Hms(belfry::Services services, std::string_view config)
-        : services_(services), config_(read_config(services, config)) {}
+        : services_(services), config_(read_config(services, config)), gate_(services) {}
 
     void start(int64_t) override {
         account_ = read_account(services_, config_);
@@ -74,7 +66,7 @@ public:
             std::string unused;
             sign_token(services_, account_, unused);
         } else {
-            tokens_ = services_.endpoint(config_.token_origin, BELFRY_ENDPOINT_H1_OK);
+            tokens_ = services_.endpoint(config_.token_endpoint.origin, BELFRY_ENDPOINT_H1_OK);
         }
         messages_ = services_.endpoint(config_.endpoint, BELFRY_ENDPOINT_H1_OK);
     }
@@ -84,12 +76,7 @@ public:
             throw belfry::Refused(BELFRY_BAD_REQUEST, "token",
                                   "a token of Push Kit has 1 to 4096 bytes, none of them a blank, quote or non-ASCII");
         }
-        belfry_token token = asked;
-        token.size = sizeof token;
-        token.variant = config_.variant();
-        token.identity = token.token;
-        token.data = {};
-        emit(token);
+        emit(belfry::token_row(asked, config_.variant()));
     }
 
     std::unique_ptr<belfry::PreparedBase> prepare(const belfry_content& content,
@@ -104,9 +91,7 @@ public:
         const Layout layout = read_message(services_, config_.generation, belfry::view(content.payload),
                                            content.expires_unix_ms != 0, !holes);
         if ((content.flags & BELFRY_CONTENT_CHECK_ONLY) != 0) return nullptr;
-        auto push = std::make_unique<Push>();
-        push->to_devices = content.kind == BELFRY_CONTENT_TOKENS;
-        push->rendered = holes;
+        auto push = std::make_unique<Push>(content);
         push->check_only = dry_run;
         push->ttl_is_ours = layout.fills_ttl();
         if (!push->to_devices) {
@@ -132,7 +117,7 @@ public:
                     const belfry::Verdicts& refused) override {
         uint32_t done = 0;
         while (done < items.size() && outbox.n < outbox.cap) {
-            const uint32_t next = encode_one(Push::of(prepared), items, done, outbox, refused);
+            const uint32_t next = encode_one(static_cast<const Push&>(*prepared), items, done, outbox, refused);
             if (next == done) break;  // the host calls again with the rest
             done = next;
         }
@@ -140,7 +125,7 @@ public:
     }
 
     void decode(belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts) override {
-        hms::decode(services_, answers, verdicts);
+        hms::decode(services_, gate_, answers, verdicts);
     }
 
 private:
@@ -170,17 +155,18 @@ private:
         std::string headers = "content-type: application/json; charset=utf-8\n";
         if (!layout.push_type.empty()) headers += "push-type: " + layout.push_type + "\n";
         const uint32_t most = (first.variant & kSingly) != 0 ? 1 : layout.items_max;
-        Writer writer(outbox, frame, account_.path, headers);
+        TokenRequest request(outbox, frame, account_.path, headers);
         uint32_t at = from;
-        while (at < items.size() && writer.items() < most) {
+        while (at < items.size() && request.items() < most) {
             const belfry_item item = items.known(at);
             const bool alike = item.payload.p == first.payload.p && item.payload.n == first.payload.n &&
-                               item.variant == first.variant && item.expires_unix_ms == first.expires_unix_ms &&
+                               Strikes::without(item.variant) == Strikes::without(first.variant) &&
+                               item.expires_unix_ms == first.expires_unix_ms &&
                                item.index == first.index + (at - from) && is_token(belfry::view(item.token));
-            if (!alike || !writer.add(belfry::view(item.token))) break;
+            if (!alike || !request.add(belfry::view(item.token))) break;
             ++at;
         }
-        if (writer.items() > 0) writer.finish(first.index, first.variant);
+        if (request.items() > 0) request.finish(first.index, first.variant);
         return at;
     }
 
@@ -189,6 +175,7 @@ private:
 
     const belfry::Services services_;
     const Config config_;
+    DeadTokenGate gate_;
     Account account_;
     int32_t messages_ = -1, tokens_ = -1;
 };

@@ -20,9 +20,6 @@ struct Result {
     std::unordered_map<std::string, std::string> illegal;  // token to v3's word, "" in v1 and v2
 };
 
-// What a stranger wrote, safe for logs and answers: one line of at most `most` bytes.
-std::string printable(std::string_view text, size_t most);
-
 Result read_result(const belfry::Services& services, std::string_view body);
 
 }  // namespace hms

@@ -4,8 +4,11 @@
 
 #include <belfry/provider.hpp>
 
+#include "dead_token_gate.h"
+
 namespace hms {
 
-void decode(const belfry::Services& services, belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts);
+void decode(const belfry::Services& services, DeadTokenGate& gate, belfry::Rows<belfry_answer> answers,
+            const belfry::Verdicts& verdicts);
 
 }  // namespace hms

@@ -218,16 +218,27 @@ class ForeignApp(Hms):
         self.simulator.control("PUT", "/config", {"hms_foreign_app": True})
         devices = [f"device-{i}" for i in range(300)]
         self.register_many(devices, "foreign")
-        self.assertEqual(self.outcomes(self.send_to("foreign")), {("hms", "gone"): 300})
+        status = self.send_to("foreign")
+        self.assertEqual(self.outcomes(status), {("hms", "refused"): 300})
+        self.assertIn("kept: no device was served", json.dumps(status["samples"]))
         time.sleep(0.5)
         self.assertEqual(len(self.tokens("foreign")), 300)
         self.wait_health("deletions")
-        # Proven once, a single dead token is believed.
+        # Proven by many, a few dead tokens that get requests of their own are believed.
         self.simulator.control("PUT", "/config", {"hms_foreign_app": False})
-        self.assertEqual(self.outcomes(self.send_to("foreign")), {("hms", "accepted"): 300})
-        self.register("illegal-one", topics=["one"])
-        self.assertEqual(self.outcomes(self.send_to("one")), {("hms", "gone"): 1})
-        self.assertEqual(self.wait_tokens(set(), "one"), set())
+        for _ in range(12):
+            self.assertEqual(self.outcomes(self.send_to("foreign")), {("hms", "accepted"): 300})
+        for name in ("one", "two"):
+            self.register("illegal-" + name, topics=[name])
+            self.assertEqual(self.outcomes(self.send_to(name)), {("hms", "gone"): 1})
+            self.assertEqual(self.wait_tokens(set(), name), set())
+        # Most requests are answered like that again: nobody is believed any more.
+        self.simulator.control("PUT", "/config", {"hms_foreign_app": True})
+        for _ in range(8):
+            self.send_to("foreign")
+        status = self.send_to("foreign")
+        self.assertEqual(self.outcomes(status), {("hms", "refused"): 300})
+        self.assertIn("kept: too many requests", json.dumps(status["samples"]))
         self.assertEqual(len(self.tokens("foreign")), 300)
 
 

@@ -39,7 +39,8 @@ void try_decode(const World& world, int32_t status, uint8_t asked, std::string_v
     std::array<int, 3> verdicts{};
     bool served = false, certain = false;
     const auto call = [&](belfry_emit emit, void* ctx) {
-        hms::decode(world.services, belfry::Rows<belfry_answer>(belfry::one_row(answer)),
+        hms::DeadTokenGate gate(world.services);
+        hms::decode(world.services, gate, belfry::Rows<belfry_answer>(belfry::one_row(answer)),
                     belfry::Verdicts({emit, ctx}));
         return belfry_code{BELFRY_OK};
     };

@@ -4,7 +4,7 @@
 #include <ctime>
 #include <string>
 
-#include "answers/retry_after.h"
+#include <belfry/http.hpp>
 #include "fuzz/fuzz.h"
 #include "http/http_date.h"
 #include "http/origin.h"
@@ -43,7 +43,7 @@ void try_date(std::string_view text) {
 }
 
 void try_retry_after(std::string_view text, int64_t now) {
-    const auto wait = answers::retry_after_ms(text, 0, now);
+    const auto wait = belfry::retry_after_ms(text, 0, now);
     if (wait) require(*wait >= 1000 && *wait <= 24 * 3600 * 1000);
     const int64_t date = http::parse_http_date(text);
     if (date != 0 && date - now > 1000 && date - now < 24 * 3600 * 1000) require(wait && *wait == date - now);
