@@ -6,6 +6,8 @@
 namespace belfry::fakes {
 namespace {
 
+using Headers = std::map<std::string, std::string>;
+
 constexpr const char* kData = R"({"message":{"data":"{\"k\":\"v\"}"}})";
 constexpr const char* kShown =
     R"({"message":{"android":{"notification":{"title":"t","body":"b","click_action":{"type":3}}}}})";
@@ -17,7 +19,7 @@ TEST(HmsRequest, V1PassesTheMessageByteForByte) {
     HmsBed bed;
     const auto request = bed.one(kData, {"T1"});
     EXPECT_EQ(request.path, "/v1/123/messages:send");
-    EXPECT_EQ(request.headers, "content-type: application/json; charset=utf-8\n");
+    EXPECT_EQ(request.headers, (Headers{{"content-type", "application/json; charset=utf-8"}}));
     EXPECT_EQ(request.body, R"({"message":{"token":["T1"],"data":"{\"k\":\"v\"}"}})");
     EXPECT_EQ(bed.one(kShown, {"T1", "T2"}).body,
               R"({"message":{"token":["T1","T2"],"android":{"notification":{"title":"t","body":"b",)"
@@ -33,11 +35,11 @@ TEST(HmsRequest, V3HasAPushTypeAndABodyOfItsOwn) {
     HmsBed bed(kHmsV3);
     const auto request = bed.one(kHarmony, {"T1", "T2"}, kHarmonyVariant);
     EXPECT_EQ(request.path, "/v3/9001/messages:send");
-    EXPECT_EQ(request.headers, "content-type: application/json; charset=utf-8\npush-type: 0\n");
+    EXPECT_EQ(request.headers, (Headers{{"content-type", "application/json; charset=utf-8"}, {"push-type", "0"}}));
     EXPECT_EQ(request.body,
               R"({"target":{"token":["T1","T2"]},"payload":{"notification":{"category":"IM","title":"t"}}})");
     const char* background = R"({"headers":{"push-type":"6"},"message":{"payload":{"extraData":"x"}}})";
-    EXPECT_NE(bed.one(background, {"T1"}, kHarmonyVariant).headers.find("push-type: 6\n"), std::string::npos);
+    EXPECT_EQ(bed.one(background, {"T1"}, kHarmonyVariant).headers.at("push-type"), "6");
 }
 
 TEST(HmsRequest, ADryRunIsHuaweisOwnCheck) {
@@ -266,7 +268,7 @@ TEST(HmsBatch, ARenderingThatIsTooLongStopsItsDeviceOnly) {
     ASSERT_TRUE(bed.prepare(source, "", BELFRY_CONTENT_TOKENS, "", BELFRY_CONTENT_HAS_HOLES));
     const std::string longer = R"({"message":{"data":")" + std::string(5000, 'x') + "\"}}";
     auto items = bed.items({"a"}, kData);
-    items.push_back({"b", 0, longer, 0});
+    items.push_back({"b", "", 0, longer, 0});
     const auto encoded = bed.encode(items);
     EXPECT_EQ(encoded.length, 2U);
     EXPECT_EQ(encoded.requests.size(), 1U);

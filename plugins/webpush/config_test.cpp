@@ -13,26 +13,26 @@ TEST(WebPushConfig, RefusesSubjectsThatApplesServiceRefuses) {
          {"mailto: a@example.com", "mailto:<a@example.com>", "mailto:a@localhost", "a@example.com",
           "http://example.com", "", "mailto:@example.com", "https://localhost/", "https://", "mailto:a@.com"}) {
         bed.start(std::string(R"({"subject":")") + subject + "\"}");
-        EXPECT_EQ(bed.why.code, BELFRY_CONFIG) << subject;
-        EXPECT_EQ(bed.why.where, "subject") << subject;
+        EXPECT_EQ(bed.trouble.code, BELFRY_CONFIG) << subject;
+        EXPECT_EQ(bed.trouble.where, "subject") << subject;
     }
     for (const char* subject : {"mailto:ops@example.com", "https://example.com", "https://example.com/contact"}) {
         bed.start(std::string(R"({"subject":")") + subject + "\"}");
-        EXPECT_EQ(bed.why.code, BELFRY_OK) << subject << ": " << bed.why.text;
+        EXPECT_EQ(bed.trouble.code, BELFRY_OK) << subject << ": " << bed.trouble.text;
     }
 }
 
 TEST(WebPushConfig, RefusesPatternsThatAreNone) {
     for (const char* pattern : {"", "*push.apple.com", "a b", "http://x.test", "host:port", "host:0", "*:x", "a..b"}) {
         WebPushBed bed(std::string(R"("extra_allowed_origins":[")") + pattern + "\"]");
-        EXPECT_EQ(bed.why.code, BELFRY_CONFIG) << pattern;
+        EXPECT_EQ(bed.trouble.code, BELFRY_CONFIG) << pattern;
     }
 }
 
 TEST(WebPushKeys, AreMadeOnceForTheClusterAndPrinted) {
     MemoryClusterState cluster;
     WebPushBed first("", {}, &cluster), second("", {}, &cluster);
-    ASSERT_EQ(first.why.code, BELFRY_OK) << first.why.text;
+    ASSERT_EQ(first.trouble.code, BELFRY_OK) << first.trouble.text;
     ASSERT_EQ(cluster.values.size(), 1U);
     const auto printed = [](WebPushBed& bed) {
         const auto line = std::find_if(bed.host.log.lines.begin(), bed.host.log.lines.end(), [](const auto& each) {
@@ -50,7 +50,7 @@ TEST(WebPushKeys, WaitForTheStorageThatKeepsThem) {
     WebPushBed bed;
     bed.host.services.set_cluster_state(nullptr);
     bed.start(R"({"subject":"mailto:ops@example.com"})");
-    EXPECT_EQ(bed.why.code, BELFRY_RETRY_LATER) << bed.why.text;
+    EXPECT_EQ(bed.trouble.code, BELFRY_RETRY_LATER) << bed.trouble.text;
 }
 
 TEST(WebPushKeys, AreReadAsNumberPaddedOrPem) {
@@ -61,19 +61,19 @@ TEST(WebPushKeys, AreReadAsNumberPaddedOrPem) {
     const std::string secret = R"("vapid_private_key":{"$secret":"k"})";
     for (const std::string& form : {number, number + "=", key.pem}) {
         WebPushBed each(secret + pub, {{"k", form}});
-        EXPECT_EQ(each.why.code, BELFRY_OK) << each.why.where << ": " << each.why.text;
+        EXPECT_EQ(each.trouble.code, BELFRY_OK) << each.trouble.where << ": " << each.trouble.text;
         EXPECT_TRUE(each.own_cluster.values.empty());
     }
     WebPushBed short_one(secret, {{"k", crypto::base64url(std::string(31, '\x11'))}});
-    EXPECT_EQ(short_one.why.code, BELFRY_OK) << short_one.why.text;
+    EXPECT_EQ(short_one.trouble.code, BELFRY_OK) << short_one.trouble.text;
     WebPushBed mismatch(secret + pub, {{"k", crypto::base64url(bed.services.p256_key().scalar)}});
-    EXPECT_EQ(mismatch.why.code, BELFRY_CONFIG);
-    EXPECT_EQ(mismatch.why.where, "vapid_public_key");
+    EXPECT_EQ(mismatch.trouble.code, BELFRY_CONFIG);
+    EXPECT_EQ(mismatch.trouble.where, "vapid_public_key");
     for (const std::string& bad : {std::string("?"), std::string(), std::string(43, 'A'), std::string("short of PEM"),
                                    std::string("AQ"), number.substr(0, 38), number + "AAAA"}) {
         WebPushBed refused(secret, {{"k", bad}});
-        EXPECT_EQ(refused.why.code, BELFRY_CONFIG) << bad;
-        EXPECT_EQ(refused.why.where, "vapid_private_key") << bad;
+        EXPECT_EQ(refused.trouble.code, BELFRY_CONFIG) << bad;
+        EXPECT_EQ(refused.trouble.where, "vapid_private_key") << bad;
     }
 }
 
@@ -82,24 +82,24 @@ TEST(WebPushKeys, SubscriptionsRememberTheirs) {
     const P256Key now = bed.services.p256_key(), before = bed.services.p256_key();
     WebPushBed two(R"("vapid_private_key":{"$secret":"n"},"vapid_previous_keys":[{"$secret":"b"}])",
                    {{"n", crypto::base64url(now.scalar)}, {"b", before.pem}});
-    ASSERT_EQ(two.why.code, BELFRY_OK) << two.why.text;
+    ASSERT_EQ(two.trouble.code, BELFRY_OK) << two.trouble.text;
     const Browser browser(two.services);
     const auto with = [&](const P256Key& key) {
         return two.validate(
             browser.subscription(R"(,"applicationServerKey":")" + crypto::base64url(key.public_point) + "\""));
     };
     const auto plain = two.validate(browser.subscription()), newer = with(now), older = with(before);
-    ASSERT_TRUE(plain && newer && older) << two.why.text;
+    ASSERT_TRUE(plain && newer && older) << two.trouble.text;
     EXPECT_EQ(plain->variant, newer->variant);
     EXPECT_NE(older->variant, newer->variant);
     EXPECT_FALSE(with(two.services.p256_key()));
-    EXPECT_EQ(two.why.where, "applicationServerKey");
+    EXPECT_EQ(two.trouble.where, "applicationServerKey");
     const std::string payload = R"({"payload":"x"})";
     const auto encoded = two.encode({{older->token, older->data, older->variant, payload},
                                      {newer->token, newer->data, newer->variant, payload},
                                      {newer->token, newer->data, 12345, payload}});
     ASSERT_EQ(encoded.requests.size(), 2U);
-    const auto k = [&](const WebPushBed::Request& request) {
+    const auto k = [&](const Written& request) {
         const std::string& value = request.headers.at("authorization");
         return value.substr(value.find(", k=") + 4);
     };

@@ -33,18 +33,18 @@ TEST(WebPushPayload, IsCheckedBeforeAnythingIsQueued) {
         {"header twice", R"({"payload":"x","headers":{"TTL":"5","ttl":"5"}})", BELFRY_BAD_REQUEST, "headers.ttl"},
         {"3994 bytes", R"({"payload":")" + std::string(3994, 'x') + "\"}", BELFRY_TOO_LARGE, "payload"}};
     for (const BadPayload& each : cases) {
-        EXPECT_EQ(bed.prepare(each.payload, BELFRY_CONTENT_CHECK_ONLY), 0) << each.name;
-        EXPECT_EQ(bed.why.code, each.code) << each.name << ": " << bed.why.text;
-        EXPECT_EQ(bed.why.where, each.where) << each.name << ": " << bed.why.text;
+        EXPECT_EQ(bed.prepare(each.payload, BELFRY_CONTENT_CHECK_ONLY), 0U) << each.name;
+        EXPECT_EQ(bed.trouble.code, each.code) << each.name << ": " << bed.trouble.text;
+        EXPECT_EQ(bed.trouble.where, each.where) << each.name << ": " << bed.trouble.text;
     }
-    EXPECT_EQ(bed.prepare(R"({"payload":")" + std::string(3993, 'x') + "\"}"), 1) << bed.why.text;
-    EXPECT_EQ(bed.prepare(R"({"payload":")" + std::string(3994, 'x') + "\"}", BELFRY_CONTENT_HAS_HOLES), 1);
-    EXPECT_EQ(bed.prepare(R"({"payload":"x"})", BELFRY_CONTENT_CHECK_ONLY), 0);
-    EXPECT_EQ(bed.why.code, BELFRY_OK);
-    EXPECT_EQ(bed.prepare(R"({"payload":"x"})", BELFRY_CONTENT_DRY_RUN), 0);
-    EXPECT_EQ(bed.why.code, BELFRY_UNSUPPORTED);
-    EXPECT_EQ(bed.prepare(R"({"payload":"x"})", 0, BELFRY_CONTENT_TOPIC), 0);
-    EXPECT_EQ(bed.why.code, BELFRY_UNSUPPORTED);
+    EXPECT_EQ(bed.prepare(R"({"payload":")" + std::string(3993, 'x') + "\"}"), 1U) << bed.trouble.text;
+    EXPECT_EQ(bed.prepare(R"({"payload":")" + std::string(3994, 'x') + "\"}", BELFRY_CONTENT_HAS_HOLES), 1U);
+    EXPECT_EQ(bed.prepare(R"({"payload":"x"})", BELFRY_CONTENT_CHECK_ONLY), 0U);
+    EXPECT_EQ(bed.trouble.code, BELFRY_OK);
+    EXPECT_EQ(bed.prepare(R"({"payload":"x"})", BELFRY_CONTENT_DRY_RUN), 0U);
+    EXPECT_EQ(bed.trouble.code, BELFRY_UNSUPPORTED);
+    EXPECT_EQ(bed.prepare(R"({"payload":"x"})", 0, BELFRY_CONTENT_TOPIC), 0U);
+    EXPECT_EQ(bed.trouble.code, BELFRY_UNSUPPORTED);
 }
 
 TEST(WebPushRequest, HasWhatTheRfcsWant) {
@@ -75,20 +75,10 @@ TEST(WebPushRequest, TakesItsOptionsFromHeadersToo) {
 }
 
 // The claims of a request's token.
-std::string claims_of(const WebPushBed::Request& request) {
+std::string claims_of(const Written& request) {
     const std::string& value = request.headers.at("authorization");
-    const size_t first = value.find('.'), second = value.find('.', first + 1);
-    static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    std::string out;
-    uint32_t bits = 0;
-    int held = 0;
-    for (size_t at = first + 1; at < second; ++at) {
-        bits = bits << 6 | static_cast<uint32_t>(kAlphabet.find(value[at]));
-        if ((held += 6) < 8) continue;
-        held -= 8;
-        out.push_back(static_cast<char>(bits >> held & 255));
-    }
-    return out;
+    const size_t first = value.find('.') + 1;
+    return decoded(value.substr(first, value.find('.', first) - first));
 }
 
 TEST(WebPushRequest, SaysWhoItIsForInItsAudience) {
@@ -176,7 +166,7 @@ TEST(WebPushRequest, CarriesTextsUnescapedAndJsonAsItIs) {
 
 TEST(WebPushEncode, WritesAPrefixThatFitsAndNeverRepeatsASalt) {
     WebPushBed bed;
-    std::vector<WebPushBed::Item> items;
+    std::vector<Item> items;
     std::vector<Browser> browsers;
     const std::string payload = R"({"payload":")" + std::string(1000, 'x') + "\"}";
     for (int i = 0; i < 100; ++i) {
@@ -223,10 +213,10 @@ TEST(WebPushEncode, OneBadItemHarmsNoOther) {
 
 TEST(WebPushPlugin, SaysWhoItIs) {
     WebPushBed bed;
-    EXPECT_EQ(view(bed.plugin().id), "webpush");
-    EXPECT_NE(bed.provider->encode, nullptr);
-    EXPECT_EQ(bed.provider->authorize, nullptr);
-    EXPECT_EQ(bed.provider->send, nullptr);
+    EXPECT_EQ(view(bed.main().id), "webpush");
+    EXPECT_NE(bed.provider().encode, nullptr);
+    EXPECT_EQ(bed.provider().authorize, nullptr);
+    EXPECT_EQ(bed.provider().send, nullptr);
 }
 
 }  // namespace

@@ -7,10 +7,10 @@ namespace {
 
 TEST(WebPushToken, IsItsEndpointAndKeepsItsKeysApart) {
     WebPushBed bed;
-    ASSERT_EQ(bed.why.code, BELFRY_OK) << bed.why.where << ": " << bed.why.text;
+    ASSERT_EQ(bed.trouble.code, BELFRY_OK) << bed.trouble.where << ": " << bed.trouble.text;
     const Browser browser(bed.services, "https://wns2-par02p.notify.windows.com/w/?token=BQYAAAD%2bab%3d");
     const auto token = bed.validate(browser.subscription());
-    ASSERT_TRUE(token) << bed.why.where << ": " << bed.why.text;
+    ASSERT_TRUE(token) << bed.trouble.where << ": " << bed.trouble.text;
     EXPECT_EQ(token->token, browser.endpoint);  // byte for byte, escapes as they came
     EXPECT_EQ(token->identity, browser.endpoint);
     EXPECT_EQ(token->data, browser.data());
@@ -26,7 +26,7 @@ TEST(WebPushToken, TakesPaddedAndStandardBase64) {
     for (size_t i = at - 87; i < at; ++i) text[i] = text[i] == '-' ? '+' : text[i];
     text.insert(at, "=");
     const auto token = bed.validate(text);
-    ASSERT_TRUE(token) << bed.why.where << ": " << bed.why.text;
+    ASSERT_TRUE(token) << bed.trouble.where << ": " << bed.trouble.text;
     EXPECT_EQ(token->data, browser.data());
 }
 
@@ -49,6 +49,10 @@ TEST(WebPushToken, RefusesKeysThatAreNone) {
         {"hybrid", "BiVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4", auth,
          "keys"},
         {"infinity", "AA", auth, "keys.p256dh"},
+        {"64_bytes_without_04",
+         "JXGyvs3942BVGq8e0PTNNmwRzr5VX4m8t7GGpTM5FzFo7OLr4BhZe9MEebhuPI-OztV3ylkYfpJGmQ22ggCLDg", auth, "keys.p256dh"},
+        {"66_bytes", "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4A", auth,
+         "keys.p256dh"},
         {"empty", "", auth, "keys.p256dh"},
         {"no_base64", "!!!!", auth, "keys.p256dh"},
         {"blank_inside", point.substr(0, 40) + " " + point.substr(41), auth, "keys.p256dh"},
@@ -60,13 +64,13 @@ TEST(WebPushToken, RefusesKeysThatAreNone) {
         const auto token = bed.validate(R"({"endpoint":"https://fcm.googleapis.com/fcm/send/a","keys":{"p256dh":")" +
                                         each.p256dh + R"(","auth":")" + each.auth + "\"}}");
         EXPECT_FALSE(token) << each.name;
-        EXPECT_EQ(bed.why.code, BELFRY_BAD_REQUEST) << each.name;
-        EXPECT_EQ(bed.why.where, each.where) << each.name << ": " << bed.why.text;
+        EXPECT_EQ(bed.trouble.code, BELFRY_BAD_REQUEST) << each.name;
+        EXPECT_EQ(bed.trouble.where, each.where) << each.name << ": " << bed.trouble.text;
     }
     const auto valid = bed.validate(
         R"({"endpoint":"https://fcm.googleapis.com/fcm/send/a","keys":{"p256dh":"BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAZkhceA4vg9ckM71dhKBrtlQcKvMdrocXKL-FahdPk_Q","auth":")" +
         auth + "\"}}");
-    EXPECT_TRUE(valid) << "valid odd case x=0: " << bed.why.text;
+    EXPECT_TRUE(valid) << "valid odd case x=0: " << bed.trouble.text;
 }
 
 TEST(WebPushToken, RefusesTextsThatAreNoSubscription) {
@@ -74,7 +78,7 @@ TEST(WebPushToken, RefusesTextsThatAreNoSubscription) {
     for (const char* text : {"", "https://fcm.googleapis.com/fcm/send/abc", "[]", "{}", R"({"endpoint":5})",
                              R"({"endpoint":"https://fcm.googleapis.com/fcm/send/a"})"}) {
         EXPECT_FALSE(bed.validate(text)) << text;
-        EXPECT_STRNE(bed.why.text.c_str(), "") << text;
+        EXPECT_STRNE(bed.trouble.text.c_str(), "") << text;
     }
 }
 
@@ -83,8 +87,8 @@ class WebPushEndpoint : public testing::TestWithParam<std::string> {};
 TEST_P(WebPushEndpoint, IsRefused) {
     WebPushBed bed;
     EXPECT_FALSE(bed.validate(Browser(bed.services, GetParam()).subscription()));
-    EXPECT_EQ(bed.why.code, BELFRY_BAD_REQUEST);
-    EXPECT_EQ(bed.why.where, "endpoint") << bed.why.text;
+    EXPECT_EQ(bed.trouble.code, BELFRY_BAD_REQUEST);
+    EXPECT_EQ(bed.trouble.where, "endpoint") << bed.trouble.text;
     // The same for a device that was registered when other rules held.
     const std::string payload = R"({"payload":"x"})";
     const auto encoded = bed.encode({{GetParam(), Browser(bed.services).data(), 0, payload}});
@@ -119,13 +123,14 @@ TEST(WebPushEndpointRules, LetRealShapesThrough) {
           "https://updates.push.services.mozilla.com/wpush/v1/gAAAAABk", "https://web.push.apple.com/QGkj-x_y",
           "https://api.push.apple.com/3/x", "https://wns2-par02p.notify.windows.com/w/?token=BQYAAAD%2bab%3d",
           "https://FCM.googleapis.com/fcm/send/a", "https://fcm.googleapis.com:443/fcm/send/a"}) {
-        EXPECT_TRUE(bed.validate(Browser(bed.services, url).subscription())) << url << ": " << bed.why.text;
+        EXPECT_TRUE(bed.validate(Browser(bed.services, url).subscription())) << url << ": " << bed.trouble.text;
     }
 }
 
 TEST(WebPushEndpointRules, FollowTheConfiguration) {
     WebPushBed any(R"("allowed_origins":["*"])");
-    EXPECT_TRUE(any.validate(Browser(any.services, "https://ntfy.example.org/up/x").subscription())) << any.why.text;
+    EXPECT_TRUE(any.validate(Browser(any.services, "https://ntfy.example.org/up/x").subscription()))
+        << any.trouble.text;
     EXPECT_FALSE(any.validate(Browser(any.services, "https://127.0.0.1/x").subscription()));
     EXPECT_FALSE(any.validate(Browser(any.services, "https://intranet/x").subscription()));
     WebPushBed extra(R"("extra_allowed_origins":["push.example.org:8443","*.unified.example"])");
@@ -134,9 +139,9 @@ TEST(WebPushEndpointRules, FollowTheConfiguration) {
     EXPECT_TRUE(extra.validate(Browser(extra.services, "https://a.unified.example/x").subscription()));
     EXPECT_TRUE(extra.validate(Browser(extra.services, "https://fcm.googleapis.com/x").subscription()));
     WebPushBed home(R"("allowed_origins":["127.0.0.1:8090","[::1]:8090","nas"],"allow_private_networks":true)");
-    ASSERT_EQ(home.why.code, BELFRY_OK) << home.why.text;
+    ASSERT_EQ(home.trouble.code, BELFRY_OK) << home.trouble.text;
     for (const char* url : {"https://127.0.0.1:8090/x", "https://[::1]:8090/x", "https://nas/x"})
-        EXPECT_TRUE(home.validate(Browser(home.services, url).subscription())) << url << home.why.text;
+        EXPECT_TRUE(home.validate(Browser(home.services, url).subscription())) << url << home.trouble.text;
     EXPECT_FALSE(home.validate(Browser(home.services, "https://fcm.googleapis.com/x").subscription()));
     EXPECT_FALSE(home.host.http.endpoints.back().untrusted);
     EXPECT_TRUE(extra.host.http.endpoints.back().untrusted);

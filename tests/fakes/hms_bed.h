@@ -2,7 +2,6 @@
 // The real hms.so under the host's real services. Threads: used by one at a time.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,90 +38,16 @@ public:
                     const std::string& secret = "a+b/=", const std::string& key_file = hms_key_file())
         : HmsHost(secret, key_file), ProviderInstance(BELFRY_HMS_SO, "hms", host.abi(), config) {}
 
-    struct Token {
-        std::string token, identity;
-        uint32_t variant = 0;
-    };
-    // Nothing if it is refused (see trouble).
-    std::optional<Token> validate(const std::string& token) {
-        auto asked = sized<belfry_token>();
-        asked.platform = str("android");
-        asked.token = str(std::string_view(token));
-        std::optional<Token> out;
-        belfry_why why{};
-        trouble.code = collect<belfry_token>(
-            [&](auto emit, void* ctx) { return provider().validate(instance(), &asked, emit, ctx, &why); },
-            [&](const belfry_token& row) {
-                out = Token{text(row.token), text(row.identity), row.variant};
-            });
-        trouble.where = why.where;
-        trouble.text = why.text;
-        return out;
-    }
-
-    struct Item {
-        std::string token;
-        uint32_t variant = 0;
-        std::string_view payload;
-        int64_t expires_unix_ms = 0;
-    };
-    struct Written {
-        uint32_t first_item = 0, items = 0, variant = 0;
-        std::string path, headers, body;
-    };
-    struct Encoded {
-        uint32_t length = 0;
-        std::vector<Written> requests;
-        std::vector<Verdict> refused;
-    };
     static std::vector<Item> items(const std::vector<std::string>& tokens, std::string_view payload,
                                    uint32_t variant = 0, int64_t expires_unix_ms = 0) {
         std::vector<Item> made;
-        for (const std::string& token : tokens) made.push_back({token, variant, payload, expires_unix_ms});
+        for (const std::string& token : tokens) made.push_back({token, "", variant, payload, expires_unix_ms});
         return made;
     }
     static std::vector<std::string> tokens(size_t n) {
         std::vector<std::string> made;
         for (size_t i = 0; i < n; ++i) made.push_back("T" + std::to_string(i));
         return made;
-    }
-    // One call, as the host makes it; `first` is the number of the first item.
-    Encoded encode(const std::vector<Item>& items, uint32_t buffer_bytes = 256 * 1024, uint32_t first = 0) {
-        std::vector<belfry_item> rows;
-        for (const Item& item : items) {
-            auto row = sized<belfry_item>();
-            row.index = first + static_cast<uint32_t>(rows.size());
-            row.variant = item.variant;
-            row.attempt = 1;
-            row.token = str(std::string_view(item.token));
-            row.payload = str(item.payload);
-            row.expires_unix_ms = item.expires_unix_ms;
-            rows.push_back(row);
-        }
-        std::string buffer(buffer_bytes, '\0');
-        std::vector<belfry_request> room(items.size());
-        auto outbox = sized<belfry_outbox>();
-        outbox.stride = sizeof(belfry_request);
-        outbox.cap = static_cast<uint32_t>(room.size());
-        outbox.requests = room.data();
-        outbox.buf = buffer.data();
-        outbox.buf_cap = buffer_bytes;
-        Encoded out;
-        collect<belfry_verdict>(
-            [&](auto emit, void* ctx) {
-                out.length = provider().encode(instance(), prepared(), list_of(rows), &outbox, emit, ctx);
-                return belfry_code{BELFRY_OK};
-            },
-            [&](const belfry_verdict& v) {
-                out.refused.push_back({v.item, v.outcome, v.scope, v.flags, 0, "", text(v.reason), v.variant, 0});
-            });
-        for (uint32_t i = 0; i < outbox.n; ++i) {
-            const auto part = [&](belfry_span span) { return buffer.substr(span.at, span.n); };
-            const belfry_request& row = room[i];
-            out.requests.push_back(
-                {row.first_item, row.items, row.variant, part(row.path), part(row.headers), part(row.body)});
-        }
-        return out;
     }
     // Prepares `payload` and writes the request for `tokens`.
     Written one(const std::string& payload, const std::vector<std::string>& tokens, uint32_t variant = 0,

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <belfry/abi.hpp>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,6 +66,32 @@ struct Answer {
     int64_t date_unix_ms = 0;
     uint32_t variant = 0;
     std::vector<std::string> tokens = {};  // of a request for several devices; none: one device, of a plan with a body
+    std::vector<std::pair<std::string, std::string>> headers = {};  // beside retry_after
+    std::string origin = {};                                        // that encode named
+};
+
+// What validate says of a token.
+struct Token {
+    std::string token, identity, data;
+    uint32_t variant = 0;
+};
+
+// For encode, and what it wrote.
+struct Item {
+    std::string token, data;
+    uint32_t variant = 0;
+    std::string_view payload;
+    int64_t expires_unix_ms = 0;
+};
+struct Written {
+    uint32_t first_item = 0, items = 0, variant = 0;
+    std::string origin, path, body;
+    std::map<std::string, std::string> headers;
+};
+struct Encoded {
+    uint32_t length = 0;
+    std::vector<Written> requests;
+    std::vector<Verdict> refused;
 };
 
 // A plan as the engine would execute it.
@@ -88,25 +115,44 @@ public:
     // Creates and starts it; trouble says whether that worked.
     ProviderInstance(const char* library, std::string_view component, const belfry_host* host,
                      const std::string& config)
-        : plugin_(plugin_of(library, host)) {
+        : plugin_(plugin_of(library, host)), host_(host), component_(component) {
+        start(config);
+    }
+    ~ProviderInstance() { destroy(); }
+    ProviderInstance(const ProviderInstance&) = delete;
+    ProviderInstance& operator=(const ProviderInstance&) = delete;
+
+    // Another instance in place of this one.
+    void start(const std::string& config) {
+        destroy();
         belfry_why why{};
-        trouble.code = plugin_.create(host, str(component), str(std::string_view(config)), &instance_, &why);
+        trouble.code =
+            plugin_.create(host_, str(std::string_view(component_)), str(std::string_view(config)), &instance_, &why);
         if (trouble.code == BELFRY_OK) trouble.code = plugin_.start(instance_, 0, &why);
-        trouble.where = why.where;
-        trouble.text = why.text;
+        tell(why);
         if (instance_ == nullptr) return;
         provider_ = static_cast<const belfry_provider*>(plugin_.get_interface(instance_, str(BELFRY_PROVIDER_ID)));
     }
-    ~ProviderInstance() {
-        if (prepared_ != nullptr) provider_->release(instance_, prepared_);
-        if (instance_ != nullptr) plugin_.destroy(instance_);
-    }
-    ProviderInstance(const ProviderInstance&) = delete;
-    ProviderInstance& operator=(const ProviderInstance&) = delete;
 
     const belfry_plugin& main() const { return plugin_; }
     const belfry_provider& provider() const { return *provider_; }
     belfry_instance* instance() const { return instance_; }
+
+    // Nothing if it is refused (see trouble).
+    std::optional<Token> validate(const std::string& token, std::string_view platform = "android") {
+        auto asked = sized<belfry_token>();
+        asked.platform = str(platform);
+        asked.token = str(std::string_view(token));
+        std::optional<Token> out;
+        belfry_why why{};
+        trouble.code = collect<belfry_token>(
+            [&](auto emit, void* ctx) { return provider_->validate(instance_, &asked, emit, ctx, &why); },
+            [&](const belfry_token& row) {
+                out = Token{text(row.token), text(row.identity), text(row.data), row.variant};
+            });
+        tell(why);
+        return out;
+    }
 
     // Prepares a push and gives the request for `token`; nothing if it is refused (see trouble) or no plan was emitted.
     std::optional<Request> prepare(std::string_view payload, std::string_view token = "ok-1",
@@ -126,33 +172,69 @@ public:
         trouble.code = collect<belfry_plan>(
             [&](auto emit, void* ctx) { return provider_->prepare(instance_, &content, emit, ctx, &prepared_, &why); },
             [&](const belfry_plan& plan) { requests.push_back(execute(plan, content, token)); });
-        trouble.where = why.where;
-        trouble.text = why.text;
+        tell(why);
         return requests.empty() ? std::nullopt : std::optional<Request>(requests.front());
     }
     bool has_prepared() const { return prepared_ != nullptr; }
     const belfry_prepared* prepared() const { return prepared_; }
 
-    std::vector<Verdict> decode(const std::vector<Answer>& answers) {
+    // One call, as the host makes it; `first` is the number of the first item.
+    Encoded encode(const std::vector<Item>& items, uint32_t buffer_bytes = 256 * 1024, uint32_t first = 0) {
+        std::vector<belfry_item> rows;
+        for (const Item& item : items) {
+            auto row = sized<belfry_item>();
+            row.index = first + static_cast<uint32_t>(rows.size());
+            row.variant = item.variant;
+            row.attempt = 1;
+            row.token = str(std::string_view(item.token));
+            row.data = str(std::string_view(item.data));
+            row.payload = str(item.payload);
+            row.expires_unix_ms = item.expires_unix_ms;
+            rows.push_back(row);
+        }
+        std::string buffer(buffer_bytes, '\0');
+        std::vector<belfry_request> room(items.size());
+        auto outbox = sized<belfry_outbox>();
+        outbox.stride = sizeof(belfry_request);
+        outbox.cap = static_cast<uint32_t>(room.size());
+        outbox.requests = room.data();
+        outbox.buf = buffer.data();
+        outbox.buf_cap = buffer_bytes;
+        Encoded out;
+        collect<belfry_verdict>(
+            [&](auto emit, void* ctx) {
+                out.length = provider_->encode(instance_, prepared_, list_of(rows), &outbox, emit, ctx);
+                return belfry_code{BELFRY_OK};
+            },
+            [&](const belfry_verdict& row) { out.refused.push_back(owned(row)); });
+        for (uint32_t i = 0; i < outbox.n; ++i) out.requests.push_back(written(room[i], buffer));
+        return out;
+    }
+
+    std::vector<Verdict> decode(const std::vector<Answer>& answers, uint32_t first = 0) {
         std::vector<belfry_answer> rows;
-        std::vector<belfry_header> headers(answers.size());
+        std::vector<std::vector<belfry_header>> headers(answers.size());
         std::vector<std::vector<belfry_str>> tokens(answers.size());
-        uint32_t items = 0;
+        const auto add = [&](size_t i, std::string_view name, const std::string& value) {
+            headers[i].push_back({str(name), str(std::string_view(value))});
+        };
         for (size_t i = 0; i < answers.size(); ++i) {
             auto row = sized<belfry_answer>();
             for (const std::string& token : answers[i].tokens) tokens[i].push_back(str(std::string_view(token)));
             row.tokens = list_of(tokens[i]);
-            row.first_item = items;
+            row.first_item = first;
             row.items = std::max(1U, row.tokens.n);
-            items += row.items;
+            first += row.items;
             row.status = answers[i].status;
             row.body = str(std::string_view(answers[i].body));
+            row.origin = str(std::string_view(answers[i].origin));
             row.resent = answers[i].resent;
             row.date_unix_ms = answers[i].date_unix_ms;
             row.prepared = prepared_;
             row.variant = answers[i].variant;
-            headers[i] = {str("retry-after"), str(std::string_view(answers[i].retry_after))};
-            if (!answers[i].retry_after.empty()) row.headers = one_row(headers[i]);
+            if (!answers[i].retry_after.empty()) add(i, "retry-after", answers[i].retry_after);
+            for (const auto& [name, value] : answers[i].headers) add(i, name, value);
+            row.headers = list_of(headers[i]);
             rows.push_back(row);
         }
         std::vector<Verdict> verdicts;
@@ -161,10 +243,7 @@ public:
                 provider_->decode(instance_, list_of(rows), emit, ctx);
                 return belfry_code{BELFRY_OK};
             },
-            [&](const belfry_verdict& v) {
-                verdicts.push_back({v.item, v.outcome, v.scope, v.flags, v.retry_after_ms, text(v.message_id),
-                                    text(v.reason), v.variant, v.gone_unix_ms});
-            });
+            [&](const belfry_verdict& row) { verdicts.push_back(owned(row)); });
         return verdicts;
     }
     Verdict decode(const Answer& answer) {
@@ -213,9 +292,7 @@ public:
             [&](const belfry_credential& row) {
                 credential = Credential{text(row.value), row.valid_ms, row.refresh_after_ms, row.not_again_before_ms};
             });
-        trouble.where = why.where;
-        trouble.text = why.text;
-        trouble.retry_after_ms = why.retry_after_ms;
+        tell(why);
         return credential;
     }
 
@@ -223,6 +300,33 @@ public:
     std::vector<Request> requests;  // of the last prepare, one per plan
 
 private:
+    void destroy() {
+        if (prepared_ != nullptr) provider_->release(instance_, prepared_);
+        if (instance_ != nullptr) plugin_.destroy(instance_);
+        prepared_ = nullptr;
+        instance_ = nullptr;
+        provider_ = nullptr;
+    }
+    void tell(const belfry_why& why) {
+        trouble.where = why.where;
+        trouble.text = why.text;
+        trouble.retry_after_ms = why.retry_after_ms;
+    }
+    static Verdict owned(const belfry_verdict& row) {
+        return {row.item,         row.outcome, row.scope,       row.flags, row.retry_after_ms, text(row.message_id),
+                text(row.reason), row.variant, row.gone_unix_ms};
+    }
+    static Written written(const belfry_request& row, const std::string& buffer) {
+        const auto part = [&](belfry_span span) { return buffer.substr(span.at, span.n); };
+        Written out{row.first_item, row.items, row.variant, part(row.origin), part(row.path), part(row.body), {}};
+        std::string lines = part(row.headers);
+        while (!lines.empty()) {
+            const size_t end = lines.find('\n'), colon = lines.find(": ");
+            out.headers[lines.substr(0, colon)] = lines.substr(colon + 2, end - colon - 2);
+            lines.erase(0, end + 1);
+        }
+        return out;
+    }
     static std::string run(belfry_list pieces, const belfry_plan& plan, const belfry_content& content,
                            std::string_view token) {
         std::string out;
@@ -281,6 +385,8 @@ private:
     }
 
     const belfry_plugin& plugin_;
+    const belfry_host* const host_;
+    const std::string component_;
     belfry_instance* instance_ = nullptr;
     const belfry_provider* provider_ = nullptr;
     belfry_prepared* prepared_ = nullptr;

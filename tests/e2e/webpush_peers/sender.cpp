@@ -15,7 +15,7 @@ using nlohmann::json;
 
 json request_for(belfry::fakes::WebPushBed& bed, const json& asked) {
     const auto token = bed.validate(asked.at("subscription").get<std::string>());
-    if (!token) return {{"refused", bed.why.where + ": " + bed.why.text}};
+    if (!token) return {{"refused", bed.trouble.where + ": " + bed.trouble.text}};
     const std::string payload = asked.at("notification").get<std::string>();
     const auto encoded = bed.encode({{token->token, token->data, token->variant, payload}});
     if (encoded.requests.size() != 1)
@@ -38,8 +38,8 @@ int main(int argc, char** argv) {
                                R"("extra_allowed_origins":[")" +
                                std::string(argv[2]) + "\"]";
     belfry::fakes::WebPushBed bed(config, {{"key", argv[1]}});
-    if (bed.why.code != BELFRY_OK) {
-        std::cerr << bed.why.where << ": " << bed.why.text << '\n';
+    if (bed.trouble.code != BELFRY_OK) {
+        std::cerr << bed.trouble.where << ": " << bed.trouble.text << '\n';
         return 1;
     }
     const auto today = std::chrono::system_clock::now().time_since_epoch();  // peers compare expiry with their clocks
