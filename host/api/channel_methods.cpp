@@ -9,7 +9,7 @@ namespace {
 using Verb = plugins::ChannelCall::Verb;
 constexpr std::string_view kUsualProvider = "apns";
 
-// What the provider plugin refused in its own words about its own words: those are the API's here.
+// `where` of a plugin's refusal ("topic", "id", "push_type") is the name of the API's field, too.
 Fault fault_for(const Error& error, const std::string& wire) {
     if (error.code == ErrorCode::Unsupported) return bad_request("provider: \"" + wire + "\" " + error.message);
     return fault_of(error);
