@@ -80,6 +80,7 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
     if (call == "GET phones") return phones(request, segments);
     if (name == "webpush") return webpush_.control(request, segments);
     if (call == "GET apns") return apns();
+    if (call == "POST apns" && segments.size() == 2 && segments[1] == "followers") return follow_channel(request);
     if (call == "POST apns") return make_channel(request);
     if (name == "hms") return hms(request, segments);
     if (call == "POST reset") return reset();
@@ -88,12 +89,12 @@ Reply ControlApi::dispatch(const Request& request, const Segments& segments) {
         fleet_.silence_connections();
         return answer({{"status", "ok"}});
     }
-    return problem(
-        404,
-        "no such call; there are GET /health, GET|PUT /config, GET|POST|DELETE /faults, GET /counters, "
-        "GET /journal, GET /tokens/summary, GET /tokens/{token}, GET /phones, GET /phones/{token}, GET|POST /apns, "
-        "GET /hms, POST /hms/revoke-access-tokens, "
-        "POST /reset, POST /expire-access-tokens, POST /silence");
+    return problem(404,
+                   "no such call; there are GET /health, GET|PUT /config, GET|POST|DELETE /faults, GET /counters, "
+                   "GET /journal, GET /tokens/summary, GET /tokens/{token}, GET /phones, GET /phones/{token}, GET|POST "
+                   "/apns, POST /apns/followers, "
+                   "GET /hms, POST /hms/revoke-access-tokens, "
+                   "POST /reset, POST /expire-access-tokens, POST /silence");
 }
 
 Reply ControlApi::config(const Request& request) {
@@ -210,6 +211,20 @@ Reply ControlApi::make_channel(const Request& request) {
     if (json.value("sandbox", false)) channel.environment = ApnsEnvironment::Sandbox;
     const std::lock_guard lock(world_.mutex);
     return answer({{"channel", add_channel(world_.apns, std::move(channel))}});
+}
+
+Reply ControlApi::follow_channel(const Request& request) {
+    const Json json = Json::parse(request.body, nullptr, false);
+    const bool good =
+        json.is_object() && json.value("channel", Json()).is_string() && json.value("phones", Json()).is_array();
+    if (!good) return problem(400, "the body must be an object: {\"channel\": ID, \"phones\": [NAME, ...]}");
+    const std::lock_guard lock(world_.mutex);
+    const auto found = world_.apns.channels.find(json["channel"].get<std::string>());
+    if (found == world_.apns.channels.end()) return problem(404, "no such channel");
+    for (const Json& phone : json["phones"]) {
+        if (phone.is_string()) found->second.followers.push_back(phone.get<std::string>());
+    }
+    return answer({{"followers", found->second.followers.size()}});
 }
 
 Reply ControlApi::apns() {

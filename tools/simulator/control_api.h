@@ -48,6 +48,7 @@ private:
     Reply apns();
     Reply hms(const Request& request, const Segments& segments);
     Reply make_channel(const Request& request);
+    Reply follow_channel(const Request& request);
     Reply reset();
     Reply expire_access_tokens();
     void apply_connect_faults();

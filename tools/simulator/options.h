@@ -14,6 +14,8 @@ struct Options {
     std::string control = "127.0.0.1:0";
     std::string apns_listen = "127.0.0.1:0";
     std::string apns_sandbox_listen = "127.0.0.1:0";
+    std::string apns_channels_listen = "127.0.0.1:0";
+    std::string apns_sandbox_channels_listen = "127.0.0.1:0";
     std::string hms_listen = "127.0.0.1:0";
     std::string sink_listen = "127.0.0.1:0";
     std::vector<std::string> projects;  // --project, default demo

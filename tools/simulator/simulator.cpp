@@ -40,6 +40,8 @@ void apply_to_sink(SinkSettings& sink, const Settings& settings) {
     sink.latency_ms = settings.latency_ms;
     sink.stream_limit = static_cast<std::uint32_t>(settings.stream_limit);
     sink.note_bytes = static_cast<std::uint32_t>(settings.sink_note_bytes);
+    sink.gone_percent = static_cast<std::uint32_t>(settings.sink_gone_percent);
+    sink.gone_is_suspect = settings.sink_gone_suspect;
 }
 
 // CPU time since the thread started: what a benchmark divides by the requests.
@@ -66,6 +68,8 @@ Simulator::Simulator(const Options& options)
       webpush_(world_),
       apns_production_(world_, ApnsEnvironment::Production),
       apns_sandbox_(world_, ApnsEnvironment::Sandbox),
+      apns_channels_(world_, ApnsEnvironment::Production, ApnsDuty::Channels),
+      apns_sandbox_channels_(world_, ApnsEnvironment::Sandbox, ApnsDuty::Channels),
       hms_(world_),
       control_(world_, *this, webpush_) {
     world_.projects = options.projects;
@@ -74,9 +78,7 @@ Simulator::Simulator(const Options& options)
     world_.apns.keys = std::move(apns_team_.keys);
     world_.hms.app = prepare_hms_app(folder_.path());
     listen(options);
-    apns_url_ = listen_with(options.apns_listen, "--apns-listen", apns_tls_.get(), apns_production_);
-    apns_sandbox_url_ =
-        listen_with(options.apns_sandbox_listen, "--apns-sandbox-listen", apns_tls_.get(), apns_sandbox_);
+    listen_apns(options);
     hms_url_ = listen_with(options.hms_listen, "--hms-listen", tls_.get(), hms_);
     if (options.sink) listen_sink(options);
     listen_webpush(options);
@@ -133,6 +135,15 @@ std::string Simulator::listen_with(const std::string& where, std::string_view op
     return url("https", endpoint);
 }
 
+void Simulator::listen_apns(const Options& options) {
+    SSL_CTX* const tls = apns_tls_.get();
+    apns_url_ = listen_with(options.apns_listen, "--apns-listen", tls, apns_production_);
+    apns_sandbox_url_ = listen_with(options.apns_sandbox_listen, "--apns-sandbox-listen", tls, apns_sandbox_);
+    apns_channels_url_ = listen_with(options.apns_channels_listen, "--apns-channels-listen", tls, apns_channels_);
+    apns_sandbox_channels_url_ = listen_with(options.apns_sandbox_channels_listen, "--apns-sandbox-channels-listen",
+                                             tls, apns_sandbox_channels_);
+}
+
 void Simulator::listen_sink(const Options& options) {
     apply_to_sink(sink_settings_, world_.settings);
     Endpoint sink = parse_endpoint(options.sink_listen, "--sink-listen");
@@ -164,6 +175,8 @@ void Simulator::write_description() const {
     Json apns = apns_team_.facts();
     apns["url"] = apns_url_;
     apns["sandbox_url"] = apns_sandbox_url_;
+    apns["channels_url"] = apns_channels_url_;
+    apns["sandbox_channels_url"] = apns_sandbox_channels_url_;
     Json hms = hms_facts(world_.hms.app, folder_.path());
     hms["url"] = hms_url_;
     hms["token_url"] = hms_url_ + "/oauth2/v3/token";

@@ -53,6 +53,7 @@ private:
     };
 
     void listen(const Options& options);
+    void listen_apns(const Options& options);
     void listen_sink(const Options& options);
     void listen_webpush(const Options& options);
     std::string listen_with(const std::string& where, std::string_view option, SSL_CTX* tls, Backend& backend);
@@ -68,7 +69,7 @@ private:
     TlsContext apns_tls_;
     FcmBackend fcm_;
     webpush::PushServices webpush_;
-    ApnsBackend apns_production_, apns_sandbox_;
+    ApnsBackend apns_production_, apns_sandbox_, apns_channels_, apns_sandbox_channels_;
     HmsBackend hms_;
     ControlApi control_;
     std::atomic<std::uint64_t> connection_ids_{0};
@@ -78,7 +79,7 @@ private:
     SinkSettings sink_settings_;
     std::vector<std::unique_ptr<SinkLane>> sink_lanes_;
     std::string data_url_;
-    std::string apns_url_, apns_sandbox_url_, hms_url_;
+    std::string apns_url_, apns_sandbox_url_, apns_channels_url_, apns_sandbox_channels_url_, hms_url_;
     std::string sink_url_;  // empty without --sink
     std::string control_url_;
 };

@@ -124,7 +124,7 @@ environment = "{environment}"
 endpoint = "{apns['url']}"
 sandbox_endpoint = "{apns['sandbox_url']}"
 broadcast_endpoint = "{apns['sandbox_url' if environment == 'sandbox' else 'url']}"
-channel_endpoint = "{apns['sandbox_url' if environment == 'sandbox' else 'url']}"
+channel_endpoint = "{apns['sandbox_channels_url' if environment == 'sandbox' else 'channels_url']}"
 ca_file = "{simulator.facts['ca_file']}"
 {extra}
 """

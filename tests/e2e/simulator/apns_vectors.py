@@ -139,13 +139,14 @@ def apns_streams(c):
 
 @vector("APNs B1 to B3 broadcast channels")
 def apns_channels(c):
-    apns = Apns(c.sim)
+    apns, office = Apns(c.sim), Apns(c.sim, place="channels_url")
     path, headers = "/1/apps/com.example.app/channels", {"authorization": "bearer " + apns.jwt}
-    made = apns.http.post(path, json={"message-storage-policy": 0, "push-type": "LiveActivity"}, headers=headers)
+    assert apns.http.post(path, json={}, headers=headers).json() == {"reason": "BadPath"}
+    made = office.http.post(path, json={"message-storage-policy": 0, "push-type": "LiveActivity"}, headers=headers)
     assert (made.status_code, made.content) == (201, b""), made.text
     channel = {**headers, "apns-channel-id": made.headers["apns-channel-id"]}
-    assert apns.http.get(path, headers=channel).json() == {"message-storage-policy": 0, "push-type": "LiveActivity"}
-    assert made.headers["apns-channel-id"] in apns.http.get("/1/apps/com.example.app/all-channels", headers=headers).json()["channels"]
+    assert office.http.get(path, headers=channel).json() == {"message-storage-policy": 0, "push-type": "LiveActivity"}
+    assert made.headers["apns-channel-id"] in office.http.get("/1/apps/com.example.app/all-channels", headers=headers).json()["channels"]
 
     def broadcast(**more):
         fields = {**channel, "apns-push-type": "liveactivity", "apns-expiration": "0", "apns-priority": "10", **more}
@@ -153,7 +154,7 @@ def apns_channels(c):
 
     assert broadcast().status_code == 200
     assert broadcast(**{"apns-expiration": "1700000000"}).json() == {"reason": "BadExpirationDate"}
-    assert apns.http.delete(path, headers=channel).status_code == 204
+    assert office.http.delete(path, headers=channel).status_code == 204
     assert broadcast().json() == {"reason": "ChannelNotRegistered"}
 
 

@@ -86,13 +86,15 @@ Plan ApnsBackend::handle(Request&& request) {
     const std::int64_t arrival = world_.clock.uptime().count();
     call.entry.arrival_ms = arrival;
     world_.counters.add(Counters::Requests);
-    world_.counters.add(Counters::Sends);
-    world_.counters.add_arrival(arrival);
+    if (duty_ == ApnsDuty::Pushes) {
+        world_.counters.add(Counters::Sends);
+        world_.counters.add_arrival(arrival);
+    }
 
     Plan plan;
     ApnsConnection& connection = world_.apns.connections[request.connection];
     connection.environment = environment_;
-    const FaultDecision fault = world_.faults.decide({Route::Apns, place(), call.token, request.connection});
+    const FaultDecision fault = world_.faults.decide({route(), place(), call.token, request.connection});
     const bool processed = !fault.rule || leaves_processing(*fault.rule);
     if (processed) process(request, connection, call, plan);
     if (fault.rule) {
@@ -108,10 +110,16 @@ Plan ApnsBackend::handle(Request&& request) {
     return plan;
 }
 
+// /3 devices, /4 broadcasts; /1 channels.
+bool ApnsBackend::is_mine(const Call& call) const {
+    if (call.segments.empty()) return false;
+    return (call.segments[0] == "1") == (duty_ == ApnsDuty::Channels);
+}
+
 void ApnsBackend::process(const Request& request, ApnsConnection& connection, Call& call, Plan& plan) {
     const bool device = !call.segments.empty() && call.segments[0] == "3";
     const bool push_path = device && call.segments.size() >= 2 && call.segments[1] == "device";
-    if (call.segments.empty() || (device && (!push_path || call.segments.size() > 3))) {
+    if (!is_mine(call) || (device && (!push_path || call.segments.size() > 3))) {
         plan.reply = apns_refusal(404, "BadPath");
         return;
     }
@@ -220,10 +228,10 @@ void ApnsBackend::finish(const Request& request, Call& call, Plan& plan) {
     const int status = answered ? plan.reply.status : 0;
     if (!answered) world_.counters.add(Counters::Unanswered);
     world_.counters.add_status(status);
-    world_.counters.add_send_status(status);
+    if (duty_ == ApnsDuty::Pushes) world_.counters.add_send_status(status);
     call.entry.connection = request.connection;
     call.entry.stream = request.stream;
-    call.entry.route = route_name(Route::Apns);
+    call.entry.route = route_name(route());
     call.entry.project = place();
     call.entry.target = call.token.empty() ? request.path : "token:" + call.token;
     call.entry.status = status;

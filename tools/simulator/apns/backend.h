@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One APNs host, production or sandbox: device pushes, broadcast and channel management on one port, with faults,
-// journal and counters around every request.
+// One APNs host, production or sandbox: device pushes and broadcasts, or the management of channels, which Apple has on
+// hosts and ports of its own; with faults, journal and counters around every request.
 //
 // Threads: [any]; takes World::mutex.  Owner: Simulator.
 #pragma once
@@ -14,9 +14,12 @@
 
 namespace belfry::simulator {
 
+enum class ApnsDuty : std::uint8_t { Pushes, Channels };
+
 class ApnsBackend final : public Backend {
 public:
-    ApnsBackend(World& world, ApnsEnvironment environment) : world_(world), environment_(environment) {}
+    ApnsBackend(World& world, ApnsEnvironment environment, ApnsDuty duty = ApnsDuty::Pushes)
+        : world_(world), environment_(environment), duty_(duty) {}
 
     Plan handle(Request&& request) override;
     WireSettings wire_settings(std::uint64_t connection) override;
@@ -32,6 +35,8 @@ private:
         JournalEntry entry;
     };
     [[nodiscard]] const char* place() const;
+    [[nodiscard]] Route route() const { return duty_ == ApnsDuty::Pushes ? Route::Apns : Route::ApnsChannels; }
+    [[nodiscard]] bool is_mine(const Call& call) const;
     void process(const Request& request, ApnsConnection& connection, Call& call, Plan& plan);
     void push(const Request& request, ApnsConnection& connection, Call& call, Plan& plan);
     Reply meet_device(Call& call, Plan& plan);
@@ -41,6 +46,7 @@ private:
 
     World& world_;
     const ApnsEnvironment environment_;
+    const ApnsDuty duty_;
 };
 
 }  // namespace belfry::simulator

@@ -71,6 +71,7 @@ protected:
         const json body = json::parse(plan.reply.body.empty() ? "{}" : plan.reply.body);
         return std::to_string(plan.reply.status) + " " + body.value("reason", "");
     }
+    std::string managed(Request request) { return text(channels_.handle(std::move(request))); }
     std::string answer(Request request) { return text(production_.handle(std::move(request))); }
     std::string with(const std::vector<Header>& headers, const std::string& body = kBody) {
         return answer(push(kToken, headers, body));
@@ -95,6 +96,8 @@ protected:
     FakeClock clock_;
     World world_;
     ApnsBackend production_, sandbox_;
+    ApnsBackend channels_{world_, ApnsEnvironment::Production, ApnsDuty::Channels};
+    ApnsBackend sandbox_channels_{world_, ApnsEnvironment::Sandbox, ApnsDuty::Channels};
     std::string jwt_;
     std::uint64_t connection_ = 1;
 };
@@ -336,31 +339,35 @@ TEST_F(ApnsBackendTest, A16_A20_A29_FaultsAnswerInApnsShape) {
 TEST_F(ApnsBackendTest, B1_ChannelsAreMadeReadListedAndDeleted) {
     const std::string path = "/1/apps/com.example.app/channels", all = "/1/apps/com.example.app/all-channels";
     const Plan made =
-        production_.handle(channel("POST", path, {}, R"({"message-storage-policy":1,"push-type":"LiveActivity"})"));
+        channels_.handle(channel("POST", path, {}, R"({"message-storage-policy":1,"push-type":"LiveActivity"})"));
     ASSERT_EQ(text(made), "201 ");
     const std::string id = header(made, "apns-channel-id");
     ASSERT_FALSE(id.empty());
     EXPECT_EQ(header(made, "apns-request-id").size(), 36U);
-    EXPECT_EQ(production_.handle(channel("GET", path, {{"apns-channel-id", id}})).reply.body,
+    EXPECT_EQ(channels_.handle(channel("GET", path, {{"apns-channel-id", id}})).reply.body,
               R"({"message-storage-policy":1,"push-type":"LiveActivity"})");
-    EXPECT_EQ(production_.handle(channel("GET", all)).reply.body, R"({"channels":[")" + id + "\"]}");
+    EXPECT_EQ(channels_.handle(channel("GET", all)).reply.body, R"({"channels":[")" + id + "\"]}");
     connection_ = 2;
-    EXPECT_EQ(sandbox_.handle(channel("GET", all)).reply.body, R"({"channels":[]})");
+    EXPECT_EQ(sandbox_channels_.handle(channel("GET", all)).reply.body, R"({"channels":[]})");
     connection_ = 1;
-    EXPECT_EQ(answer(channel("DELETE", path, {{"apns-channel-id", id}})), "204 ");
-    EXPECT_EQ(answer(channel("GET", path, {{"apns-channel-id", id}})), "400 BadChannelId");
-    EXPECT_EQ(answer(channel("GET", path)), "400 MissingChannelId");
-    EXPECT_EQ(answer(channel("PUT", path)), "405 MethodNotAllowed");
-    EXPECT_EQ(answer(channel("POST", path, {}, R"({"message-storage-policy":1,"push-type":"Alert"})")),
+    EXPECT_EQ(managed(channel("DELETE", path, {{"apns-channel-id", id}})), "204 ");
+    EXPECT_EQ(managed(channel("GET", path, {{"apns-channel-id", id}})), "400 BadChannelId");
+    EXPECT_EQ(managed(channel("GET", path)), "400 MissingChannelId");
+    EXPECT_EQ(managed(channel("PUT", path)), "405 MethodNotAllowed");
+    EXPECT_EQ(managed(channel("POST", path, {}, R"({"message-storage-policy":1,"push-type":"Alert"})")),
               "400 InvalidPushType");
     world_.settings.apns_channels_max = 0;
-    EXPECT_EQ(answer(channel("POST", path, {}, R"({"message-storage-policy":1,"push-type":"LiveActivity"})")),
+    EXPECT_EQ(managed(channel("POST", path, {}, R"({"message-storage-policy":1,"push-type":"LiveActivity"})")),
               "400 CannotCreateChannelConfig");
+    // Neither port does the other's work.
+    EXPECT_EQ(answer(channel("GET", all)), "404 BadPath");
+    EXPECT_EQ(text(channels_.handle(push())), "404 BadPath");
+    EXPECT_EQ(world_.journal.list(0, 1).at(0).route, "apns_channels");
 }
 
 TEST_F(ApnsBackendTest, B2_B3_BroadcastsGoToChannels) {
-    const Plan made = production_.handle(channel("POST", "/1/apps/com.example.app/channels", {},
-                                                 R"({"message-storage-policy":0,"push-type":"LiveActivity"})"));
+    const Plan made = channels_.handle(channel("POST", "/1/apps/com.example.app/channels", {},
+                                               R"({"message-storage-policy":0,"push-type":"LiveActivity"})"));
     const std::string id = header(made, "apns-channel-id");
     const auto broadcast = [&](const std::string& channel_id, const std::string& expires) {
         return answer(channel("POST", "/4/broadcasts/apps/com.example.app",
@@ -370,12 +377,15 @@ TEST_F(ApnsBackendTest, B2_B3_BroadcastsGoToChannels) {
                                {"apns-priority", "10"}},
                               kBody));
     };
+    world_.apns.channels.at(id).followers = {"phone-1", "phone-2"};
     EXPECT_EQ(broadcast(id, "0"), "200 ");
     EXPECT_EQ(broadcast(id, "1700000000"), "400 BadExpirationDate");
     EXPECT_EQ(broadcast("unknown", "0"), "400 ChannelNotRegistered");
     const Phones::Phone* listeners = world_.phones.find("channel:" + id);
     ASSERT_NE(listeners, nullptr);
     EXPECT_EQ(listeners->received, 1U);
+    ASSERT_NE(world_.phones.find("phone-2"), nullptr);
+    EXPECT_EQ(*world_.phones.find("phone-2")->last.back().body, kBody);
 }
 
 }  // namespace

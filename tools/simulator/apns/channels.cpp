@@ -46,7 +46,7 @@ Reply create(World& world, const ApnsConnection& connection, const Request& requ
     };
     const auto count = std::count_if(world.apns.channels.begin(), world.apns.channels.end(), mine);
     if (count >= world.settings.apns_channels_max) return apns_refusal(400, "CannotCreateChannelConfig");
-    const std::string id = add_channel(world.apns, {bundle, connection.environment, *policy == 1, 0});
+    const std::string id = add_channel(world.apns, {bundle, connection.environment, *policy == 1, 0, {}});
     return {201, {{"apns-channel-id", id}}, {}};
 }
 
@@ -67,7 +67,9 @@ Reply push(World& world, ApnsChannel& channel, const Request& request) {
     ++channel.sent;
     world.counters.add(Counters::Accepted);
     const std::string name = "channel:" + std::string(request.header("apns-channel-id"));
-    world.phones.deliver(name, {std::string(id), 0, std::make_shared<const std::string>(request.body), "{}"});
+    const Delivered message{std::string(id), 0, std::make_shared<const std::string>(request.body), "{}"};
+    world.phones.deliver(name, message);
+    for (const std::string& phone : channel.followers) world.phones.deliver(phone, message);
     return {};
 }
 

@@ -34,6 +34,7 @@ struct ApnsChannel {
     ApnsEnvironment environment = ApnsEnvironment::Production;
     bool stored = false;  // message-storage-policy 1
     std::uint64_t sent = 0;
+    std::vector<std::string> followers;  // phones
 };
 
 struct ApnsState {

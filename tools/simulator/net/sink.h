@@ -2,8 +2,9 @@
 // The raw sink: an HTTP/2 endpoint for benchmarks that reads frame headers only and answers every request alike.
 //
 // A client can be measured only against a peer several times cheaper than itself. So nothing is validated, HPACK is
-// never decoded, answers are one copied template (200, content-type, about 80 bytes of JSON), windows are as large as
-// they go, and everything one read brought is answered in as few TLS records as it fits.
+// never decoded, answers are one copied template (200, content-type, about 80 bytes of JSON; or a share of them
+// another, which calls the token dead), windows are as large as they go, and everything one read brought is answered in
+// as few TLS records as it fits.
 //
 // Threads: [its loop]; settings and statistics are atomics.  Owner: Simulator.
 // Not here: HTTP/1.1, faults, per-stream flow control towards the client (a stream window below one answer ends the
@@ -34,6 +35,8 @@ struct SinkSettings {
     std::atomic<std::int64_t> latency_ms{0};
     std::atomic<std::uint32_t> stream_limit{100};  // announced, not enforced
     std::atomic<std::uint32_t> note_bytes{0};      // note when bodies (DATA frames) at least so long came; 0: none
+    std::atomic<std::uint32_t> gone_percent{0};    // answers that say, in APNs' words, that the token is dead
+    std::atomic<bool> gone_is_suspect{false};      // 400 BadDeviceToken instead of 410 Unregistered
 };
 
 struct SinkStatistics {

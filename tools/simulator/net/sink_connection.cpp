@@ -32,6 +32,10 @@ constexpr std::uint32_t kDefaultTableSize = 4096;
 constexpr std::string_view kBody =
     R"({"name":"projects/demo/messages/0:1700000000000000%31bd1c9631bd1c96000000000001"})";
 
+// As of a token that died after every registration.
+constexpr std::string_view kGoneBody = R"({"reason":"Unregistered","timestamp":4102444800000})";
+constexpr std::string_view kSuspectBody = R"({"reason":"BadDeviceToken"})";
+
 // HPACK blocks (RFC 7541): 0x88 is ":status: 200"; content-type has static index 31.
 constexpr std::string_view kBlockPriming(
     "\x88\x5f\x10"
@@ -46,6 +50,16 @@ constexpr std::string_view kBlockLiteral(
     "\x88\x0f\x10\x10"
     "application/json",
     20);
+constexpr std::string_view kBlockGone(
+    "\x08\x03"
+    "410\x0f\x10\x10"
+    "application/json",
+    24);
+constexpr std::string_view kBlockSuspect(
+    "\x08\x03"
+    "400\x0f\x10\x10"
+    "application/json",
+    24);
 
 std::uint32_t read_u32(const std::uint8_t* at) {
     return (std::uint32_t{at[0]} << 24) | (std::uint32_t{at[1]} << 16) | (std::uint32_t{at[2]} << 8) | at[3];
@@ -107,6 +121,8 @@ void SinkConnection::on_events(std::uint32_t) {
     now_ = Loop::now();
     latency_ = std::chrono::milliseconds(server_.settings().latency_ms.load(std::memory_order_relaxed));
     note_bytes_ = server_.settings().note_bytes.load(std::memory_order_relaxed);
+    gone_percent_ = server_.settings().gone_percent.load(std::memory_order_relaxed);
+    choose_gone_answer(server_.settings().gone_is_suspect.load(std::memory_order_relaxed));
     ended_ = 0;
     const bool readable = read_all();
     if (ended_ > 0) server_.statistics().requests.fetch_add(ended_, std::memory_order_relaxed);
@@ -143,6 +159,12 @@ void SinkConnection::greet() {
     append_u32(increment, kLargestWindow - 65'535);
     append_frame(kWindowUpdate, 0, 0, increment);
     build_answer(kBlockPriming);
+}
+
+void SinkConnection::choose_gone_answer(bool suspect) {
+    if (suspect == gone_is_suspect_ && !gone_answer_.frames.empty()) return;
+    gone_is_suspect_ = suspect;
+    gone_answer_ = suspect ? an_answer(kBlockSuspect, kSuspectBody) : an_answer(kBlockGone, kGoneBody);
 }
 
 // False when the client is gone.
@@ -240,14 +262,30 @@ void SinkConnection::answer(std::uint32_t stream) {
         waiting_.push_back(stream);
         return;
     }
-    send_window_ -= static_cast<std::int64_t>(kBody.size());
-    const std::size_t start = output_.size();
-    output_.append(answer_);
-    write_u32(output_.data() + start + 5, stream);
-    write_u32(output_.data() + start + second_id_, stream);
+    if (table_primed_ && next_is_gone()) {
+        append_answer(gone_answer_, stream);
+        return;
+    }
+    append_answer(answer_, stream);
     if (table_primed_) return;
     table_primed_ = true;
     build_answer(table_usable_ ? kBlockIndexed : kBlockLiteral);
+}
+
+// Evenly spread: 60 of 100 are never sixty in a row.
+bool SinkConnection::next_is_gone() {
+    gone_sum_ += gone_percent_;
+    if (gone_sum_ < 100) return false;
+    gone_sum_ -= 100;
+    return true;
+}
+
+void SinkConnection::append_answer(const Answer& answer, std::uint32_t stream) {
+    send_window_ -= static_cast<std::int64_t>(answer.body);
+    const std::size_t start = output_.size();
+    output_.append(answer.frames);
+    write_u32(output_.data() + start + 5, stream);
+    write_u32(output_.data() + start + answer.second_id, stream);
 }
 
 void SinkConnection::answer_waiting() {
@@ -313,11 +351,17 @@ void SinkConnection::append_frame(std::uint8_t type, std::uint8_t flags, std::ui
     append_frame_to(output_, type, flags, stream, payload);
 }
 
+SinkConnection::Answer SinkConnection::an_answer(std::string_view header_block, std::string_view body) {
+    Answer made;
+    append_frame_to(made.frames, kHeaders, kEndHeaders, 0, header_block);
+    made.second_id = made.frames.size() + 5;
+    made.body = body.size();
+    append_frame_to(made.frames, kData, kEndStream, 0, body);
+    return made;
+}
+
 void SinkConnection::build_answer(std::string_view header_block) {
-    answer_.clear();
-    append_frame_to(answer_, kHeaders, kEndHeaders, 0, header_block);
-    second_id_ = answer_.size() + 5;
-    append_frame_to(answer_, kData, kEndStream, 0, kBody);
+    answer_ = an_answer(header_block, kBody);
 }
 
 void SinkConnection::fail(std::uint32_t code) {

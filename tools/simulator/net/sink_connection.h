@@ -40,6 +40,17 @@ private:
         std::uint32_t stream;
     };
 
+    // HEADERS and DATA frame with the stream id left open.
+    struct Answer {
+        std::string frames;
+        std::size_t second_id = 0;  // where the DATA frame's stream id goes
+        std::size_t body = 0;       // bytes that count against the window
+    };
+
+    static Answer an_answer(std::string_view header_block, std::string_view body);
+    void append_answer(const Answer& answer, std::uint32_t stream);
+    bool next_is_gone();
+    void choose_gone_answer(bool suspect);
     void greet();
     bool read_all();
     std::size_t parse(std::span<const std::uint8_t> bytes);
@@ -72,8 +83,9 @@ private:
 
     std::string output_;
     std::size_t output_sent_ = 0;
-    std::string answer_;         // HEADERS and DATA frame with the stream id left open
-    std::size_t second_id_ = 0;  // where the DATA frame's stream id goes
+    Answer answer_, gone_answer_;
+    bool gone_is_suspect_ = false;
+    std::uint32_t gone_percent_ = 0, gone_sum_ = 0;
     bool table_primed_ = false;  // the client's dynamic table holds our content-type
     bool table_usable_ = true;
 

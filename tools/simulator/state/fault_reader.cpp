@@ -116,12 +116,13 @@ void read_last_stream(const Json& value, FaultRule& rule) {
 std::optional<Route> route(const Json& value) {
     const std::string name = text(value, "match.route");
     if (name == "any") return std::nullopt;
-    for (const Route each : {Route::Send, Route::Token, Route::Topics, Route::Apns, Route::WebPush, Route::Hms,
-                             Route::HmsToken, Route::HmsTopics, Route::Other}) {
+    for (const Route each : {Route::Send, Route::Token, Route::Topics, Route::Apns, Route::ApnsChannels, Route::WebPush,
+                             Route::Hms, Route::HmsToken, Route::HmsTopics, Route::Other}) {
         if (name == route_name(each)) return each;
     }
     throw Wrong(
-        "match.route must be one of send, token, topics, apns, webpush, hms, hms_token, hms_topics, other, any");
+        "match.route must be one of send, token, topics, apns, apns_channels, webpush, hms, hms_token, hms_topics, "
+        "other, any");
 }
 
 void read_match(const Json& json, FaultRule& rule) {

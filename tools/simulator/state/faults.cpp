@@ -40,6 +40,8 @@ std::string_view route_name(Route route) {
             return "webpush";
         case Route::Apns:
             return "apns";
+        case Route::ApnsChannels:
+            return "apns_channels";
         case Route::Hms:
             return "hms";
         case Route::HmsToken:

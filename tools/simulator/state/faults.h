@@ -18,7 +18,7 @@
 
 namespace belfry::simulator {
 
-enum class Route : std::uint8_t { Send, Token, Topics, Apns, WebPush, Hms, HmsToken, HmsTopics, Other };
+enum class Route : std::uint8_t { Send, Token, Topics, Apns, ApnsChannels, WebPush, Hms, HmsToken, HmsTopics, Other };
 std::string_view route_name(Route route);
 
 enum class FaultAction : std::uint8_t {

@@ -68,6 +68,8 @@ const std::array kKeys{
     Key{"hms_blanks", BoolKey{&Settings::hms_blanks}},
     Key{"connection_max_age_ms", IntegerKey{&Settings::connection_max_age_ms, 0, kDayMs}},
     Key{"connection_max_idle_ms", IntegerKey{&Settings::connection_max_idle_ms, 0, kDayMs}},
+    Key{"sink_gone_percent", IntegerKey{&Settings::sink_gone_percent, 0, 99}},
+    Key{"sink_gone_suspect", BoolKey{&Settings::sink_gone_suspect}},
     Key{"sink_note_bytes", IntegerKey{&Settings::sink_note_bytes, 0, 16'384}},
 };
 

@@ -48,6 +48,8 @@ struct Settings {
     bool hms_blanks = false;                          // v3's words have blanks around them
     std::int64_t connection_max_age_ms = 0;           // 0: unlimited
     std::int64_t connection_max_idle_ms = 0;          // 0: unlimited
+    std::int64_t sink_gone_percent = 0;               // of the sink's answers: 410 Unregistered, as APNs says it
+    bool sink_gone_suspect = false;                   // or 400 BadDeviceToken
     std::int64_t sink_note_bytes = 0;  // the sink notes when bodies of at least so many bytes came; 0: none
 };
 
