@@ -16,7 +16,7 @@ QUICK = {"perf1_engine": ["--rounds", "3", "--seconds", "2"], "perf2_broadcast":
          "perf5_enqueue": ["--seconds", "2"], "perf6_latency": ["--devices", "100000", "--seconds", "3"],
          "perf7_scaling": ["--sizes", "10000,100000"], "perf9_import": ["--runs", "1", "--devices", "50000"],
          "perf9_register": ["--runs", "1", "--seconds", "2"], "perf9_register_pg": ["--runs", "1", "--seconds", "2"],
-         "perf10_fanout_read_pg": ["--members", "200000"]}
+         "perf11_dead_tokens": ["--devices", "30000", "--runs", "1"], "perf10_fanout_read_pg": ["--members", "200000"]}
 
 
 def run(scenario, quick):

@@ -32,11 +32,11 @@ def rss_peak_mb(pid):
 class Scene:
     """A temporary server whose FCM endpoint is the simulator's sink (fixed answers, several times cheaper than any client)."""
 
-    def __init__(self, *simulator_arguments, extra=""):
+    def __init__(self, *simulator_arguments, extra="", sections=None):
         self.owner = tempfile.TemporaryDirectory(prefix="belfry-bench-")
         folder = pathlib.Path(self.owner.name)
         self.simulator = Simulator(BUILD, folder / "simulator", "--sink", *simulator_arguments)
-        self.server = Server(BUILD, folder / "server", self.simulator, extra=extra,
+        self.server = Server(BUILD, folder / "server", self.simulator, extra=extra, providers=sections and sections(self.simulator),
                              fcm_extra="rate = { per_minute = 1_000_000_000 }")
 
     def __enter__(self):
@@ -60,12 +60,12 @@ class Scene:
         self.server.register_many((f"ok-{topic}-{i:09d}".ljust(152, "x") for i in range(devices)), topic)
         return time.monotonic() - began
 
-    def broadcast(self, topic):
+    def broadcast(self, topic, payload=PAYLOAD):
         """Sends to a topic and waits for the end: (seconds, server CPU seconds, final status)."""
         before, began = cpu_seconds(self.server.process.pid), time.monotonic()
         uid = self.server.result("send_push_notification", {
             "recipient": {"filter": {"topics": [topic]}}, "lane": "normal",
-            "notification": {**PAYLOAD, "expire_at": int(time.time()) + 3600}})["uid"]
+            "notification": {**payload, "expire_at": int(time.time()) + 3600}})["uid"]
         status = self.server.wait_done(uid, 900)
         return time.monotonic() - began, cpu_seconds(self.server.process.pid) - before, status
 
