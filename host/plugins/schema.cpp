@@ -254,18 +254,25 @@ public:
         const std::string& said = found.description;
         const auto says = [&](const char* begin) { return said.rfind(begin, 0) == 0; };
         if (says("Object contains a property")) return unknown_key(at, key_after(said, "constraints: '"));
-        if (says("Missing required property"))
-            return at_value(at, "the key \"" + key_after(said, "property '") + "\" is missing; add it");
-        if (says("Value type not permitted")) return at_value(at, "must be " + say(at, "type", wanted_type));
+        if (says("Missing required property")) {
+            const std::string key = key_after(said, "property '");
+            return at_value(at, "the key \"" + key + "\" is missing; add it" + meaning_of(at, &key));
+        }
+        const auto must = [&](const std::string& what) { return at_value(at, what + meaning_of(at)); };
+        if (says("Value type not permitted")) return must("must be " + say(at, "type", wanted_type));
         if (says("Failed to match against any enum"))
-            return at_value(
-                at, "must be one of " + say(at, "enum", [](const Json& s) { return list_of_choices(s["enum"]); }));
-        if (says("Failed to match expected value set by 'const'"))
-            return at_value(at, "must be " + say(at, "const", [](const Json& s) { return s["const"].dump(); }));
-        if (says("Failed to match regex"))
-            return at_value(at, "does not match the pattern " +
-                                    say(at, "pattern", [](const Json& s) { return s["pattern"].dump(); }));
-        return at_value(at, "is refused: " + said);
+            return must("must be one of " + say(at, "enum", [](const Json& s) { return list_of_choices(s["enum"]); }));
+        if (says("Failed to match expected value set by 'const'")) return must("must be " + value_of(at, "const"));
+        if (says("Failed to match regex")) return must("does not match the pattern " + value_of(at, "pattern"));
+        if (says("String should be no fewer")) {
+            const std::string least = value_of(at, "minLength");
+            return must(least == "1" ? "must not be empty" : "is shorter than " + least + " characters");
+        }
+        if (says("String should be no more"))
+            return must("is longer than " + value_of(at, "maxLength") + " characters");
+        if (says("Expected number greater than or equal")) return must("must be at least " + value_of(at, "minimum"));
+        if (says("Expected number less than or equal")) return must("must be at most " + value_of(at, "maximum"));
+        return must("is refused: " + said);
     }
 
 private:
@@ -281,6 +288,26 @@ private:
             }
         }
         return "something else";
+    }
+    std::string value_of(const Pointer& at, const char* member) const {
+        return say(at, member, [&](const Json& schema) { return schema[member].dump(); });
+    }
+    // What the plugin's author says about a place, or about a key in it: errors end with it, for it says what to write.
+    std::string meaning_of(const Pointer& at, const std::string* key = nullptr) const {
+        const auto found = schemas_.find(at.to_string());
+        if (found == schemas_.end()) return {};
+        for (const Json& schema : found->second) {
+            const Json* meant = &schema;
+            if (key != nullptr) meant = member_of(member_of(&schema, "properties"), *key);
+            const Json* const text = member_of(meant, "description");
+            if (text != nullptr && text->is_string()) return " (" + text->get<std::string>() + ")";
+        }
+        return {};
+    }
+    static const Json* member_of(const Json* object, const std::string& key) {
+        if (object == nullptr || !object->is_object()) return nullptr;
+        const auto found = object->find(key);
+        return found == object->end() ? nullptr : &*found;
     }
     Error unknown_key(const Pointer& at, const std::string& key) const {
         std::vector<std::string> known;

@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/survey.h"
 
-#include <algorithm>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <memory>
+#include <system_error>
 
 #include "plugins/component.h"
-#include "plugins/schema.h"
 #include "serve/component_specs.h"
+#include "serve/idle_host.h"
 #include "serve/version.h"
 
 namespace belfry::serve {
 
 namespace {
-
-class SilentLog final : public Log {
-public:
-    bool enabled(LogLevel) const noexcept override { return false; }
-    void write(LogLevel, std::string_view, std::string_view, std::initializer_list<LogField>) noexcept override {}
-    void write(LogLevel, std::string_view, std::string_view, const LogField*, size_t) noexcept override {}
-};
 
 // A survey makes no instance.
 class NoHosts final : public plugins::HostFactory {
@@ -25,72 +22,79 @@ public:
     std::unique_ptr<plugins::InstanceHost> make(plugins::HostRequest) override { return nullptr; }
 };
 
-using Plugins = std::vector<plugins::PluginInfo>;
-
-// The component that the specification means, or why there is none.
-Result<const plugins::Component*> component_of(const Plugins& all, const plugins::ComponentSpec& spec) {
-    const size_t slash = std::min(spec.plugin.find('/'), spec.plugin.size());
-    const std::string name = spec.plugin.substr(0, slash);
-    const std::string wanted = slash < spec.plugin.size() ? spec.plugin.substr(slash + 1) : std::string();
-    const auto plugin = std::find_if(all.begin(), all.end(), [&](const auto& info) { return info.name == name; });
-    if (plugin == all.end()) {
-        return error(ErrorCode::NotFound, "there is no plugin " + name + " in plugin_dirs; see belfry plugin list");
-    }
-    if (plugin->state == plugins::PluginInfo::State::Refused) {
-        return error(ErrorCode::Misconfigured, "plugin " + name + " is refused: " + plugin->line);
-    }
-    const plugins::Component* found = nullptr;
-    for (const plugins::Component& component : plugin->components) {
-        if (component.kind != spec.kind || (!wanted.empty() && component.name != wanted)) continue;
-        if (found) {
-            return error(ErrorCode::Misconfigured,
-                         "plugin " + name + " offers several; say which: plugin = \"" + name + "/<component>\"");
-        }
-        found = &component;
-    }
-    if (found) return found;
-    return error(ErrorCode::Misconfigured, "plugin " + spec.plugin + " offers no " +
-                                               std::string(plugins::name_of(spec.kind)) + "; name one that does");
-}
-
-Status check_section(const Plugins& all, plugins::ComponentSpec spec) {
-    const Result<const plugins::Component*> component = component_of(all, spec);
-    if (!component) return component.error();
-    const Result<std::unique_ptr<const plugins::Schema>> schema = plugins::Schema::parse((*component)->schema);
-    if (!schema) return schema.error();
-    if (const Status split = plugins::split_host_keys(spec.kind, spec.folder, spec.section, spec.settings); !split) {
-        return split;
-    }
-    plugins::SecretStore secrets;
-    for (const auto& [id, value] : spec.secrets) secrets.add(id, value);
-    const Result<plugins::CheckedSection> checked = (*schema)->check(spec.section, secrets, spec.folder);
-    return checked ? Status() : Status(checked.error());
-}
-
-}  // namespace
-
-std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config) {
-    SilentLog log;
-    NoHosts hosts;
+plugins::LoaderOptions options_of(const config::Config& config) {
     plugins::LoaderOptions options;
     options.dirs = config.plugin_dirs;
     options.data_dir = config.data_dir;
     options.dev = config.dev;
     options.pins = config.plugin_pins;
     options.host_version = kVersion;
-    return plugins::Loader(options, hosts, log).list(false);
+    return options;
+}
+
+// Where a check keeps private copies of plugins: data_dir is the server's.
+class CopyFolder {
+public:
+    CopyFolder() : path_((std::filesystem::temp_directory_path() / "belfry-check-XXXXXX").string()) {
+        made_ = ::mkdtemp(path_.data()) != nullptr;
+    }
+    ~CopyFolder() {
+        std::error_code ignored;
+        if (made_) std::filesystem::remove_all(path_, ignored);
+    }
+    CopyFolder(const CopyFolder&) = delete;
+    CopyFolder& operator=(const CopyFolder&) = delete;
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+    bool made_ = false;
+};
+
+// Checks a section as the server would: by the plugin's schema, then by the plugin itself, whose create does no I/O.
+// The answer is what is wrong, behind the section's name; empty: nothing.
+std::string finding_of(plugins::Loader& loader, plugins::HostFactory& hosts, const plugins::ComponentSpec& spec) {
+    const std::string section = plugins::section_name(spec.kind, spec.instance);
+    const Result<plugins::PreparedComponent> prepared = plugins::prepare_component(loader, spec);
+    if (!prepared) {
+        const std::string line = prepared.error().to_string();
+        return line.starts_with(section) ? line : section + ": " + line;
+    }
+    plugins::HostRequest request;
+    request.instance = spec.instance;
+    request.plugin = prepared->plugin->manifest.id;
+    request.kind = spec.kind;
+    request.settings = prepared->settings;
+    request.read_secret = [](std::string_view) -> Result<std::string> {
+        return error(ErrorCode::NotFound, "secrets are read in start");
+    };
+    const std::unique_ptr<plugins::InstanceHost> host = hosts.make(std::move(request));
+    const Result<plugins::InstancePtr> made = plugins::create_instance(
+        prepared->plugin->table, host->abi(), prepared->component->name, prepared->config, spec.instance);
+    if (made) return {};
+    const std::string& where = made.error().where;
+    return section + (where.empty() ? "" : " /" + where) + ": " + made.error().message;
+}
+
+}  // namespace
+
+std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config) {
+    IdleHost idle;
+    NoHosts hosts;
+    return plugins::Loader(options_of(config), hosts, idle.log()).list(false);
 }
 
 std::vector<std::string> check_sections(const config::Config& config) {
-    const Plugins all = survey_plugins(config);
+    IdleHost idle;
+    const CopyFolder copies;
+    plugins::LoaderOptions options = options_of(config);
+    options.data_dir = copies.path();
+    plugins::Loader loader(options, idle.hosts(), idle.log());
     std::vector<std::string> findings;
     const auto check = [&](const config::ComponentConfig& component, plugins::Kind kind) {
         if (component.implied) return;
-        const Status good = check_section(all, spec_of(config, component, kind));
-        if (good) return;
-        const std::string& where = good.error().where;
-        findings.push_back(component.origin + ": " + plugins::section_name(kind, component.instance) +
-                           (where.empty() ? "" : " " + where) + ": " + good.error().message);
+        const std::string wrong = finding_of(loader, idle.hosts(), spec_of(config, component, kind));
+        if (!wrong.empty()) findings.push_back(component.origin + ": " + wrong);
     };
     check(config.storage, plugins::Kind::Storage);
     check(config.queue, plugins::Kind::Queue);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be said about plugins without running any: for `belfry config check` and `belfry plugin list`. Reads files
-// only. Threads: main's.
+// What can be said about plugins without starting any: for `belfry plugin list`, which reads files only, and
+// `belfry config check`. Threads: main's.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ namespace belfry::serve {
 // Everything in plugin_dirs, by name.
 std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config);
 
-// Checks the section of every configured instance with its plugin's schema; what is wrong, one line each.
+// Checks the section of every configured instance with its plugin's schema, then by creating the instance, as the
+// server would; nothing is started, and data_dir is not touched. What is wrong, one line each.
 std::vector<std::string> check_sections(const config::Config& config);
 
 }  // namespace belfry::serve

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`belfry config check` on provider sections that cannot work: each has a finding that says where and what to do."""
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+BUILD = pathlib.Path(os.environ["BELFRY_BUILD"])
+SECRET, SUBJECT = 'client_secret = "x"', 'subject = "mailto:ops@example.org"'
+KEY = 'key = "x"\nkey_id = "ABCDE12345"\nteam_id = "TEAM123456"'
+# plugin, section, words of its finding behind "[providers.NAME]"; none: it is good.
+CASES = (
+    ("hms", f'app_id = "1"\n{SECRET}', None),
+    ("hms", "", "/client_secret: missing: AppGallery Connect"),
+    ("hms", SECRET, "/app_id: missing: v1 names the app by it"),
+    ("hms", f"app_id = 1\n{SECRET}", "/app_id: must be of type string (The app's id"),
+    ("hms", f'app_id = "1/2"\n{SECRET}', "/app_id: does not match the pattern"),
+    ("hms", f'app_id = ""\n{SECRET}', "/app_id: must not be empty (The app's id"),
+    ("hms", f'generation = "v4"\napp_id = "1"\n{SECRET}', '/generation: must be one of "v1", "v2", "v3" (Of the send API'),
+    ("hms", f'generation = "v2"\nclient_id = "1"\n{SECRET}', "/project_id: missing: v2 names the project by it"),
+    ("hms", f'generation = "v2"\nproject_id = "1"\n{SECRET}', "/client_id: missing: the client_secret belongs to it"),
+    ("hms", 'generation = "v3"', "/service_account: missing: v3 knows only"),
+    ("hms", f'generation = "v3"\n{SECRET}', "/service_account: missing: v3 knows only"),
+    ("hms", f'app_id = "1"\n{SECRET}\nservice_account = "{{}}"', "/service_account: give either"),
+    ("hms", f'app_id = "1"\n{SECRET}\nendpoint = "http://x"', "/endpoint: does not match the pattern"),
+    ("hms", f'app_id = "1"\n{SECRET}\nendpoint = "https://x/y"', "(Where messages are sent)"),
+    ("hms", f'app_id = "1"\n{SECRET}\ntoken_endpoint = "oauth"', "(Where access tokens are fetched)"),
+    ("hms", f'app_id = "1"\n{SECRET}\ntoken_endpoint = "https:///x"', "/token_endpoint: must be https://host"),
+    ("hms", f'app_id = "1"\n{SECRET}\nap_id = "2"', '/ap_id: is not a known key; did you mean "app_id"?'),
+    ("hms", f'app_id = "1"\n{SECRET}\nrate = {{ per_minut = 5 }}', '/rate/per_minut: is not a known key; did you mean "per_minute"?'),
+    ("webpush", SUBJECT, None),
+    ("webpush", "", 'the key "subject" is missing; add it (Whom push services may ask'),
+    ("webpush", 'subject = "ops@example.org"', "/subject: does not match the pattern"),
+    ("webpush", 'subject = "mailto: a@example.org"', "/subject: must be mailto:name@host"),
+    ("webpush", 'subject = "mailto:a@localhost"', "with a real host"),
+    ("webpush", 'subject = "mailto:<a@example.org>"', "/subject: must be"),
+    ("webpush", 'subject = "https://"', "/subject: must be"),
+    ("webpush", "subject = 5", "/subject: must be of type string"),
+    ("webpush", f'{SUBJECT}\nvapid_public_key = "abc"', "/vapid_public_key: is shorter than 87 characters"),
+    ("webpush", f'{SUBJECT}\nvapid_public_key = "{"B" * 87}"', "/vapid_public_key: give vapid_private_key, too"),
+    ("webpush", f'{SUBJECT}\nvapid_private_key = "x"\nvapid_public_key = "{"!" * 87}"', "/vapid_public_key: is no base64url"),
+    ("webpush", f'{SUBJECT}\nvapid_previous_keys = "x"', "/vapid_previous_keys: must be of type array"),
+    ("webpush", f'{SUBJECT}\nextra_allowed_origins = ["http://x"]', '/extra_allowed_origins: "http://x" is not a host'),
+    ("webpush", f'{SUBJECT}\nallowed_origins = ["*push.apple.com"]', "/allowed_origins: "),
+    ("webpush", f'{SUBJECT}\nallowed_origins = "*"', "/allowed_origins: must be of type array"),
+    ("webpush", f'{SUBJECT}\nallowed_origins = ["a b"]', '/allowed_origins: "a b" is not a host'),
+    ("webpush", f'{SUBJECT}\nextra_allowed_origins = ["h:99999"]', "/extra_allowed_origins: "),
+    ("webpush", f"{SUBJECT}\nallowed_origins = []", "/allowed_origins: is empty"),
+    ("webpush", f"{SUBJECT}\nallow_private_network = true", 'did you mean "allow_private_networks"?'),
+    ("webpush", f'{SUBJECT}\nallow_private_networks = "yes"', "/allow_private_networks: must be of type boolean"),
+    ("fcm", 'credentials = "{}"', None),
+    ("fcm", "", 'the key "credentials" is missing; add it (The service account'),
+    ("fcm", 'credentails = "x"', 'did you mean "credentials"?'),
+    ("fcm", 'credentials = "{}"\nproject_id = "My Project"', "/project_id: does not match the pattern"),
+    ("fcm", 'credentials = "{}"\nproject_id = ""', "/project_id: must not be empty (The project to send for"),
+    ("fcm", 'credentials = "{}"\nendpoint = "http://x"', "/endpoint: does not match"),
+    ("fcm", 'credentials = "{}"\nendpoint = "https://x/v1"', "/endpoint: does not match"),
+    ("fcm", 'credentials = "{}"\nendpoint = "https://u@x"', "/endpoint: must be https://host"),
+    ("fcm", 'credentials = "{}"\ntoken_endpoint = "https://a b"', "/token_endpoint: does not match"),
+    ("fcm", 'credentials = "{}"\nscope = ""', "/scope: must not be empty"),
+    ("apns", KEY, None),
+    ("apns", "", "/key: give either key"),
+    ("apns", 'key = "x"', "/key_id: missing"),
+    ("apns", 'key = "x"\nkey_id = "ABCDE12345"', "/team_id: missing"),
+    ("apns", 'key = "x"\ncertificate = "y"', "/key: give either key"),
+    ("apns", KEY.replace("ABCDE12345", "abc"), "/key_id: does not match"),
+    ("apns", f'{KEY}\nenvironment = "dev"', '/environment: must be one of "production", "sandbox", "both"'),
+    ("apns", f'{KEY}\ntopic = "com example"', "/topic: does not match"),
+    ("apns", f"{KEY}\nserver_error_retry_s = 0", "/server_error_retry_s: must be at least 1"),
+)
+
+
+class ConfigCheck(unittest.TestCase):
+    def test_each_wrong_section_has_its_finding(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = f'plugin_dirs = ["{BUILD / "plugins"}"]\ndata_dir = "data"\ndev = true\n[api]\nkeys = [{{ name = "k", key = "{"k" * 32}" }}]\n'
+            for number, (plugin, section, _) in enumerate(CASES):
+                text += f'[providers.p{number}]\nplugin = "{plugin}"\n{section}\n'
+            first = {plugin: number for number, (plugin, _, _) in reversed(list(enumerate(CASES)))}
+            text += "[apps.default]\nproviders = { " + ", ".join(f'{plugin} = "p{number}"' for plugin, number in first.items()) + " }\n"
+            file = pathlib.Path(folder) / "belfry.toml"
+            file.write_text(text)
+            ran = subprocess.run([BUILD / "host/belfry", "config", "check", "--config", file], capture_output=True, text=True, timeout=60)
+            self.assertEqual(ran.returncode, 1, ran)
+            self.assertFalse((file.parent / "data").exists(), "nothing is made")
+        findings = dict(re.findall(r"\[providers\.p(\d+)\](.*)", ran.stdout + ran.stderr))
+        for number, (plugin, section, words) in enumerate(CASES):
+            with self.subTest(plugin=plugin, section=section):
+                said = findings.get(str(number))
+                if words is None:
+                    self.assertIsNone(said)
+                else:
+                    self.assertIn(words, said or "no finding")
+
+
+if __name__ == "__main__":
+    unittest.main()
