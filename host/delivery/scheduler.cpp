@@ -50,12 +50,14 @@ void Scheduler::run() {
         const int64_t now = clock_.mono_ns();
         pages_->tick(now);
         const bool quiet = now < quiet_until_ || now < pages_->trouble_until();
-        if (claiming_ && !quiet && claim_round()) continue;
+        if (!quiet && claim_round()) continue;
         wakeup_.wait(std::chrono::milliseconds(options_.idle_claim_ms));
     }
 }
 
 bool Scheduler::claim_round() {
+    const std::lock_guard lock(claim_mutex_);
+    if (!claiming_) return false;
     for (const uint32_t lane : shares_.order()) {
         const uint32_t slots = policy::free_slots(lane, options_.page_slots, pages_->held());
         const uint32_t n = std::min({slots, pages_->free_pages(), kItemsPerClaim});

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -31,8 +32,12 @@ public:
     Scheduler& operator=(const Scheduler&) = delete;
 
     void start(PagePool& pages);
-    // No more claims; pages are still ticked until end().
-    void stop_claiming() { claiming_ = false; }
+    // No more claims, and none under way: on a queue beyond the network one may take seconds, and what it brings must
+    // be a page before anybody waits for the last one. Pages are still ticked until end().
+    void stop_claiming() {
+        const std::lock_guard lock(claim_mutex_);
+        claiming_ = false;
+    }
     void end();
 
 private:
@@ -54,7 +59,9 @@ private:
     int64_t quiet_until_ = 0;  // mono ns: after a failed claim
     std::array<Metric*, policy::kLanes> lag_{};
     std::array<Metric*, policy::kLanes> claims_{};
-    std::atomic<bool> claiming_{true}, ended_{false};
+    std::mutex claim_mutex_;
+    bool claiming_ = true;  // under claim_mutex_, which is held for a round of claims
+    std::atomic<bool> ended_{false};
     std::thread thread_;
 };
 
