@@ -29,8 +29,7 @@ constexpr const char* kBytes =
 
 }  // namespace
 
-Stats::Long Stats::count(pg::Connection& connection, int64_t most, pg::Deadline deadline) {
-    const pg::Result rows = connection.run(kCounts, pg::Params().number(most), deadline);
+Stats::Long Stats::counted(const pg::Result& rows) {
     Long found;
     found.delayed = rows.number(0, 0);
     found.dead = rows.number(0, 1);
@@ -41,19 +40,25 @@ Stats::Long Stats::count(pg::Connection& connection, int64_t most, pg::Deadline 
 
 void Stats::refresh() {
     const pg::Deadline deadline = call_deadline();
-    const Long counted = core_.progress.with(deadline, [&](pg::Connection& connection) {
-        Long found = count(connection, std::numeric_limits<int64_t>::max(), deadline);
-        found.bytes = connection.run(kBytes, {}, deadline).number(0, 0);
-        return found;
+    const Long found = core_.progress.with(deadline, [&](pg::Connection& connection) {
+        connection.send(kCounts, pg::Params().number(std::numeric_limits<int64_t>::max()));
+        connection.send(kBytes);
+        const std::vector<pg::Result> results = connection.trip(deadline);
+        Long all = counted(results[0]);
+        all.bytes = results[1].number(0, 0);
+        return all;
     });
     const std::lock_guard lock(mutex_);
-    counted_ = counted;
+    counted_ = found;
 }
 
 void Stats::read(belfry_queue_stats& stats) {
     const pg::Deadline deadline = call_deadline();
     const Long few = core_.progress.with(deadline, [&](pg::Connection& connection) {
-        const pg::Result items = connection.run(kItems, {}, deadline);
+        connection.send(kItems);
+        connection.send(kCounts, pg::Params().number(kCountMax));
+        const std::vector<pg::Result> results = connection.trip(deadline);
+        const pg::Result& items = results[0];
         stats.parked = 0;
         for (int row = 0; row < items.rows(); ++row) {
             const int32_t lane = items.number4(row, 0);
@@ -63,7 +68,7 @@ void Stats::read(belfry_queue_stats& stats) {
             stats.parked += items.number(row, 3);
             stats.oldest_ready_unix_ms[lane] = items.number(row, 4);
         }
-        return count(connection, kCountMax, deadline);
+        return counted(results[1]);
     });
     const std::lock_guard lock(mutex_);
     // A count that reached its bound says nothing about what lies beyond.

@@ -25,7 +25,7 @@ private:
     struct Long {
         int64_t delayed = 0, dead = 0, running_pushes = 0, delayed_pushes = 0, bytes = 0;
     };
-    static Long count(pg::Connection& connection, int64_t most, pg::Deadline deadline);
+    static Long counted(const pg::Result& rows);
 
     Core& core_;
     std::mutex mutex_;
