@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The belfry program: the command line, and what only the whole program can do for it.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
 #include "cli/cli.h"
+#include "plugins/elf_file.h"
 #include "serve/serve.h"
 #include "serve/survey.h"
 
@@ -26,9 +33,30 @@ std::vector<belfry::cli::PluginRow> plugin_rows(const belfry::config::Config& co
     return rows;
 }
 
+// belfry-plugin-check takes this process's place. It hears which libraries are loaded here: a plugin must not bring
+// another version of one.
+belfry::Result<int> check_plugin(const std::vector<std::string>& words) {
+    std::error_code failed;
+    const std::string program =
+        (std::filesystem::read_symlink("/proc/self/exe", failed).parent_path() / "belfry-plugin-check").string();
+    std::vector<std::string> arguments{program};
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    arguments.emplace_back("--present");
+    std::string present;
+    for (const std::string& library : belfry::plugins::loaded_libraries()) present += library + ",";
+    arguments.push_back(present);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    ::execv(program.c_str(), argv.data());
+    return belfry::error(belfry::ErrorCode::Unavailable,
+                         std::string("cannot run ") + program + " (" + std::strerror(errno) +
+                             "); it is installed beside belfry, but not part of what ./dev up builds");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    const belfry::cli::Hooks hooks{belfry::serve::serve, belfry::serve::check_sections, plugin_rows};
+    const belfry::cli::Hooks hooks{belfry::serve::serve, belfry::serve::check_sections, plugin_rows, check_plugin};
     return belfry::cli::run(argc, argv, hooks);
 }

@@ -19,10 +19,9 @@ std::vector<Command> all_commands() {
     all.push_back(serve_command());
     all.push_back(send_command());
     for (auto part : {device_commands(), device_stream_commands(), push_commands(), admin_commands(), config_commands(),
-                      api_commands()}) {
+                      api_commands(), plugin_commands()}) {
         std::move(part.begin(), part.end(), std::back_inserter(all));
     }
-    all.push_back(plugin_command());
     all.push_back(vapid_command());
     all.push_back(version_command());
     return all;

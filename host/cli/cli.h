@@ -38,6 +38,8 @@ struct Hooks {
     // Checks the sections of all configured plugins with their schemas; findings, one line each.
     std::function<std::vector<std::string>(const config::Config&)> check_plugins;
     std::function<std::vector<PluginRow>(const config::Config&)> list_plugins;
+    // Checks a plugin in a program of its own with these words; its exit code, or why it cannot be run.
+    std::function<Result<int>(const std::vector<std::string>&)> check_plugin;
 };
 
 // Where the command meets the world; tests give their own.

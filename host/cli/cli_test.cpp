@@ -87,11 +87,11 @@ protected:
 TEST_F(Cli, SaysWhatItCanDo) {
     const Ran help = belfry({"help"});
     EXPECT_EQ(help.code, kDone);
-    for (const char* command : {"serve",          "send",        "devices list", "devices show",     "devices register",
-                                "devices remove", "pushes list", "pushes show",  "pushes cancel",    "pushes pause",
-                                "pushes resume",  "queue stats", "queue dead",   "queue replay",     "providers",
-                                "backup NAME",    "plugin list", "config check", "config reference", "api reference",
-                                "vapid generate", "version"}) {
+    for (const char* command : {"serve",          "send",           "devices list", "devices show",  "devices register",
+                                "devices remove", "pushes list",    "pushes show",  "pushes cancel", "pushes pause",
+                                "pushes resume",  "queue stats",    "queue dead",   "queue replay",  "providers",
+                                "backup NAME",    "plugin list",    "plugin check", "config check",  "config reference",
+                                "api reference",  "vapid generate", "version"}) {
         EXPECT_NE(help.out.find(std::string("  ") + command), std::string::npos) << command;
     }
     EXPECT_EQ(belfry({"--help"}).out, help.out);
@@ -99,6 +99,23 @@ TEST_F(Cli, SaysWhatItCanDo) {
     EXPECT_EQ(Json::parse(belfry({"version", "--json"}).out)["version"].get<std::string>().rfind("0.", 0), 0u);
     EXPECT_EQ(belfry({}).code, kUsage);
     EXPECT_EQ(belfry({"version"}).out.rfind("belfry 0.", 0), 0u);
+}
+
+TEST_F(Cli, HandsTheWordsOfACheckToItsProgram) {
+    std::vector<std::string> words;
+    hooks_.check_plugin = [&](const std::vector<std::string>& given) -> Result<int> {
+        words = given;
+        return 1;
+    };
+    EXPECT_EQ(belfry({"plugin", "check", "a.so", "--case=S1", "--case", "Q*", "--trace"}).code, kFailed);
+    EXPECT_EQ(words, (std::vector<std::string>{"a.so", "--case", "S1", "--case", "Q*", "--trace"}));
+    EXPECT_EQ(belfry({"plugin", "check"}).code, kUsage);
+    EXPECT_EQ(belfry({"plugin", "check", "a.so", "--cases", "S1"}).err,
+              "belfry plugin check: unknown option --cases, did you mean --case?\n");
+    hooks_.check_plugin = [](const std::vector<std::string>&) -> Result<int> {
+        return error(ErrorCode::Unavailable, "cannot run it");
+    };
+    EXPECT_EQ(belfry({"plugin", "check", "--list"}).err, "belfry plugin check: cannot run it\n");
 }
 
 TEST_F(Cli, HelpsWithEveryCommandByExample) {

@@ -72,7 +72,7 @@ std::vector<Command> device_stream_commands();
 std::vector<Command> push_commands();
 std::vector<Command> config_commands();
 std::vector<Command> api_commands();
-Command plugin_command();
+std::vector<Command> plugin_commands();
 std::vector<Command> admin_commands();
 Command vapid_command();
 Command version_command();

@@ -27,6 +27,8 @@ std::span<const Case> keeping_cases();
 std::span<const Case> trouble_cases();
 std::span<const Case> lifetime_cases();
 
+std::vector<Case> all_queue_cases();
+
 // The case's configuration with one more member, e.g. R"("backlog_max":5)". Skips the case if the plugin refuses it.
 std::string with_member(const Context& context, const std::string& member);
 

@@ -280,7 +280,7 @@ Queue::Queue(Context& context, std::string config, uint64_t node)
     : context_(context),
       config_(config.empty() ? context.config : std::move(config)),
       node_(node),
-      host_(std::make_unique<FakeHost>(context.directory + "/state")) {
+      host_(std::make_unique<FakeHost>(context, "state")) {
     open();
 }
 

@@ -124,7 +124,7 @@ void store_full(Context& context) {
 void second_opener(Context& context) {
     Queue queue(context);
     if ((queue.flags() & BELFRY_QUEUE_MULTI_NODE) != 0) skip("several hosts may use this queue");
-    FakeHost host(context.directory + "/second");
+    FakeHost host(context, "second");
     belfry_why why{};
     const belfry_code code = Instance::try_start(host, context.plugin, context.config, &why);
     require(code == BELFRY_CONFIG || code == BELFRY_RETRY_LATER, "a second opener is refused");
@@ -134,7 +134,7 @@ void second_opener(Context& context) {
 }
 
 void bad_configuration(Context& context) {
-    FakeHost host(context.directory + "/state");
+    FakeHost host(context, "state");
     for (const char* config : {"", "[]", "{", R"({"no_such_key":1})", R"({"path":7})"}) {
         belfry_why why{};
         const belfry_code code = Instance::try_start(host, context.plugin, config, &why);

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs an executable specification: named cases, each in a child process of its own with a fresh directory, a seed and
-// a time-out.
+// What the cases of an executable specification are and work with: named, with a sentence each, a fresh directory, a
+// seed and a time-out.
 //
-// A suite passes its cases explicitly: `int main(argc, argv) { return run_main(argc, argv, suite); }`. The parent never
-// loads the plugin, so a case that crashes, hangs or leaks fails alone.
-//
-// Threads: the parent has one; what a case starts it also joins.
-// Not here: the host that a plugin sees (plugin.h).
+// Threads: what a case starts it also joins.
+// Not here: running them (process.h), the host that a plugin sees (fake_host.h).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -23,6 +21,8 @@
 #include <vector>
 
 namespace belfry::conformance {
+
+using Secrets = std::map<std::string, std::string, std::less<>>;
 
 // What one case works with. Everything below `directory` is removed after the case.
 class Context {
@@ -38,6 +38,20 @@ public:
     std::string directory;   // fresh and private
     std::mt19937_64 random;  // seeded by --seed and the case's name
     uint32_t scale = 1;      // --scale: how many times more a case does than in a quick run
+    bool trace = false;      // --trace
+
+    Secrets secrets;                            // of the configuration, by the id that stands in it
+    std::string component;                      // what to create; empty: the one named as the file
+    std::vector<std::string> tokens, payloads;  // that a provider is said to accept
+    std::vector<std::string> present;           // libraries of the host
+
+    // What comes next: a crash or a time-out is reported with the latest step.
+    void step(std::string_view what) noexcept;
+    // Worth knowing, no reason to fail.
+    void note(std::string text) { notes.push_back(std::move(text)); }
+
+    std::span<char> step_room;  // of the runner
+    std::vector<std::string> notes;
 
     // A number in [0, bound).
     uint64_t below(uint64_t bound) { return random() % bound; }
@@ -49,18 +63,6 @@ struct Case {
     uint32_t timeout_s;
     void (*run)(Context&);
 };
-
-struct Suite {
-    const char* title;
-    const char* default_config;  // JSON; {dir} stands for the case's directory, {name} for a name no other case has
-    std::span<const Case> cases;
-};
-
-// Options: PLUGIN.so [--config JSON] [--case NAME]... [--list] [--seed N] [--scale N] [--keep] [--expect-fail A,B]
-// --scale also multiplies the time-outs.
-// Prints a line per case and the sum; 0 if no case failed, or with --expect-fail if exactly those failed. 2 for wrong
-// usage.
-int run_main(int argc, char** argv, const Suite& suite);
 
 struct Failed : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -76,6 +78,8 @@ void require(bool holds, std::string_view expected, int line = __builtin_LINE(),
 
 std::string shown(std::string_view value);
 std::string shown(int64_t value);
+[[noreturn]] void fail_unequal(std::string_view what, const std::string& wanted, const std::string& found, int line,
+                               const char* file);
 // Compares texts, or numbers of any kind, and shows both.
 template <class A, class B>
 void require_equal(const A& found, const B& wanted, std::string_view what, int line = __builtin_LINE(),
@@ -88,11 +92,10 @@ void require_equal(const A& found, const B& wanted, std::string_view what, int l
         }
     };
     if (plain(found) == plain(wanted)) return;
-    require(false, std::string(what) + ": found " + shown(plain(found)) + ", wanted " + shown(plain(wanted)), line,
-            file);
+    fail_unequal(what, shown(plain(wanted)), shown(plain(found)), line, file);
 }
 
-// Runs work(0) … work(n - 1) at once, each in a thread, and waits for all; what one of them threw is thrown here.
+// Runs work(0) to work(n - 1) at once, each in a thread, and waits for all; what one of them threw is thrown here.
 void run_together(size_t n, const std::function<void(size_t)>& work);
 
 // Runs work(stop) beside the case until finish or the end of the scope, which set `stop`.

@@ -4,12 +4,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <array>
-#include <csignal>
-#include <filesystem>
-#include <fstream>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
+
+#include "conformance/runner/lent.h"
+#include "conformance/runner/process.h"
 
 namespace belfry::conformance {
 namespace {
@@ -27,56 +28,78 @@ void crashes(Context&) {
 void hangs(Context&) {
     for (;;) ::pause();
 }
-void writes_where_it_was_told(Context& context) {
-    require(context.config == "{\"path\":\"" + context.directory + "/x\"}", "config names the directory");
-    require(std::filesystem::is_empty(context.directory), "the directory is fresh");
-    std::ofstream(context.directory + "/x") << "1";
+void leaves_quietly(Context&) {
+    ::_exit(0);
+}
+void throws_its_own(Context&) {
+    throw std::range_error("out of range");
+}
+void crashes_on_the_way(Context& context) {
+    context.step("the bridge is crossed");
+    std::abort();
+}
+void notes_and_passes(Context& context) {
+    context.note("two\nlines");
+    require(!context.directory.empty(), "there is a folder");
+}
+void prints(Context&) {
+    std::puts("noise");
 }
 
-constexpr std::array<Case, 6> kCases{{{"P", "passes", 10, passes},
-                                      {"F", "fails", 10, fails},
-                                      {"S", "skips", 10, skips},
-                                      {"C", "crashes", 10, crashes},
-                                      {"H", "hangs", 1, hangs},
-                                      {"W", "writes", 10, writes_where_it_was_told}}};
-const Suite kSuite{"suite", "{\"path\":\"{dir}/x\"}", kCases};
-
-int run(std::vector<std::string> words) {
-    words.insert(words.begin(), "conformance");
-    std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
-    return run_main(static_cast<int>(argv.size()), argv.data(), kSuite);
+Answer run(void (*what)(Context&), std::chrono::seconds timeout = std::chrono::seconds(10)) {
+    const Case one{"X", "something holds", 10, what};
+    Context context("/proc/self/exe", "{}", "/tmp", 1);
+    return run_in_process(one, context, timeout);
 }
 
-TEST(ConformanceRunner, CountsEveryKindOfEndAndListsThem) {
+TEST(ConformanceRunner, TellsEveryKindOfEnd) {
+    EXPECT_EQ(run(passes).verdict, Verdict::Passed);
+    const Answer failed = run(fails);
+    EXPECT_EQ(failed.verdict, Verdict::Failed);
+    EXPECT_EQ(failed.text.rfind("letter: expected \"b\", came \"a\" [runner_test.cpp:", 0), 0u) << failed.text;
+    const Answer skipped = run(skips);
+    EXPECT_EQ(skipped.verdict, Verdict::Skipped);
+    EXPECT_EQ(skipped.text, "nothing to test");
+    EXPECT_EQ(run(crashes).text, "crashed: Aborted");
+    EXPECT_EQ(run(crashes).verdict, Verdict::Failed);
+    EXPECT_EQ(run(hangs, std::chrono::seconds(1)).text, "no end after 1 s");
+    EXPECT_EQ(run(throws_its_own).text, "an exception came out of a call: out of range");
+}
+
+TEST(ConformanceRunner, TakesAnEndOfTheProcessForNoSuccess) {
+    const Answer answer = run(leaves_quietly);
+    EXPECT_EQ(answer.verdict, Verdict::Failed);
+    EXPECT_EQ(answer.text, "ended the process with exit code 0");
+}
+
+TEST(ConformanceRunner, NamesTheStepThatACrashCameIn) {
+    EXPECT_EQ(run(crashes_on_the_way).text, "crashed: Aborted while the bridge is crossed");
+}
+
+TEST(ConformanceRunner, HandsNotesOverEachAsOneLine) {
+    const Answer answer = run(notes_and_passes);
+    EXPECT_EQ(answer.verdict, Verdict::Passed);
+    EXPECT_EQ(answer.notes, std::vector<std::string>{"two lines"});
+}
+
+TEST(ConformanceRunner, KeepsWhatACasePrintsOutOfTheReport) {
     testing::internal::CaptureStdout();
-    EXPECT_EQ(run({"/proc/self/exe"}), 1);
-    const std::string out = testing::internal::GetCapturedStdout();
-    EXPECT_NE(out.find("pass P passes"), std::string::npos) << out;
-    EXPECT_NE(out.find("letter: found \"a\", wanted \"b\" [runner_test.cpp:"), std::string::npos) << out;
-    EXPECT_NE(out.find("skip S skips"), std::string::npos) << out;
-    EXPECT_NE(out.find("fail C crashes"), std::string::npos) << out;
-    EXPECT_NE(out.find("no end after 1 s"), std::string::npos) << out;
-    EXPECT_NE(out.find("2 passed, 3 failed, 1 skipped"), std::string::npos) << out;
-}
-
-TEST(ConformanceRunner, ExpectedFailuresMustBeExactlyThose) {
-    testing::internal::CaptureStdout();
-    EXPECT_EQ(run({"/proc/self/exe", "--case", "P,F,C", "--expect-fail", "F,C"}), 0);
-    EXPECT_EQ(run({"/proc/self/exe", "--case", "P,F,C", "--expect-fail", "F"}), 1);
-    EXPECT_EQ(run({"/proc/self/exe", "--case", "P,F", "--expect-fail", "P,F"}), 1);
-    testing::internal::GetCapturedStdout();
-}
-
-TEST(ConformanceRunner, WrongUsageIsTold) {
     testing::internal::CaptureStderr();
-    EXPECT_EQ(run({}), 2);
-    EXPECT_EQ(run({"/proc/self/exe", "--case", "X"}), 2);
-    EXPECT_EQ(run({"/nonexistent.so"}), 2);
-    EXPECT_EQ(run({"/proc/self/exe", "--sed", "1"}), 2);
-    const std::string out = testing::internal::GetCapturedStderr();
-    EXPECT_NE(out.find("no case X"), std::string::npos) << out;
-    EXPECT_NE(out.find("unknown option --sed"), std::string::npos) << out;
+    EXPECT_EQ(run(prints).verdict, Verdict::Passed);
+    EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "noise\n");
+}
+
+TEST(ConformanceRunner, LentMemoryIsGoneOnceItIsTakenBack) {
+    const Answer answer = run([](Context& context) {
+        Lent lent;
+        const belfry_str text = lent.text("hello");
+        require_equal(std::string_view(text.p, text.n), "hello", "what was lent");
+        lent.take_back();
+        context.step("it is read afterwards");
+        require(text.p[0] == 'h', "this is never reached");
+    });
+    EXPECT_EQ(answer.text, "crashed: Segmentation fault while it is read afterwards");
 }
 
 TEST(ConformanceRunner, KilledWorkHandsOverWhatItReported) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "conformance/runner/runner.h"
 
@@ -15,5 +16,7 @@ std::span<const Case> list_cases();
 std::span<const Case> scan_cases();
 std::span<const Case> model_cases();
 std::span<const Case> durability_cases();
+
+std::vector<Case> all_storage_cases();
 
 }  // namespace belfry::conformance

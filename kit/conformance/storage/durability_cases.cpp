@@ -294,7 +294,7 @@ void dumps_and_loads(Context& context) {
 void a_second_instance(Context& context) {
     World world(context);
     const std::vector<int64_t> keys = world.register_all(some_phones(100, "t", {"x"}));
-    FakeHost other(context.directory + "/other");
+    FakeHost other(context, "other");
     belfry_why why{};
     const belfry_code code = Instance::try_start(other, context.plugin, context.config, &why);
     if ((world.table.flags & BELFRY_STORAGE_MULTI_NODE) != 0) {

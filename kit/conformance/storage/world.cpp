@@ -124,7 +124,7 @@ belfry_list Strings::list() const {
 
 World::World(Context& context) : World(context, context.config) {}
 World::World(Context& context, const std::string& config)
-    : host(context.directory + "/state"),
+    : host(context, "state"),
       instance(host, context.plugin, config, BELFRY_STORAGE_ID),
       table(*static_cast<const belfry_storage*>(instance.interface_table())) {}
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The executable specification of belfry.queue/1.
+// The executable specification of belfry.queue/1: what every queue plugin must do, whatever it is built on.
 #include "conformance/queue/cases.h"
 
 namespace belfry::conformance::queue {
@@ -9,7 +9,7 @@ std::string with_member(const Context& context, const std::string& member) {
     require(end != std::string::npos, "the configuration is a JSON object");
     const bool empty = context.config.find('"') == std::string::npos;
     const std::string config = context.config.substr(0, end) + (empty ? "" : ",") + member + "}";
-    FakeHost host(context.directory + "/probe");
+    FakeHost host(context, "probe");
     belfry_why why{};
     const belfry_code code = Instance::try_start(host, context.plugin, config, &why);
     if (code == BELFRY_CONFIG || code == BELFRY_BAD_REQUEST) skip("the plugin does not take " + member);
@@ -32,17 +32,14 @@ std::vector<Claimed> drain(Queue& queue, const std::vector<uint32_t>& gates) {
     return all;
 }
 
-}  // namespace belfry::conformance::queue
-
-int main(int argc, char** argv) {
-    namespace queue = belfry::conformance::queue;
-    std::vector<belfry::conformance::Case> cases;
+std::vector<Case> all_queue_cases() {
+    std::vector<Case> cases;
     for (const auto topic :
-         {queue::claim_cases(), queue::uid_cases(), queue::page_cases(), queue::crash_cases(), queue::broadcast_cases(),
-          queue::time_cases(), queue::steer_cases(), queue::bundle_cases(), queue::fairness_cases(),
-          queue::keeping_cases(), queue::trouble_cases(), queue::lifetime_cases()}) {
+         {claim_cases(), uid_cases(), page_cases(), crash_cases(), broadcast_cases(), time_cases(), steer_cases(),
+          bundle_cases(), fairness_cases(), keeping_cases(), trouble_cases(), lifetime_cases()}) {
         cases.insert(cases.end(), topic.begin(), topic.end());
     }
-    const belfry::conformance::Suite suite{"belfry.queue/1", R"({"path":"{dir}/queue.db"})", cases};
-    return belfry::conformance::run_main(argc, argv, suite);
+    return cases;
 }
+
+}  // namespace belfry::conformance::queue

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# Installs the host into a fresh prefix and checks with it the plugins that were built outside of the tree. Variables: BUILD, PLUGINS, WORK.
+set(prefix "${WORK}/prefix")
+file(REMOVE_RECURSE "${WORK}")
+execute_process(COMMAND ${CMAKE_COMMAND} --install "${BUILD}" --component host --prefix "${prefix}" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+
+# belfry(code "what must be said" arguments...)
+function(belfry wanted_code pattern)
+    execute_process(COMMAND "${prefix}/bin/belfry" ${ARGN} WORKING_DIRECTORY "${WORK}" RESULT_VARIABLE code OUTPUT_VARIABLE said ERROR_VARIABLE said)
+    if(NOT code STREQUAL wanted_code OR NOT said MATCHES "${pattern}")
+        string(JOIN " " command ${ARGN})
+        message(FATAL_ERROR "belfry ${command}: exit code ${code}, wanted ${wanted_code} and \"${pattern}\"\n${said}")
+    endif()
+endfunction()
+
+file(WRITE "${WORK}/section.json" "{\"url\": \"https://push.example.com\", \"key\": \"a-key-of-nobody\"}\n")
+foreach(plugin minimal hello)
+    belfry(0 "static 5 passed, 1 skipped; contract [0-9]+ passed[^;]*; conformance [0-9]+ passed" plugin check "${PLUGINS}/${plugin}.so"
+        --config "${WORK}/section.json" --junit "${WORK}/${plugin}.xml")
+    file(READ "${WORK}/${plugin}.xml" report)
+    if(NOT report MATCHES "<testsuite name=\"conformance\" tests=\"[1-9][0-9]*\" failures=\"0\"")
+        message(FATAL_ERROR "${plugin}: the JUnit report lacks its conformance suite\n${report}")
+    endif()
+endforeach()
+belfry(2 "its schema requires url, key; give it with --config" plugin check "${PLUGINS}/minimal.so")
+belfry(2 "/url: does not match the pattern" plugin check "${PLUGINS}/minimal.so" --config "{\"url\": \"ftp://x\", \"key\": \"x\"}")
+belfry(0 "\"failed\": 0" plugin check "${PLUGINS}/every_kind.so" --component sink --case "contract.*" --json)
+belfry(0 "> provider.validate" plugin check "${PLUGINS}/minimal.so" --config "${WORK}/section.json" --case provider.odd_tokens --trace)
+belfry(2 "no case is called that" plugin check "${PLUGINS}/minimal.so" --config "${WORK}/section.json" --case nothing)
+belfry(0 "S14 +" plugin check --list --case "S1?")
