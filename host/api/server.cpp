@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 #include "api/front.h"
@@ -38,6 +39,11 @@ bool is_left_over(const std::string& path) {
 }
 
 Error unusable(const std::string& listen, const Poco::Exception& fault) {
+    if (fault.code() == EACCES && listen.rfind(kUnix, 0) != 0)
+        return error(ErrorCode::Misconfigured,
+                     "this user may not take the port of " + listen +
+                         "; take one from 1024 on, or give it CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)",
+                     "http.listen");
     if (fault.displayText().find("in use") == std::string::npos) return unusable(listen, fault.displayText());
     return error(ErrorCode::Misconfigured,
                  "another program listens on " + listen + "; stop that one or set another address", "http.listen");

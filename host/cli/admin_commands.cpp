@@ -124,7 +124,7 @@ int replay(const Call& call) {
 
 std::string credential_of(const Json& provider) {
     const auto valid = provider.find("credential_valid_ms");
-    if (valid == provider.end()) return "none needed";
+    if (valid == provider.end()) return provider.value("state", "") == "not_started" ? "-" : "none needed";
     return valid->get<int64_t>() == 0 ? "none" : "for " + shown_span(valid->get<int64_t>());
 }
 

@@ -442,7 +442,10 @@ TEST_F(Cli, FindsServerAndKeyInConfigurationAndDataDir) {
     // A server of plain HTTP, and one that is not there.
     const Ran plain = belfry({"pushes", "list", "--server", "https://" + server_->address(), "--key", "k"});
     EXPECT_EQ(plain.code, kFailed);
-    EXPECT_NE(plain.err.find("TLS failed"), std::string::npos) << plain.err;
+    EXPECT_NE(plain.err.find("does not speak TLS; say it without https://"), std::string::npos) << plain.err;
+    const Ran no_ca =
+        belfry({"pushes", "list", "--server", "https://127.0.0.1:1", "--key", "k", "--ca-file", "/no/ca"});
+    EXPECT_NE(no_ca.err.find("--ca-file /no/ca: cannot be read (No such file"), std::string::npos) << no_ca.err;
     EXPECT_NE(belfry({"pushes", "list", "--server", "https://127.0.0.1:1", "--key", "k"}).err.find("cannot be reached"),
               std::string::npos);
     EXPECT_NE(belfry({"pushes", "list", "--server", "https://a/b", "--key", "k"}).err.find("no server address"),
@@ -467,6 +470,10 @@ TEST_F(Cli, ChecksConfigurationsWithTheirPlugins) {
     const Ran ran = belfry({"config", "check", "--config", file});
     EXPECT_EQ(ran.code, kFailed);
     EXPECT_EQ(ran.err, "[providers.fcm] /credentials: is missing\n");
+    const std::string worse = write("worse.toml", "[http]\nlistne = 1\n[providers.fcm]\n");
+    EXPECT_EQ(
+        belfry({"config", "check", "--config", worse}).err,
+        worse + ":2: unknown key http.listne, did you mean http.listen?\n[providers.fcm] /credentials: is missing\n");
     EXPECT_EQ(belfry({"config", "reference"}).out, config::reference());
     EXPECT_EQ(belfry({"config", "reference", "--plugins"}).out,
               config::reference() +

@@ -12,7 +12,10 @@
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/StreamSocket.h>
 #include <openssl/ssl.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -84,6 +87,9 @@ Result<Target> find(const Call& call, Client::Keys keys) {
     if (target.ca_file.empty()) target.ca_file = environment(call.world, "BELFRY_CA_FILE");
     if (target.server.empty()) target.server = environment(call.world, "BELFRY_SERVER");
     if (target.key.empty()) target.key = environment(call.world, "BELFRY_API_KEY");
+    if (!target.ca_file.empty() && ::access(target.ca_file.c_str(), R_OK) != 0)
+        return error(ErrorCode::InvalidArgument, std::string("cannot be read (") + std::strerror(errno) + ")",
+                     "--ca-file " + target.ca_file);
     if (!target.server.empty() && !target.key.empty()) return target;
     const Result<config::Config> config = config::load(load_args(call, false));
     if (!config) return config.error();
@@ -107,6 +113,8 @@ Error refused(const nlohmann::json& fault) {
 
 Error unreachable(const std::string& server, const Poco::Exception& fault) {
     if (dynamic_cast<const Poco::Net::SSLException*>(&fault) != nullptr) {
+        if (fault.displayText().find("wrong version number") != std::string::npos)
+            return error(ErrorCode::Unavailable, "does not speak TLS; say it without https://", server);
         return error(ErrorCode::Unavailable,
                      "TLS failed (" + fault.displayText() +
                          "); name its CA, or its own certificate, with --ca-file or $BELFRY_CA_FILE",

@@ -2,27 +2,22 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
-#include <sstream>
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "config/findings.h"
 
 namespace belfry::cli {
 namespace {
 
 using Json = nlohmann::json;
 
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);) lines.push_back(line);
-    return lines;
-}
-
 int check(const Call& call) {
-    const Result<config::Config> config = config::load(load_args(call, true));
-    const std::vector<std::string> findings =
-        config ? call.hooks.check_plugins(*config) : lines_of(config.error().message);
+    std::vector<std::string> findings;
+    const std::optional<config::Config> config = config::load_and_list(load_args(call, true), findings);
+    if (config) {
+        for (std::string& finding : call.hooks.check_plugins(*config)) findings.push_back(std::move(finding));
+    }
     if (call.given.has("--json")) {
         print_json({{"good", findings.empty()}, {"findings", findings}}, call.world);
     } else {

@@ -28,6 +28,11 @@ int list(const Call& call) {
     std::vector<std::vector<std::string>> rows = {{"PLUGIN", "VERSION", "STATE", "COMPONENTS", "FILE"}};
     for (const PluginRow& row : plugins) rows.push_back({row.name, row.version, row.state, row.components, row.file});
     print_table(rows, call.world);
+    if (plugins.empty()) {
+        call.world.err << "belfry: no plugins in plugin_dirs:";
+        for (const std::string& folder : config->plugin_dirs) call.world.err << " " << folder;
+        call.world.err << "\n";
+    }
     for (const PluginRow& row : plugins) {
         if (!row.why.empty()) call.world.out << row.name << ": " << row.why << "\n";
     }

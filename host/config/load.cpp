@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // File, environment and --set become one tree; the tree becomes a Config; what is wrong becomes a list of findings.
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 
 #include "base/small_file.h"
 #include "config/config.h"
+#include "config/findings.h"
 #include "config/node.h"
 #include "config/settings.h"
 #include "config/wire_names.h"
@@ -68,13 +70,38 @@ std::vector<std::string> path_of_variable(const Node& root, std::string_view nam
     }
 }
 
-void overlay_environment(Node& root, const LoadArgs& args) {
+// A variable that nobody reads but somebody meant: BELFRY_DATADIR, BELFRY_HTTP_LISTEN. Empty: none of ours.
+std::string meant_variable(const std::string& name) {
+    const auto variable = [](std::string key) {
+        for (char& c : key) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        return std::string(kPrefix) + key;
+    };
+    Config fresh;
+    fresh.apps.emplace_back();
+    for (const Section& section : fixed_sections(fresh)) {
+        for (const Setting& setting : section.settings) {
+            std::string path = section.name.empty() ? "" : std::string(section.name) + ".";
+            path += setting.key;
+            std::string single = path, right;
+            std::replace(single.begin(), single.end(), '.', '_');
+            for (const char c : path) right += c == '.' ? std::string("__") : std::string(1, c);
+            if (single == name && single != right) return variable(right);
+        }
+    }
+    return variable(nearest(name, {"data_dir", "plugin_dirs", "plugin_pins"}));
+}
+
+void overlay_environment(Node& root, const LoadArgs& args, Reading& reading) {
     const std::set<std::string> top = {"data_dir", "plugin_dirs", "plugin_pins", "dev"};
     for (const auto& [name, value] : args.environment) {
         if (name.substr(0, kPrefix.size()) != kPrefix) continue;
         const std::string rest = name.substr(kPrefix.size());
         // Variables without "__" are only ours if they are a key: container platforms set BELFRY_PORT and the like.
-        if (rest.find("__") == std::string::npos && !top.contains(lower(rest))) continue;
+        if (rest.find("__") == std::string::npos && !top.contains(lower(rest))) {
+            const std::string meant = meant_variable(lower(rest));
+            if (meant != kPrefix) reading.complain("environment " + name, "is not read; did you mean " + meant + "?");
+            continue;
+        }
         put(root, path_of_variable(root, rest), read_loose(value, "environment " + name));
     }
 }
@@ -95,6 +122,37 @@ void overlay_sets(Node& root, const LoadArgs& args, Reading& reading) {
         }
         put(root, path, read_loose(set.substr(equals + 1), "--set " + key));
     }
+}
+
+// What is wrong with an address to serve at; empty if nothing.
+std::string wrong_listen(const std::string& listen) {
+    constexpr std::string_view kUnix = "unix:";
+    if (listen.rfind(kUnix, 0) == 0) {
+        const size_t size = listen.size() - kUnix.size();
+        if (size == 0) return "names no socket; write unix:/run/belfry/api.sock";
+        return size < sizeof(sockaddr_un::sun_path) ? "" : "is too long: a socket's path has at most 107 bytes";
+    }
+    const size_t colon = listen.rfind(':');
+    if (colon == std::string::npos) return "has no port; write host:port, for example " + listen + ":8000";
+    const std::string host = listen.substr(0, colon), port = listen.substr(colon + 1);
+    if (host.empty())
+        return "has no host; write 127.0.0.1:" + port + " for this machine alone, 0.0.0.0:" + port + " for everybody";
+    if (host.find(':') != std::string::npos && (host.front() != '[' || host.back() != ']'))
+        return "is no host:port; an IPv6 address stands in brackets: [::1]:8000";
+    const bool number = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+    if (!number || std::stoi(port) > 65535) return "has no port between 0 and 65535";
+    return {};
+}
+
+// Where an installation puts its plugins: lib/belfry/plugins beside the program's bin, then the distribution's place.
+std::vector<std::string> usual_plugin_dirs() {
+    constexpr const char* kSystem = "/usr/lib/belfry/plugins";
+    std::error_code failed;
+    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed);
+    if (failed) return {kSystem};
+    const std::string beside = (program.parent_path().parent_path() / "lib/belfry/plugins").string();
+    if (beside == kSystem) return {kSystem};
+    return {beside, kSystem};
 }
 
 bool usable_name(const std::string& name) {
@@ -187,6 +245,7 @@ private:
         Node written;
         written.from_file = args_.data_dir.empty() && !config_.file.empty();
         config_.data_dir = reading_.complete(config_.data_dir, written);
+        if (config_.plugin_dirs == Config().plugin_dirs) config_.plugin_dirs = usual_plugin_dirs();
         if (config_.admin.backup_dir.empty()) config_.admin.backup_dir = config_.data_dir + "/backups";
         if (config_.file.empty() && config_.providers.empty()) {
             ComponentConfig& webpush = config_.providers.emplace_back();
@@ -204,6 +263,14 @@ private:
         }
         check_keys();
         check_tls();
+        if (const std::string wrong = wrong_listen(config_.http.listen); !wrong.empty())
+            reading_.complain(config_.file.empty() ? "http.listen" : config_.file,
+                              "http.listen = \"" + config_.http.listen + "\" " + wrong);
+        if (config_.delivery.retry_base_ms > config_.delivery.retry_max_ms)
+            reading_.complain(config_.file.empty() ? "delivery" : config_.file,
+                              "delivery.retry_base_ms (" + std::to_string(config_.delivery.retry_base_ms) +
+                                  ") is more than delivery.retry_max_ms (" +
+                                  std::to_string(config_.delivery.retry_max_ms) + ")");
     }
 
     // Each provider gets the proxy it uses; credentials never go to another proxy than their own.
@@ -229,6 +296,8 @@ private:
         if (!usable)
             reading_.complain(origin, key + ".url must be http://host:port, with " + key + ".user and " + key +
                                           ".password beside it");
+        if (proxy.user.empty() && !proxy.password.empty())
+            reading_.complain(origin, key + ".password is for nobody; give " + key + ".user, too");
         if (proxy.url.empty() && (!proxy.user.empty() || !proxy.password.empty()))
             reading_.complain(origin, key + ".user and " + key + ".password need " + key + ".url beside them");
     }
@@ -326,9 +395,10 @@ std::vector<std::string> changed_settings(Config a, Config b) {
     return changed;
 }
 
-Result<Config> load(const LoadArgs& args) {
-    Config config;
-    Reading reading;
+namespace {
+
+// What can be had of it is in `config`, whatever `reading` has found.
+Status load_into(const LoadArgs& args, Config& config, Reading& reading) {
     reading.environment = &args.environment;
     reading.need_secrets = args.need_secrets;
     std::error_code ignored;
@@ -343,13 +413,33 @@ Result<Config> load(const LoadArgs& args) {
         reading.folder = std::filesystem::absolute(config.file, ignored).parent_path().string();
     }
     config.folder = config.file.empty() ? reading.current : reading.folder;
-    overlay_environment(root, args);
+    overlay_environment(root, args, reading);
     overlay_sets(root, args, reading);
     Loader(args, config, reading).read(root);
+    return {};
+}
+
+}  // namespace
+
+Result<Config> load(const LoadArgs& args) {
+    Config config;
+    Reading reading;
+    if (const Status read = load_into(args, config, reading); !read) return read.error();
     if (reading.findings.empty()) return config;
     std::string all;
     for (const std::string& finding : reading.findings) all += (all.empty() ? "" : "\n") + finding;
     return error(ErrorCode::Misconfigured, all);
+}
+
+std::optional<Config> load_and_list(const LoadArgs& args, std::vector<std::string>& findings) {
+    Config config;
+    Reading reading;
+    if (const Status read = load_into(args, config, reading); !read) {
+        findings.push_back(read.error().to_string());
+        return std::nullopt;
+    }
+    findings = std::move(reading.findings);
+    return config;
 }
 
 }  // namespace belfry::config

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "config/findings.h"
 #include "config/wire_names.h"
 
 namespace belfry::config {
@@ -133,6 +134,57 @@ TEST_F(ConfigLoad, SaysWhatAValueMustBe) {
     EXPECT_EQ(findings("dev = 1\n" + std::string(kKey)), "belfry.toml:1: dev must be true or false");
     EXPECT_EQ(findings("plugin_dirs = \"x\"\n" + std::string(kKey)),
               "belfry.toml:1: plugin_dirs must be a list of texts");
+}
+
+TEST_F(ConfigLoad, KnowsAddressesThatCannotBeServed) {
+    const auto said = [&](const std::string& listen) {
+        const std::string text = findings(std::string(kKey) + "[http]\nlisten = \"" + listen + "\"\n");
+        const std::string begin = "belfry.toml: http.listen = \"" + listen + "\" ";
+        return text.rfind(begin, 0) == 0 ? text.substr(begin.size()) : text;
+    };
+    for (const char* good : {"127.0.0.1:0", "localhost:8000", "[::1]:8000", "unix:/run/belfry/api.sock"})
+        EXPECT_EQ(said(good), "");
+    EXPECT_EQ(said("127.0.0.1"), "has no port; write host:port, for example 127.0.0.1:8000");
+    EXPECT_EQ(said("127.0.0.1:99999"), "has no port between 0 and 65535");
+    EXPECT_EQ(said("127.0.0.1:http"), "has no port between 0 and 65535");
+    EXPECT_EQ(said("::1:8000"), "is no host:port; an IPv6 address stands in brackets: [::1]:8000");
+    EXPECT_EQ(said(":8000"), "has no host; write 127.0.0.1:8000 for this machine alone, 0.0.0.0:8000 for everybody");
+    EXPECT_EQ(said("unix:"), "names no socket; write unix:/run/belfry/api.sock");
+    EXPECT_EQ(said("unix:/" + std::string(107, 'a')), "is too long: a socket's path has at most 107 bytes");
+}
+
+TEST_F(ConfigLoad, ComparesSettingsThatBelongTogether) {
+    EXPECT_EQ(findings(std::string(kKey) + "[delivery]\nretry_base_ms = 5000\nretry_max_ms = 100\n"),
+              "belfry.toml: delivery.retry_base_ms (5000) is more than delivery.retry_max_ms (100)");
+    EXPECT_EQ(findings(std::string(kKey) + "[proxy]\nurl = \"http://p:1\"\npassword = \"x\"\n"),
+              "belfry.toml: proxy.password is for nobody; give proxy.user, too");
+}
+
+TEST_F(ConfigLoad, LooksForPluginsBesideTheProgramAndWhereDistributionsPutThem) {
+    const Result<Config> config = load_text(kKey);
+    ASSERT_TRUE(config);
+    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe");
+    EXPECT_EQ(config->plugin_dirs, (std::vector<std::string>{program.parent_path().parent_path() / "lib/belfry/plugins",
+                                                             "/usr/lib/belfry/plugins"}));
+}
+
+TEST_F(ConfigLoad, RefusesVariablesThatLookLikeAKeyWrittenWrong) {
+    args_.environment = {
+        {"BELFRY_DATADIR", "/x"}, {"BELFRY_HTTP_LISTEN", "x:1"}, {"BELFRY_PORT", "1"}, {"BELFRY_ENV", "e"}};
+    EXPECT_EQ(findings(kKey),
+              "environment BELFRY_DATADIR: is not read; did you mean BELFRY_DATA_DIR?\n"
+              "environment BELFRY_HTTP_LISTEN: is not read; did you mean BELFRY_HTTP__LISTEN?");
+}
+
+TEST_F(ConfigLoad, ListsFindingsBesideWhatCouldBeRead) {
+    args_.file = folder_.write("belfry.toml", std::string(kKey) + "[http]\nlistne = 1\n[providers.fcm]\n");
+    std::vector<std::string> listed;
+    const std::optional<Config> config = load_and_list(args_, listed);
+    ASSERT_TRUE(config);
+    EXPECT_EQ(listed.size(), 1u);
+    EXPECT_EQ(config->providers.size(), 1u);
+    args_.file = folder_ / "absent.toml";
+    EXPECT_FALSE(load_and_list(args_, listed));
 }
 
 TEST_F(ConfigLoad, ReportsAllFindingsAtOnce) {

@@ -61,13 +61,14 @@ One TOML file: `belfry serve --config belfry.toml`. Without `--config` the file 
 Every value can come from the environment, `BELFRY_` and the key in capitals with `__` between its parts
 (`BELFRY_HTTP__LISTEN=0.0.0.0:8000`, `BELFRY_PROVIDERS__FCM__CREDENTIALS__FILE=/run/secrets/fcm.json`), or from
 `--set key=value`. `--set` wins over the environment, which wins over the file. Values are read as TOML where they are
-TOML and as text otherwise; quote a text that looks like a number: `'"123"'`.
+TOML and as text otherwise; quote a text that looks like a number: `'"123"'`. Other variables without `__` are not read,
+since container platforms set such (`BELFRY_PORT`); those that look like a key written wrong are refused.
 
 An unknown key is an error. A secret is a text, `{ file = "..." }` or `{ env = "..." }`; secrets are never logged or
 shown.
 Relative paths in the file start at the file's folder, others at the current folder. `belfry config check` says what is
-wrong with a configuration without starting anything. `belfry config reference --plugins` adds the keys of the plugins
-that are installed.
+wrong with a configuration without starting anything.
+`belfry config reference --plugins` adds the keys of the plugins that are installed.
 
 )";
 

@@ -69,7 +69,10 @@ std::vector<Section> fixed_sections(Config& c) {
          "Keys at the top of the file.",
          {{"data_dir", &c.data_dir, "Embedded databases, generated keys and plugin state live here. Created at start.",
            path()},
-          {"plugin_dirs", &c.plugin_dirs, "Folders that are searched for plugins.", path()},
+          {"plugin_dirs", &c.plugin_dirs,
+           "Folders that are searched for plugins. Default: `../lib/belfry/plugins` from the program's folder, then "
+           "`/usr/lib/belfry/plugins`.",
+           path()},
           {"dev", &c.dev,
            "Loosens checks that get in the way of development: plugin folders writable by the group only warn."},
           {"plugin_pins", &c.plugin_pins,

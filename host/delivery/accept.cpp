@@ -64,6 +64,12 @@ Error not_an_instance(const std::string& name, std::string where) {
     return error(ErrorCode::InvalidArgument, "there is no provider \"" + name + "\"", std::move(where));
 }
 
+Error tokens_need(const std::string& name) {
+    return error(ErrorCode::Unavailable, "provider \"" + name +
+                                             "\" is not running, so its tokens cannot be checked; try again later, and "
+                                             "see /health for what an operator must mend");
+}
+
 Acceptor::Acceptor(plugins::Storage& storage, plugins::Queue& queue, Gates& gates, Batcher& batcher, const Clock& clock,
                    Metrics& metrics)
     : storage_(storage),
@@ -111,7 +117,7 @@ Status Acceptor::check_payloads(const PushRequest& request, int32_t kind, std::s
         Gate* gate = gates_.by_name(name);
         if (gate == nullptr) return not_an_instance(name, "notification." + name);
         const std::shared_ptr<Generation> generation = gate->generation();
-        if (generation == nullptr) return error(ErrorCode::Unavailable, "provider \"" + name + "\" is not started");
+        if (generation == nullptr) continue;  // judged when it runs; until then the push waits
         belfry_content content = sized<belfry_content>();
         content.flags = BELFRY_CONTENT_CHECK_ONLY;
         if (request.dry_run == DryRun::Provider) content.flags |= BELFRY_CONTENT_DRY_RUN;
@@ -215,8 +221,7 @@ Status Acceptor::plan_tokens(Draft& draft, const RawTokens& tokens) {
                      "notification." + tokens.provider);
     }
     const std::shared_ptr<Generation> generation = gate->generation();
-    if (generation == nullptr)
-        return error(ErrorCode::Unavailable, "provider \"" + tokens.provider + "\" is not started");
+    if (generation == nullptr) return tokens_need(tokens.provider);
     draft.body.audience = Audience::Tokens;
     draft.body.provider = tokens.provider;
     draft.recipients = static_cast<uint32_t>(tokens.tokens.size());

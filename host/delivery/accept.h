@@ -16,6 +16,8 @@ namespace belfry::delivery {
 constexpr uint32_t kDevicesPerUserMax = 10'000;
 
 Error not_an_instance(const std::string& name, std::string where);
+// Only the instance can say what a token of its is.
+Error tokens_need(const std::string& name);
 
 class Acceptor {
 public:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/core.h"
 
+#include <map>
+#include <mutex>
 #include <span>
 
 #include "delivery/accept.h"
@@ -72,6 +74,10 @@ public:
     void stop() override;
     Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner,
                            uint64_t per_minute) override;
+    void not_started(const std::string& name, std::string reason, bool operator_must_act) override {
+        const std::lock_guard lock(start_failures_mutex_);
+        start_failures_[name] = {std::move(reason), operator_must_act};
+    }
     void know(const std::string& name, plugins::HostFacts facts) override {
         if (Gate* const gate = gates_.by_name(name)) gate->watch().know(std::move(facts));
     }
@@ -120,6 +126,12 @@ private:
     Upkeep upkeep_;
     std::atomic<uint64_t> generations_{0};
     bool running_ = false;
+    struct StartFailure {
+        std::string reason;
+        bool operator_must_act = false;
+    };
+    mutable std::mutex start_failures_mutex_;
+    std::map<std::string, StartFailure> start_failures_;  // of instances without a generation, by name
 };
 
 Status CoreImpl::start() {
@@ -175,7 +187,14 @@ Status CoreImpl::switch_provider(const std::string& name, plugins::Provider& pro
 
 std::vector<ProviderStatus> CoreImpl::providers() const {
     std::vector<ProviderStatus> all;
-    for (const std::unique_ptr<Gate>& gate : gates_.all()) all.push_back(gate->status());
+    const std::lock_guard lock(start_failures_mutex_);
+    for (const std::unique_ptr<Gate>& gate : gates_.all()) {
+        ProviderStatus& status = all.emplace_back(gate->status());
+        const auto failure = start_failures_.find(status.name);
+        if (status.state != GateState::NotStarted || failure == start_failures_.end()) continue;
+        status.reason = failure->second.reason;
+        status.operator_must_act = failure->second.operator_must_act;
+    }
     return all;
 }
 

@@ -40,7 +40,7 @@ Gate::Gate(std::string name, uint32_t number, uint64_t per_minute, Sender& sende
         outcomes_[outcome] = &metrics.counter("deliveries_total", "Deliveries that ended, by outcome",
                                               {{"provider", name_}, {"outcome", word}});
     }
-    gate_open_.set(1);
+    gate_open_.set(0);  // until it has a generation
 }
 
 std::shared_ptr<Generation> Gate::generation() const {

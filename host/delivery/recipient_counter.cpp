@@ -89,8 +89,7 @@ Result<RecipientCount> RecipientCounter::count_tokens(const RawTokens& tokens) c
     const Gate* gate = gates_.by_name(tokens.provider);
     if (gate == nullptr) return not_an_instance(tokens.provider, "recipient.tokens.provider");
     const std::shared_ptr<Generation> generation = gate->generation();
-    if (generation == nullptr)
-        return error(ErrorCode::Unavailable, "provider \"" + tokens.provider + "\" is not started");
+    if (generation == nullptr) return tokens_need(tokens.provider);
     RecipientCount count;
     for (const std::string& token : tokens.tokens) {
         belfry_token row = sized<belfry_token>();

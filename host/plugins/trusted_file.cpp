@@ -49,9 +49,13 @@ std::optional<Error> mode_finding(const std::string& file, const std::string& pa
                            "); tolerated because of dev = true");
         return std::nullopt;
     }
+    // A folder like /tmp is as it must be; the plugins are in the wrong place.
+    const std::string remedy = sticky
+                                   ? "move the plugins below folders that others cannot write to, like /usr/local/lib"
+                                   : std::string(by_all ? "chmod go-w " : "chmod g-w ") + path;
     const char* tolerated = sticky || (own && !by_all) ? ", or set dev = true on a developer's machine" : "";
     return refusal(file, name + " can be written by " + who + " (mode " + octal(info.st_mode) + ")",
-                   std::string(by_all ? "chmod go-w " : "chmod g-w ") + path + tolerated);
+                   remedy + tolerated);
 }
 
 std::optional<Error> folder_finding(const std::string& file, const fs::path& folder, const TrustRules& rules,

@@ -63,7 +63,10 @@ TEST_F(TrustedFileTest, OnlyWarnsAboutItsOwnGroupOnADevelopersMachine) {
 TEST_F(TrustedFileTest, RefusesStickyFoldersUnlessDev) {
     ::chmod(folder_.c_str(), 01777);
     EXPECT_EQ(outcome(true), "read");
-    EXPECT_NE(outcome(false).find("can be written by everybody (mode 1777)"), std::string::npos) << outcome(false);
+    EXPECT_EQ(outcome(false),
+              file_ + ": its folder " + folder_ +
+                  " can be written by everybody (mode 1777); move the plugins below folders that others "
+                  "cannot write to, like /usr/local/lib, or set dev = true on a developer's machine");
 }
 
 TEST_F(TrustedFileTest, RefusesSymbolicLinksFoldersAndPipes) {

@@ -33,7 +33,9 @@ Result<plugins::CheckedToken> ProviderTokens::check(const std::string& instance,
     plugins::Instance* found = instances_.find(instance);
     const std::shared_ptr<plugins::Generation> generation = found == nullptr ? nullptr : found->current();
     if (!generation) {
-        return error(ErrorCode::Unavailable, "provider " + instance + " is not running; see /health", "provider");
+        return error(ErrorCode::Unavailable, "provider \"" + instance +
+                                                 "\" is not running, so its tokens cannot be checked; try again later, "
+                                                 "and see /health for what an operator must mend");
     }
     auto asked = sized<belfry_token>();
     asked.token = str(token);

@@ -26,7 +26,12 @@ void ProviderGenerations::follow(delivery::Core& core) {
     for (const config::ComponentConfig& configured : config_.providers) {
         const plugins::Instance* instance = instances_.find(configured.instance);
         const std::shared_ptr<plugins::Generation> generation = instance == nullptr ? nullptr : instance->current();
-        if (!generation) continue;
+        if (!generation) {
+            if (instance == nullptr) continue;
+            const plugins::InstanceInfo info = instance->info();
+            core.not_started(configured.instance, info.line, info.state == plugins::InstanceState::Failed);
+            continue;
+        }
         core.know(configured.instance, generation->facts());
         if (known_[configured.instance] == generation->number()) continue;
         const auto per_minute = static_cast<uint64_t>(generation->settings().per_minute);

@@ -40,9 +40,9 @@ std::vector<api::ComponentState> component_states(const plugins::Instances& inst
         state.detail = std::string(plugins::name_of(instance.state));
         if (!instance.line.empty()) state.detail += ": " + instance.line;
         for (const delivery::ProviderStatus& provider : providers) {
-            if (provider.name == instance.name && instance.kind == plugins::Kind::Provider) {
-                state.detail += ", " + detail_of(provider);
-            }
+            if (provider.name != instance.name || instance.kind != plugins::Kind::Provider) continue;
+            // Why it does not run stands in the instance's own line.
+            if (provider.state != delivery::GateState::NotStarted) state.detail += ", " + detail_of(provider);
         }
         states.push_back(std::move(state));
     }

@@ -14,6 +14,11 @@ constexpr int64_t kGenerationStartMs = 10'000;
 }  // namespace
 
 void Reload::run() {
+    ok_.set(apply() ? 1 : 0);
+    time_.set(static_cast<double>(clock_.unix_ms()) / 1000);
+}
+
+bool Reload::apply() {
     config::LoadArgs args;
     args.file = started_with_.file;
     args.data_dir = started_with_.data_dir;
@@ -23,7 +28,7 @@ void Reload::run() {
     Result<config::Config> fresh = config::load(args);
     if (!fresh) {
         log_.error("configuration not reloaded, everything stays as it was", {{"error", fresh.error().to_string()}});
-        return;
+        return false;
     }
     if (config::wants_embedded_key(*fresh)) {
         const Result<config::EmbeddedKey> key = config::add_embedded_key(*fresh);
@@ -35,21 +40,25 @@ void Reload::run() {
     } else {
         log_.error("API keys not reloaded", {{"error", keys.error().to_string()}});
     }
-    reload_certificate(fresh->http);
+    bool good = keys.has_value();
+    good = reload_certificate(fresh->http) && good;
     if (const auto level = telemetry::log_level_of(fresh->log.level)) lines_.set_level(*level);
-    apply_providers(*fresh);
+    good = apply_providers(*fresh) && good;
     if (cleanup_ != nullptr) cleanup_->set_apps(app_names(*fresh));
     name_what_needs_a_restart(*fresh);
     log_.info("configuration reloaded", {{"file", fresh->file}});
+    return good;
 }
 
-void Reload::reload_certificate(const config::HttpConfig& fresh) {
-    if (!started_with_.http.speaks_tls() || !fresh.speaks_tls()) return;
+bool Reload::reload_certificate(const config::HttpConfig& fresh) {
+    if (!started_with_.http.speaks_tls() || !fresh.speaks_tls()) return true;
     const Status read = server_.set_tls({fresh.tls_cert, fresh.tls_key});
     if (!read) log_.error("certificate not reloaded, the old one stays", {{"error", read.error().to_string()}});
+    return read.has_value();
 }
 
-void Reload::apply_providers(const config::Config& fresh) {
+bool Reload::apply_providers(const config::Config& fresh) {
+    bool good = true;
     for (const config::ComponentConfig& provider : fresh.providers) {
         if (instances_.find(provider.instance) == nullptr) {
             log_.warning("a new provider needs a restart", {{"provider", provider.instance}});
@@ -57,11 +66,13 @@ void Reload::apply_providers(const config::Config& fresh) {
         }
         const Status made =
             instances_.reload(spec_of(fresh, provider, plugins::Kind::Provider), {}, kGenerationStartMs);
+        good = good && made;
         if (!made) {
             log_.error("provider not reloaded, it goes on as it was",
                        {{"provider", provider.instance}, {"error", made.error().to_string()}});
         }
     }
+    return good;
 }
 
 void Reload::name_what_needs_a_restart(const config::Config& fresh) {

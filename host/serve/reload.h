@@ -6,6 +6,8 @@
 
 #include "api/server.h"
 #include "audience/inactive_cleanup.h"
+#include "base/clock.h"
+#include "base/metrics.h"
 #include "config/config.h"
 #include "plugins/instances.h"
 #include "telemetry/line_log.h"
@@ -16,18 +18,26 @@ class Reload {
 public:
     // Everything lives longer than this object.
     Reload(const config::Config& started_with, plugins::Instances& instances, api::Server& server,
-           audience::InactiveCleanup* cleanup, telemetry::LineLog& lines)
+           audience::InactiveCleanup* cleanup, telemetry::LineLog& lines, const Clock& clock, Metrics& metrics)
         : started_with_(started_with),
           instances_(instances),
           server_(server),
           cleanup_(cleanup),
           lines_(lines),
-          log_(lines, "reload") {}
+          log_(lines, "reload"),
+          clock_(clock),
+          ok_(metrics.gauge("config_reload_ok", "0 if the last SIGHUP could not apply everything, 1 otherwise")),
+          time_(metrics.gauge("config_reload_unix_seconds", "When configuration was read last")) {
+        ok_.set(1);
+        time_.set(static_cast<double>(clock_.unix_ms()) / 1000);
+    }
     void run();
 
 private:
-    void reload_certificate(const config::HttpConfig& fresh);
-    void apply_providers(const config::Config& fresh);
+    // False: something of it could not be applied, and the log says what.
+    bool apply();
+    bool reload_certificate(const config::HttpConfig& fresh);
+    bool apply_providers(const config::Config& fresh);
     void name_what_needs_a_restart(const config::Config& fresh);
 
     const config::Config& started_with_;
@@ -36,6 +46,9 @@ private:
     audience::InactiveCleanup* const cleanup_;  // null: devices do not age
     telemetry::LineLog& lines_;
     Logger log_;
+    const Clock& clock_;
+    Metric& ok_;
+    Metric& time_;
 };
 
 }  // namespace belfry::serve

@@ -160,6 +160,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
                        ground.clock, ground.lines, ground.metrics);
     if (!core) return core.error();
     if (Status started = (*core)->start(); !started) return started;
+    generations.follow(**core);
 
     const std::unique_ptr<audience::InactiveCleanup> cleanup =
         start_cleanup(config, storage->storage(), ground.clock, ground.lines, ground.metrics);
@@ -177,7 +178,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     if (server) {
         outcome = ground.data.publish_address((*server)->address());
         log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", config.data_dir}});
-        Reload reload(config, ground.instances, **server, cleanup.get(), ground.lines);
+        Reload reload(config, ground.instances, **server, cleanup.get(), ground.lines, ground.clock, ground.metrics);
         wait_for_stop([&] { reload.run(); }, [&] { generations.follow(**core); });
         let_signals_kill();
         log.info("stopping", {{"hint", "a second signal skips the wait"}});

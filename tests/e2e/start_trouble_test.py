@@ -107,13 +107,23 @@ class StartTrouble(unittest.TestCase):
 
     def test_missing_and_unreadable_credentials_are_named(self):
         account = self.simulator.facts["service_account"]
+        self.server.result("device_register", {"provider": "fcm", "token": "ok-waits", "topics": ["waits"]})
         self.assertIn("no-such.json", self.restarted_with(account, "/nowhere/no-such.json"))
         garbage = self.server.folder / "garbage.json"
         garbage.write_text("not json")
         garbage.chmod(0o600)
         self.assertEqual(self.restarted_with("/nowhere/no-such.json", str(garbage)), "")
-        self.assertIn("credentials", self.components())
+        self.assertRegex(self.components(), r'"name":"fcm","ready":true,"detail":"failed: credentials[^"]*"')
         self.assertTrue(self.server.ready())
+        metrics = http("GET", self.server.url + "/metrics")[1].decode()
+        self.assertIn('belfry_provider_open{provider="fcm"} 0\n', metrics)
+        self.assertIn('belfry_provider_needs_operator{provider="fcm"} 1\n', metrics)
+        shown = subprocess.run([BUILD / "host/belfry", "providers", "--config", self.server.config], capture_output=True, text=True, timeout=60, check=True)
+        self.assertRegex(shown.stdout, r"fcm +not_started +- .*credentials.*an operator must act")
+        waits = {"uid": "waits", "recipient": {"filter": {"topics": ["waits"]}}, "notification": {"fcm": {"message": {"data": {"a": "b"}}}}}
+        self.assertNotIn("error", self.server.call("send_push_notification", waits))
+        refused = self.server.call("device_register", {"provider": "fcm", "token": "ok-unchecked"})["error"]["message"]
+        self.assertIn('provider "fcm" is not running, so its tokens cannot be checked', refused)
         self.server.config.write_text(self.server.config.read_text().replace(str(garbage), account))
         self.server.process.child.send_signal(signal.SIGHUP)
         push = {"uid": "after-repair", "recipient": {"fcm_tokens": ["ok-repaired"]}, "notification": {"fcm": {"message": {"data": {"a": "b"}}}}}
@@ -121,6 +131,7 @@ class StartTrouble(unittest.TestCase):
         while "error" in self.server.call("send_push_notification", push) and time.monotonic() < end:
             time.sleep(0.1)
         self.assertEqual(self.server.wait_done("after-repair")["planned"], 1)
+        self.assertEqual(self.server.wait_done("waits")["planned"], 1)
 
     def test_hostile_provider_plugin_stops_only_itself(self):
         plugins = self.server.folder / "plugins"
