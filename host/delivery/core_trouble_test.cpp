@@ -317,6 +317,22 @@ TEST(CoreTrouble, TheBreakerKeepsDevicesWhileEverythingLooksDead) {
     EXPECT_TRUE(only_provider(rig).operator_must_act);
 }
 
+TEST(CoreTrouble, PagesDoNotWaitForTheRemovalOfDeadTokens) {
+    Rig rig([](const http::Exchange& exchange) {
+        return exchange.token == "token-1" ? answer(BELFRY_DEVICE_GONE) : answer(BELFRY_ACCEPTED);
+    });
+    rig.storage.removing_hangs = true;
+    rig.add_devices(10);
+    rig.start();
+    for (const char* uid : {"first", "second"}) {
+        ASSERT_TRUE(rig.finished(rig.send(Rig::to_topic(uid))));
+        rig.expect_sums(uid, 10);
+    }
+    EXPECT_EQ(rig.storage.size(), 10u);
+    rig.storage.removing_hangs = false;
+    EXPECT_TRUE(Rig::eventually([&] { return rig.storage.size() == 9; }));
+}
+
 TEST(CoreTrouble, ADeadRawTokenRemovesItsRegisteredTwinByIdentity) {
     Rig rig([](const http::Exchange&) { return answer(BELFRY_DEVICE_GONE); });
     rig.start();

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <map>
+#include <string>
 
 namespace belfry::delivery {
 
@@ -32,12 +34,11 @@ bool is_refusal(belfry_code code) {
 Settler::Settler(plugins::Queue& queue, plugins::Storage& storage, Node& node, const Clock& clock, size_t pages_max,
                  Log& log, Metrics& metrics)
     : queue_(queue),
-      storage_(storage),
       node_(node),
       clock_(clock),
       log_(log, "delivery"),
       pages_(metrics.counter("pages_total", "Pages committed to the queue")),
-      removed_(metrics.counter("devices_removed_total", "Devices removed", {{"cause", "dead_token"}})),
+      facts_(storage, log, metrics),
       waiting_(pages_max),
       give_up_at_(std::numeric_limits<int64_t>::max()),
       thread_([this] { run(); }) {}
@@ -56,6 +57,7 @@ void Settler::stop(int64_t deadline_mono_ns) {
     give_up_at_ = deadline_mono_ns;
     waiting_.close();
     if (thread_.joinable()) thread_.join();
+    facts_.stop();
 }
 
 void Settler::run() {
@@ -63,10 +65,8 @@ void Settler::run() {
         const std::vector<Page*> pages = waiting_.pop_all(kPagesPerCommit);
         if (pages.empty()) return;
         commit(pages);
-        const DeviceFacts facts = facts_of(pages);
+        hand_on_facts(pages);
         for (Page* page : pages) page->post(Page::kSettled);
-        for (const auto& [app, dead] : facts.dead) invalidate(app, dead);
-        for (const auto& [app, learnt] : facts.learnt) amend(app, learnt);
     }
 }
 
@@ -128,32 +128,19 @@ void Settler::give_up(const std::vector<Part>& parts) {
     for (const Part& part : parts) part.page->settled(part.checkpoint, fenced);
 }
 
-Settler::DeviceFacts Settler::facts_of(const std::vector<Page*>& pages) const {
-    DeviceFacts facts;
+void Settler::hand_on_facts(const std::vector<Page*>& pages) {
+    std::map<std::string, std::vector<belfry_fact>> dead, learnt;  // by app
     for (Page* page : pages) {
         for (const DeadToken& token : page->settling().dead) {
             const bool believed = page->gate_of(token.group)->may_delete(token.origin, token.suspect);
-            if (believed) facts.dead[page->app_of(token.group)].push_back(token.fact);
+            if (believed) dead[page->app_of(token.group)].push_back(token.fact);
         }
         for (const LearntVariant& variant : page->settling().learnt) {
-            facts.learnt[page->app_of(variant.group)].push_back(variant.fact);
+            learnt[page->app_of(variant.group)].push_back(variant.fact);
         }
     }
-    return facts;
-}
-
-// A dead token that cannot be removed now is found dead again by the next push.
-void Settler::invalidate(const std::string& app, std::span<const belfry_fact> facts) {
-    uint32_t removed = 0;
-    const Status done =
-        storage_.invalidate(app, facts, [&](const belfry_fact_result& row) { removed += row.code == BELFRY_OK; });
-    if (!done) log_.warning("dead tokens not removed", {{"app", app}, {"reason", done.error().to_string()}});
-    removed_.add(removed);
-}
-
-void Settler::amend(const std::string& app, std::span<const belfry_fact> facts) {
-    const Status done = storage_.amend(app, facts, [](const belfry_fact_result&) {});
-    if (!done) log_.warning("learnt variants not kept", {{"app", app}, {"reason", done.error().to_string()}});
+    for (auto& [app, facts] : dead) facts_.dead(app, std::move(facts));
+    for (auto& [app, facts] : learnt) facts_.learnt(app, std::move(facts));
 }
 
 }  // namespace belfry::delivery

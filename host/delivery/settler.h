@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes what pages have done: the checkpoints of all pages that are waiting in one queue.page call, then dead tokens
-// and learnt variants to the storage.
+// Writes what pages have done: the checkpoints of all pages that are waiting in one queue.page call. What they learnt
+// about devices is handed on once that is written.
 //
 // While the queue cannot be written it waits and tries again with the same request numbers; pages wait with it, nothing
 // is lost. Threads: settle [any]; one thread of its own. Owner: the delivery core.
@@ -8,9 +8,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
-#include <span>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -18,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "delivery/device_facts.h"
 #include "delivery/node.h"
 #include "delivery/page.h"
 #include "plugins/queue.h"
@@ -42,26 +40,19 @@ private:
         Page* page;
         size_t checkpoint;
     };
-    // By app.
-    struct DeviceFacts {
-        std::map<std::string, std::vector<belfry_fact>> dead, learnt;
-    };
     void run();
     void commit(const std::vector<Page*>& pages);
     // Answers those that are done and keeps the others in `parts` and `rows`.
     Status write(std::vector<Part>& parts, std::vector<belfry_checkpoint>& rows);
     void give_up(const std::vector<Part>& parts);
-    DeviceFacts facts_of(const std::vector<Page*>& pages) const;
-    void invalidate(const std::string& app, std::span<const belfry_fact> facts);
-    void amend(const std::string& app, std::span<const belfry_fact> facts);
+    void hand_on_facts(const std::vector<Page*>& pages);
 
     plugins::Queue& queue_;
-    plugins::Storage& storage_;
     Node& node_;
     const Clock& clock_;
     const Logger log_;
     Metric& pages_;
-    Metric& removed_;
+    DeviceFacts facts_;
     BoundedQueue<Page*> waiting_;
     std::atomic<int64_t> give_up_at_;
     std::thread thread_;

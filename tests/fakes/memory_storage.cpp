@@ -2,6 +2,8 @@
 #include "fakes/memory_storage.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace belfry::fakes {
 
@@ -85,6 +87,7 @@ belfry_code MemoryStorage::fetch(belfry_instance* i, belfry_str app, int32_t by,
 belfry_code MemoryStorage::invalidate(belfry_instance* i, belfry_str, belfry_list facts, belfry_emit emit, void* ctx,
                                       belfry_why*) {
     MemoryStorage& me = self(i);
+    while (me.removing_hangs) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const std::lock_guard lock(me.mutex_);
     for (uint32_t n = 0; n < facts.n; ++n) {
         const belfry_fact& fact = Rows<belfry_fact>(facts)[n];

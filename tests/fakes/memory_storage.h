@@ -58,6 +58,7 @@ public:
         return invalidated_;
     }
     std::atomic<int> failing_reads{0};        // so many scans and fetches fail
+    std::atomic<bool> removing_hangs{false};  // invalidate does not return while it is set
     std::atomic<uint32_t> scanned_fields{0};  // all BELFRY_FIELD_* that scans asked for
 
 private:

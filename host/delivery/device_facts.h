@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What deliveries taught about devices goes to the storage: dead tokens are removed, variants learnt.
+//
+// On a thread of its own: where most tokens of a broadcast are dead, removing them takes longer than sending, and no
+// page may wait for it. Bounded; what finds no room is forgotten and counted, the next push teaches it again.
+// Threads: removed, learnt [any]; one thread of its own. Owner: the settler.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <belfry/storage.h>
+
+#include "base/bounded_queue.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "plugins/storage.h"
+
+namespace belfry::delivery {
+
+constexpr size_t kFactsMax = 200'000;  // that wait; 72 bytes each
+
+class DeviceFacts {
+public:
+    DeviceFacts(plugins::Storage& storage, Log& log, Metrics& metrics);
+    ~DeviceFacts();
+    DeviceFacts(const DeviceFacts&) = delete;
+    DeviceFacts& operator=(const DeviceFacts&) = delete;
+
+    // Devices of `app` whose tokens are dead.
+    void dead(const std::string& app, std::vector<belfry_fact> facts) { add(app, Kind::Dead, std::move(facts)); }
+    // Variants of tokens of `app`.
+    void learnt(const std::string& app, std::vector<belfry_fact> facts) { add(app, Kind::Learnt, std::move(facts)); }
+    // Ends after what was given to it; nothing more is taken.
+    void stop();
+
+private:
+    enum class Kind : uint8_t { Dead, Learnt };
+    struct Batch {
+        std::string app;
+        Kind kind = Kind::Dead;
+        std::vector<belfry_fact> facts;
+    };
+    void add(const std::string& app, Kind kind, std::vector<belfry_fact> facts);
+    void run();
+    void invalidate(const Batch& batch);
+    void amend(const Batch& batch);
+
+    plugins::Storage& storage_;
+    const Logger log_;
+    Metric& removed_;
+    Metric& forgotten_;
+    BoundedQueue<Batch> waiting_;
+    std::atomic<size_t> facts_{0};  // in waiting_, and in work
+    std::thread thread_;
+};
+
+}  // namespace belfry::delivery
