@@ -93,7 +93,7 @@ protected:
     }
     void start() {
         Result<std::unique_ptr<Server>> server =
-            Server::start(options_, delivery_, devices_,
+            Server::start(options_, delivery_, devices_, channels_,
                           Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
                           clock_, log_, metrics_);
         ASSERT_TRUE(server) << server.error().to_string();
@@ -102,6 +102,7 @@ protected:
     fs::path folder_;
     ServerOptions options_;
     FakeDelivery delivery_;
+    FakeChannels channels_;
     FakeDevices devices_;
     ManualClock clock_;
     fakes::QuietLog log_;

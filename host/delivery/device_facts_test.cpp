@@ -18,7 +18,7 @@ protected:
         for (size_t i = 0; i < n; ++i) facts[i].key = fakes::MemoryStorage::key_of(first + static_cast<uint32_t>(i));
         return facts;
     }
-    double forgotten() const { return metrics.value("device_facts_forgotten_total"); }
+    double forgotten() { return metrics.value("device_facts_forgotten_total"); }
 
     fakes::QuietLog log;
     fakes::MemoryMetrics metrics;
