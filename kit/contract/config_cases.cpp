@@ -65,7 +65,8 @@ void bad_config(Context& context) {
     FakeHost host(context, "state");
     const Opened plugin(context, host);
     const Json good = Json::parse(context.config);
-    for (const auto& [key, property] : properties_of(plugin.component()).items()) {
+    const Json properties = properties_of(plugin.component());
+    for (const auto& [key, property] : properties.items()) {
         const Json wrong = of_another_type(property);
         if (wrong.is_null()) continue;
         Json section = good;

@@ -205,11 +205,11 @@ void pause_and_resume(Context& context) {
 
 void pause_delayed(Context& context) {
     Queue queue(context);
-    NewPush push = slice_push("u");
-    push.send_at = queue.now() + kHourMs;
-    queue.must_enqueue({push});
-    push.uid = "v";
-    queue.must_enqueue({push});
+    for (const char* uid : {"u", "v"}) {
+        NewPush push = slice_push(uid);
+        push.send_at = queue.now() + kHourMs;
+        queue.must_enqueue({push});
+    }
     require_equal(queue.steer("u", BELFRY_STEER_PAUSE).code, BELFRY_OK, "pause of a delayed push");
     require_equal(queue.steer("v", BELFRY_STEER_PAUSE).code, BELFRY_OK, "pause of another");
     require_equal(queue.steer("v", BELFRY_STEER_RESUME).code, BELFRY_OK, "resume before its time");
