@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/core.h"
 
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <span>
+#include <thread>
 
 #include "delivery/accept.h"
 #include "delivery/gates.h"
@@ -21,6 +23,9 @@
 namespace belfry::delivery {
 
 namespace {
+
+constexpr int kSteerTries = 20;  // while a small push cannot be paused because it is being sent
+constexpr auto kSteerWait = std::chrono::milliseconds(50);
 
 class EngineSender final : public Sender {
 public:
@@ -224,7 +229,12 @@ Result<CancelResult> CoreImpl::cancel(const std::string& app, const std::string&
 
 // `state`: what the push is in if that was done.
 Result<SteerResult> CoreImpl::steer(const std::string& app, const std::string& uid, belfry_steer verb, int32_t state) {
-    const Result<belfry_steered> steered = steer(app, uid, verb);
+    Result<belfry_steered> steered = steer(app, uid, verb);
+    // Its bundle is being sent, which takes a moment.
+    for (int tries = 0; steered && steered->code == BELFRY_BUSY && tries < kSteerTries; ++tries) {
+        std::this_thread::sleep_for(kSteerWait);
+        steered = steer(app, uid, verb);
+    }
     if (!steered) return steered.error();
     switch (BELFRY_CODE_CLASS(steered->code)) {
         case BELFRY_OK:
@@ -232,6 +242,8 @@ Result<SteerResult> CoreImpl::steer(const std::string& app, const std::string& u
             return SteerResult::Done;
         case BELFRY_NOT_FOUND:
             return SteerResult::Unknown;
+        case BELFRY_BUSY:
+            return error(ErrorCode::Busy, "the push is being sent at this moment; try again in a second", "uid");
         default:
             return steered->state >= BELFRY_PUSH_DONE ? SteerResult::Finished : SteerResult::AlreadySo;
     }

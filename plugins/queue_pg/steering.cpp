@@ -147,6 +147,9 @@ belfry_steered SteerTurn::steer_member(Bundle& bundle, uint32_t index, int32_t v
         turn_.writes().change(turn_.now(), 0, result.app, result.state, result.uid);
         turn_.note_marks(bundle);
         turn_.writes().update(bundle);
+    } else if (const auto work = works_.find(bundle.id); work != works_.end() && work->second.item.owner != 0) {
+        // Whoever holds it may give it back unsent: a member taken out meanwhile would be in nobody's hands.
+        answer.code = BELFRY_BUSY;
     } else {
         answer.push = static_cast<uint64_t>(pause_member(bundle, index));
         turn_.note_marks(bundle);
@@ -163,8 +166,6 @@ int64_t SteerTurn::pause_member(Bundle& bundle, uint32_t index) {
     bundle.results[index].state = BELFRY_PUSH_PAUSED;
     Push& push = turn_.promote(bundle, member, index);
     turn_.writes().change(turn_.now(), 0, push.app, push.state, push.uid);
-    // Whoever holds the bundle goes on with it.
-    if (work->second.item.owner != 0) return push.id;
     Item item = list_of_member(member, push.body);
     item.gate = work->second.item.gate;
     item.flags |= kInitial;

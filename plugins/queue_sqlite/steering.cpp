@@ -60,6 +60,8 @@ belfry_steered Steering::steer_member(BundleRow& row, uint32_t index, int32_t ve
         core_.book.edit_bundle(row);
         core_.changes.add(0, result.state, core_.book.app_name(result.app), result.uid);
         movements_.note_marks(row);
+    } else if (is_claimed(row)) {
+        answer.code = BELFRY_BUSY;
     } else {
         pause_member(row, index);
         answer.push = static_cast<uint64_t>(result.moved_to);
@@ -67,9 +69,13 @@ belfry_steered Steering::steer_member(BundleRow& row, uint32_t index, int32_t ve
     return answer;
 }
 
-void Steering::pause_member(BundleRow& row, uint32_t index) {
+// Whoever holds a bundle may give it back unsent: a member taken out meanwhile would be in nobody's hands.
+bool Steering::is_claimed(const BundleRow& row) {
     Item* bundle = core_.book.find(row.id);
-    const bool in_flight = bundle != nullptr && core_.book.fate(core_.book.edit(*bundle)) == Fate::Stay;
+    return bundle != nullptr && core_.book.fate(core_.book.edit(*bundle)) == Fate::Stay;
+}
+
+void Steering::pause_member(BundleRow& row, uint32_t index) {
     const std::string content = core_.tables.items.content(row.id);
     const Member member = read_members(content).at(index);
     const std::optional<ItemTable::Found> stored = core_.tables.items.find(row.id);
@@ -77,7 +83,7 @@ void Steering::pause_member(BundleRow& row, uint32_t index) {
     core_.book.edit_state(push).state = BELFRY_PUSH_PAUSED;
     core_.changes.add(0, push.state, push.facts->app_name, push.facts->uid);
     movements_.note_marks(row);
-    if (in_flight || !stored) return;
+    if (!stored) return;
     Item item;
     item.kind = BELFRY_WORK_LIST;
     item.gate = stored->item.gate;

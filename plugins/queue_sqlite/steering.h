@@ -21,6 +21,7 @@ private:
     belfry_steered steer_push(Push& push, int32_t verb);
     belfry_steered steer_member(BundleRow& row, uint32_t index, int32_t verb);
     // A paused member leaves its bundle: it becomes a push, with the parked item unless its bundle is being sent.
+    bool is_claimed(const BundleRow& row);
     void pause_member(BundleRow& row, uint32_t index);
 
     Core& core_;

@@ -176,6 +176,34 @@ void pause_one_of_many(Context& context) {
     require_equal(queue.lookup("u3")->state, BELFRY_PUSH_DONE, "state at the end");
 }
 
+// The holder of a bundle may put it back, or die: a member that was paused meanwhile must not get lost.
+void pause_one_of_a_held_bundle(Context& context) {
+    for (const bool dies : {false, true}) {
+        Queue queue(context);
+        const std::string prefix = dies ? "died-" : "released-";
+        std::vector<NewPush> pushes = small_pushes(3);
+        for (NewPush& push : pushes) push.uid = prefix + push.uid;
+        queue.must_enqueue(pushes);
+        const std::string uid = pushes[1].uid;
+        const std::vector<Claimed> held = queue.claim(BELFRY_LANE_NORMAL, 100);
+        const belfry_code paused = queue.steer(uid, BELFRY_STEER_PAUSE).code;
+        require(paused == BELFRY_OK || paused == BELFRY_BUSY, "pausing answers OK, or BUSY if it cannot now");
+        if (dies) {
+            queue.reopen();
+        } else {
+            for (const Claimed& one : held) queue.page(checkpoint_of(one, BELFRY_NEXT_RELEASE));
+        }
+        if (paused == BELFRY_OK) {
+            require_equal(queue.lookup(uid)->state, BELFRY_PUSH_PAUSED, "state while it is paused");
+            require_equal(queue.steer(uid, BELFRY_STEER_RESUME).code, BELFRY_OK, "resume");
+        }
+        const std::vector<Claimed> again = queue.claim(BELFRY_LANE_NORMAL, 100);
+        require(places(again).count(uid) == 1, "it is handed out again, as nobody has sent it");
+        for (const Claimed& one : again) queue.finish(one);
+        require_equal(queue.lookup(uid)->state, BELFRY_PUSH_DONE, "state at the end");
+    }
+}
+
 void straggler_of_a_member(Context& context) {
     Queue queue(context);
     queue.must_enqueue(small_pushes(3));
@@ -279,6 +307,8 @@ constexpr std::array kCases{
     Case{"B2", "A small push that owes something is retried with its own body and tokens", 20, &own_retries},
     Case{"B3", "Cancelling one small push leaves the others alone", 20, &cancel_one_of_many},
     Case{"B4", "Pausing one small push leaves the others alone", 20, &pause_one_of_many},
+    Case{"B8", "A small push that is paused while its bundle is claimed is not lost when the bundle comes back", 60,
+         &pause_one_of_a_held_bundle},
     Case{"B6", "A small push cancelled before kill -9 stays cancelled after it", 20, &cancelled_before_a_kill},
     Case{"B5", "Stragglers of a small push can end before and after the others", 20, &straggler_of_a_member},
     Case{"B7", "Stragglers of a small push can ask for its tokens again", 20, &straggler_with_tokens},

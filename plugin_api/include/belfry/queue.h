@@ -211,7 +211,8 @@ typedef struct belfry_blob {
 } belfry_blob;
 
 enum belfry_steer { BELFRY_STEER_CANCEL = 1, BELFRY_STEER_PAUSE = 2, BELFRY_STEER_RESUME = 3 };
-/* One per uid. OK: done; DUPLICATE: was so already (finished, cancelled, paused); NOT_FOUND: unknown uid. */
+/* One per uid. OK: done; DUPLICATE: was so already (finished, cancelled, paused); NOT_FOUND: unknown uid; BUSY: a small
+ * push cannot be paused while its bundle is claimed, nothing was changed. */
 typedef struct belfry_steered {
     uint32_t size, index;
     belfry_code code;
