@@ -35,7 +35,9 @@ DeadTokenGate::Belief DeadTokenGate::weigh(const Answers& came) {
     if (came.served > 0) last_served_day_ = day_of(services_.unix_ms());
     if (came.all_dead == 0) return Belief::Certain;
     const Answers sum = window(number);
-    const uint64_t others = sum.all_dead - 1;
+    // One dead device after one that was served is no pattern; a request of many is one by itself.
+    const bool single = came.all_dead == 1 && came.tokens == 1;
+    const uint64_t others = single ? sum.all_dead - 1 : sum.all_dead;
     Belief belief = sum.tokens > kFewTokens ? Belief::Suspect : Belief::Certain;
     if (others * 100 >= kSharePercent * (sum.served + others)) belief = Belief::TooMany;
     if (sum.served == 0) belief = Belief::Unproven;

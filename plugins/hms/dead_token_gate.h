@@ -27,7 +27,8 @@ public:
     };
     explicit DeadTokenGate(belfry::Services services) : services_(services) {}
 
-    // Adds what came together, and says what the all-dead ones among them are worth: each is held against the others.
+    // Adds what came together, and says what the all-dead ones among them are worth. A single device is held against
+    // the other requests, more against all.
     Belief weigh(const Answers& came);
     // The last day, since 1970, on which something was served; 0: none.
     uint32_t last_served_day() const;

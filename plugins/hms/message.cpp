@@ -146,9 +146,9 @@ void check_target(Generation generation, const belfry_content& content) {
     };
     const bool topic = !target.empty() && target.size() <= 900 && std::all_of(target.begin(), target.end(), allowed);
     if (content.kind == BELFRY_CONTENT_TOPIC && !topic)
-        wrong("topic", "must be the bare name: 1 to 900 of a-z A-Z 0-9 - _ . ~ % and Chinese letters");
+        wrong("target", "must be the bare name: 1 to 900 of a-z A-Z 0-9 - _ . ~ % and Chinese letters");
     if (content.kind == BELFRY_CONTENT_CONDITION && target.find("in topics") == std::string_view::npos)
-        wrong("condition", "must name topics, like 'a' in topics && ('b' in topics || 'c' in topics)");
+        wrong("target", "must name topics, like 'a' in topics && ('b' in topics || 'c' in topics)");
 }
 
 Frame frame_of(const Layout& layout, Generation generation, std::string_view payload, bool check_only, int64_t ttl_s) {

@@ -146,8 +146,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "headers.x"},
         Refusal{"v3_topic", kHmsV3, kHarmony, BELFRY_UNSUPPORTED, "", BELFRY_CONTENT_TOPIC, "news"},
         Refusal{"channel", kHmsV1, kData, BELFRY_UNSUPPORTED, "", BELFRY_CONTENT_CHANNEL, "c"},
-        Refusal{"bad_topic", kHmsV1, kData, BELFRY_BAD_REQUEST, "topic", BELFRY_CONTENT_TOPIC, "a b"},
-        Refusal{"bad_condition", kHmsV1, kData, BELFRY_BAD_REQUEST, "condition", BELFRY_CONTENT_CONDITION, "a"}),
+        Refusal{"bad_topic", kHmsV1, kData, BELFRY_BAD_REQUEST, "target", BELFRY_CONTENT_TOPIC, "a b"},
+        Refusal{"bad_condition", kHmsV1, kData, BELFRY_BAD_REQUEST, "target", BELFRY_CONTENT_CONDITION, "a"}),
     case_name<Refusal>);
 
 TEST(HmsSize, IsCountedInBytesWithoutTheTokens) {  // 17.3

@@ -154,14 +154,15 @@ private:
         const Frame frame = frame_of(layout, config_.generation, payload, push.check_only, ttl_s);
         std::string headers = "content-type: application/json; charset=utf-8\n";
         if (!layout.push_type.empty()) headers += "push-type: " + layout.push_type + "\n";
-        const uint32_t most = (first.variant & kSingly) != 0 ? 1 : layout.items_max;
+        // Alone also who has strikes: only an answer of its own can show that it is served.
+        const bool alone = (first.variant & kSingly) != 0 || Strikes::of(first.variant).days > 0;
+        const uint32_t most = alone ? 1 : layout.items_max;
         TokenRequest request(outbox, frame, account_.path, headers);
         uint32_t at = from;
         while (at < items.size() && request.items() < most) {
             const belfry_item item = items.known(at);
             const bool alike = item.payload.p == first.payload.p && item.payload.n == first.payload.n &&
-                               Strikes::without(item.variant) == Strikes::without(first.variant) &&
-                               item.expires_unix_ms == first.expires_unix_ms &&
+                               item.variant == first.variant && item.expires_unix_ms == first.expires_unix_ms &&
                                item.index == first.index + (at - from) && is_token(belfry::view(item.token));
             if (!alike || !request.add(belfry::view(item.token))) break;
             ++at;

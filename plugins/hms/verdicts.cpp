@@ -78,7 +78,7 @@ public:
         const bool partly = rule_.special == Special::Partly && names_tokens();
         if (rule_.outcome == BELFRY_ACCEPTED || (partly && served_some())) {
             ++sum.served;
-        } else if (partly || (rule_.special == Special::AllBad && rule_of_every_token() == nullptr)) {
+        } else if (calls_dead() && (partly || (rule_.special == Special::AllBad && rule_of_every_token() == nullptr))) {
             ++sum.all_dead;
             sum.tokens += answer_.items;
         }
@@ -213,6 +213,13 @@ private:
         return first;
     }
 
+    // Somebody, not only refused for what is no fault of the device.
+    bool calls_dead() const {
+        if (!names_tokens() || result_.illegal.empty()) return true;
+        return std::any_of(result_.illegal.begin(), result_.illegal.end(), [](const auto& bad) {
+            return bad.second.empty() || token_rule_for(bad.second).outcome == BELFRY_DEVICE_GONE;
+        });
+    }
     bool served_some() const { return tokens_.named < tokens_.sent && result_.success != 0; }
     bool names_tokens() const { return result_.by_token && answer_.tokens.n == answer_.items; }
 
@@ -222,9 +229,9 @@ private:
             const auto bad = result_.illegal.find(belfry::text(token));
             if (bad != result_.illegal.end()) {
                 give_bad(item, bad->second, proven, belief);
-            } else if (rule_.special == Special::Partly) {
+            } else if (rule_.special == Special::Partly && proven) {
                 verdicts_.accepted(item, result_.request_id);
-            } else {  // all are bad, and this one is not among them
+            } else {  // nobody was served, and this one is not among the bad ones
                 verdicts_.give(item, BELFRY_REFUSED, BELFRY_SCOPE_ITEM, reason_);
             }
             ++item;
