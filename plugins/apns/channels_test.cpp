@@ -90,6 +90,8 @@ TEST(ApnsChannels, RefuseWhatApnsWouldRefuseWithoutAsking) {
                           {kDelete, "a\nx: y", "", "", "id"},
                           {kDelete, std::string(1025, 'a'), "", "", "id"},
                           {kCreate, "", "a/../b", "", "topic"},
+                          {kCreate, "", "..", "", "topic"},
+                          {kCreate, "", "com.example.", "", "topic"},
                           {kList, "", "a b", "", "topic"},
                           {kCreate, "", "", "Alert", "push_type"}};
     for (const Case& c : cases) {

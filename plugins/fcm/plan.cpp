@@ -107,13 +107,13 @@ void check_size(const Json& json, const belfry_content& content, size_t data_byt
 void check_target(const belfry_content& content) {
     const std::string_view target = belfry::view(content.target);
     if (content.kind == BELFRY_CONTENT_TOPIC && (!belfry::is_word(target, "-_.~%") || target.size() > 900)) {
-        wrong("topic", "must be the bare name: 1 to 900 of a-z A-Z 0-9 - _ . ~ %");
+        wrong("target", "must be the bare name: 1 to 900 of a-z A-Z 0-9 - _ . ~ %");
     }
     if (content.kind == BELFRY_CONTENT_CONDITION) {
         size_t topics = 0;
         for (size_t at = target.find("in topics"); at != target.npos; at = target.find("in topics", at + 1)) ++topics;
         if (topics < 1 || topics > 5) {
-            wrong("condition", "must name 1 to 5 topics, like 'a' in topics && !('b' in topics)");
+            wrong("target", "must name 1 to 5 topics, like 'a' in topics && !('b' in topics)");
         }
     }
     if (content.kind == BELFRY_CONTENT_CHANNEL) throw Refused(BELFRY_UNSUPPORTED, "", "FCM has no channels");

@@ -114,12 +114,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"webpush_data", R"({"message":{"webpush":{"data":{"k":true}}}})", BELFRY_BAD_REQUEST,
                 "message.webpush.data.k"},
         Refused{"E6_data_over_4096", data_of(4097), BELFRY_TOO_LARGE, "message.data"},
-        Refused{"topic_with_prefix", kGood, BELFRY_BAD_REQUEST, "topic", BELFRY_CONTENT_TOPIC, "/topics/news"},
-        Refused{"topic_too_long", kGood, BELFRY_BAD_REQUEST, "topic", BELFRY_CONTENT_TOPIC, std::string(901, 't')},
-        Refused{"topic_empty", kGood, BELFRY_BAD_REQUEST, "topic", BELFRY_CONTENT_TOPIC, ""},
-        Refused{"condition_of_six", kGood, BELFRY_BAD_REQUEST, "condition", BELFRY_CONTENT_CONDITION,
+        Refused{"topic_with_prefix", kGood, BELFRY_BAD_REQUEST, "target", BELFRY_CONTENT_TOPIC, "/topics/news"},
+        Refused{"topic_too_long", kGood, BELFRY_BAD_REQUEST, "target", BELFRY_CONTENT_TOPIC, std::string(901, 't')},
+        Refused{"topic_empty", kGood, BELFRY_BAD_REQUEST, "target", BELFRY_CONTENT_TOPIC, ""},
+        Refused{"condition_of_six", kGood, BELFRY_BAD_REQUEST, "target", BELFRY_CONTENT_CONDITION,
                 "'a' in topics || 'b' in topics || 'c' in topics || 'd' in topics || 'e' in topics || 'f' in topics"},
-        Refused{"condition_of_none", kGood, BELFRY_BAD_REQUEST, "condition", BELFRY_CONTENT_CONDITION, "a && b"},
+        Refused{"condition_of_none", kGood, BELFRY_BAD_REQUEST, "target", BELFRY_CONTENT_CONDITION, "a && b"},
         Refused{"channel", kGood, BELFRY_UNSUPPORTED, "", BELFRY_CONTENT_CHANNEL, "c"}),
     case_name<Refused>);
 
