@@ -117,6 +117,8 @@ Status Acceptor::check_payloads(const PushRequest& request, int32_t kind, std::s
         Gate* gate = gates_.by_name(name);
         if (gate == nullptr) return not_an_instance(name, "notification." + name);
         const std::shared_ptr<Generation> generation = gate->generation();
+        if (generation == nullptr && request.dry_run != DryRun::No)
+            return error(ErrorCode::Unavailable, "provider \"" + name + "\" is not started: it cannot check a payload");
         if (generation == nullptr) continue;  // judged when it runs; until then the push waits
         belfry_content content = sized<belfry_content>();
         content.flags = BELFRY_CONTENT_CHECK_ONLY;

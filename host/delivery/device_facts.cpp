@@ -3,8 +3,9 @@
 
 namespace belfry::delivery {
 
-DeviceFacts::DeviceFacts(plugins::Storage& storage, Log& log, Metrics& metrics)
+DeviceFacts::DeviceFacts(plugins::Storage& storage, const Clock& clock, Log& log, Metrics& metrics)
     : storage_(storage),
+      clock_(clock),
       log_(log, "delivery"),
       removed_(metrics.counter("devices_removed_total", "Devices removed", {{"cause", "dead_token"}})),
       forgotten_(metrics.counter("device_facts_forgotten_total",
@@ -13,10 +14,11 @@ DeviceFacts::DeviceFacts(plugins::Storage& storage, Log& log, Metrics& metrics)
       thread_([this] { run(); }) {}
 
 DeviceFacts::~DeviceFacts() {
-    stop();
+    stop(0);
 }
 
-void DeviceFacts::stop() {
+void DeviceFacts::stop(int64_t deadline_mono_ns) {
+    give_up_at_ = deadline_mono_ns;
     waiting_.close();
     if (thread_.joinable()) thread_.join();
 }
@@ -36,6 +38,10 @@ void DeviceFacts::add(const std::string& app, Kind kind, std::vector<belfry_fact
 
 void DeviceFacts::run() {
     while (const std::optional<Batch> batch = waiting_.pop()) {
+        if (clock_.mono_ns() >= give_up_at_) {
+            forgotten_.add(static_cast<double>(batch->facts.size()));
+            continue;
+        }
         batch->kind == Kind::Dead ? invalidate(*batch) : amend(*batch);
         facts_ -= batch->facts.size();
     }

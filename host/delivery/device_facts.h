@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <belfry/storage.h>
 
 #include "base/bounded_queue.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "plugins/storage.h"
@@ -25,7 +27,7 @@ constexpr size_t kFactsMax = 200'000;  // that wait; 72 bytes each
 
 class DeviceFacts {
 public:
-    DeviceFacts(plugins::Storage& storage, Log& log, Metrics& metrics);
+    DeviceFacts(plugins::Storage& storage, const Clock& clock, Log& log, Metrics& metrics);
     ~DeviceFacts();
     DeviceFacts(const DeviceFacts&) = delete;
     DeviceFacts& operator=(const DeviceFacts&) = delete;
@@ -34,8 +36,8 @@ public:
     void dead(const std::string& app, std::vector<belfry_fact> facts) { add(app, Kind::Dead, std::move(facts)); }
     // Variants of tokens of `app`.
     void learnt(const std::string& app, std::vector<belfry_fact> facts) { add(app, Kind::Learnt, std::move(facts)); }
-    // Ends after what was given to it; nothing more is taken.
-    void stop();
+    // Ends after what was given to it, or at the deadline without the rest; nothing more is taken.
+    void stop(int64_t deadline_mono_ns);
 
 private:
     enum class Kind : uint8_t { Dead, Learnt };
@@ -50,11 +52,13 @@ private:
     void amend(const Batch& batch);
 
     plugins::Storage& storage_;
+    const Clock& clock_;
     const Logger log_;
     Metric& removed_;
     Metric& forgotten_;
     BoundedQueue<Batch> waiting_;
     std::atomic<size_t> facts_{0};  // in waiting_, and in work
+    std::atomic<int64_t> give_up_at_{std::numeric_limits<int64_t>::max()};
     std::thread thread_;
 };
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <belfry/abi.hpp>
+#include <chrono>
+#include <thread>
 
 #include "fakes/facades.h"
 #include "fakes/memory_storage.h"
@@ -20,6 +22,7 @@ protected:
     }
     double forgotten() { return metrics.value("device_facts_forgotten_total"); }
 
+    ManualClock clock;
     fakes::QuietLog log;
     fakes::MemoryMetrics metrics;
     fakes::MemoryStorage storage;
@@ -29,9 +32,9 @@ protected:
 
 TEST_F(DeviceFactsTest, AllThatWasTakenIsDoneBeforeStopReturns) {
     for (uint32_t i = 0; i < 1'000; ++i) storage.add(fakes::MemoryStorage::key_of(i), {});
-    DeviceFacts facts(adapter, log, metrics);
+    DeviceFacts facts(adapter, clock, log, metrics);
     for (uint32_t i = 0; i < 1'000; i += 10) facts.dead("default", facts_of(i, 10));
-    facts.stop();
+    facts.stop(clock.mono_ns() + kNsPerSecond);
     EXPECT_EQ(storage.size(), 0u);
     EXPECT_EQ(forgotten(), 0);
     facts.dead("default", facts_of(0, 1));  // too late: nothing happens
@@ -39,14 +42,30 @@ TEST_F(DeviceFactsTest, AllThatWasTakenIsDoneBeforeStopReturns) {
 
 TEST_F(DeviceFactsTest, WhatASlowStorageHasNoTimeForIsForgottenAndCounted) {
     storage.removing_hangs = true;
-    DeviceFacts facts(adapter, log, metrics);
+    DeviceFacts facts(adapter, clock, log, metrics);
     facts.dead("default", facts_of(0, kFactsMax + 1));  // alone it always has room
     facts.dead("default", facts_of(0, 7));
     facts.dead("other", facts_of(0, 5));
     EXPECT_EQ(forgotten(), 12);
     storage.removing_hangs = false;
-    facts.stop();
+    facts.stop(clock.mono_ns() + kNsPerSecond);
     EXPECT_EQ(storage.invalidated().size(), kFactsMax + 1);
+}
+
+TEST_F(DeviceFactsTest, AStopWaitsForNoMoreThanItsTime) {
+    storage.removing_hangs = true;
+    DeviceFacts facts(adapter, clock, log, metrics);
+    facts.dead("default", facts_of(0, 1));
+    facts.dead("default", facts_of(1, 3));
+    facts.dead("default", facts_of(4, 3));
+    std::thread release([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        storage.removing_hangs = false;
+    });
+    facts.stop(clock.mono_ns());  // the deadline has passed: only what is under way is finished
+    release.join();
+    EXPECT_LE(storage.invalidated().size(), 1u);
+    EXPECT_GE(forgotten(), 6);
 }
 
 }  // namespace

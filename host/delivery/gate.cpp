@@ -19,7 +19,10 @@ constexpr uint64_t kWindowSlack = 2'000;     // deliveries on their way to and f
 constexpr uint32_t kOverloadedPercent = 10;  // of a page's answers, from which the window shrinks
 constexpr uint32_t kWidenStep = kShareFull / 64;
 constexpr int64_t kShrinkEveryNs = 500 * kNsPerMs;  // pages in flight say the same of one moment
-constexpr int64_t kWidenEveryNs = 50 * kNsPerMs;    // from the least to the whole window in 3 s at best
+// Failures beside successes are their own, also those of stragglers and retries, which come in pages of failures only.
+constexpr int64_t kContradictedNs = 20 * kNsPerSecond;
+constexpr int64_t kFailingPauseMaxMs = 5'000;     // it may be one push's fault: others are not to wait long
+constexpr int64_t kWidenEveryNs = 50 * kNsPerMs;  // from the least to the whole window in 3 s at best
 
 }  // namespace
 
@@ -55,6 +58,7 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
         reason_.clear();
         failures_ = failed_run_ = 0;
         pauses_.fill({});
+        failing_since_ = 0;
     }
     block_ = Block::None;
     blocked_until_ = 0;
@@ -136,14 +140,16 @@ bool Gate::take_stragglers(uint32_t n) {
 }
 
 void Gate::note_success() {
-    if (!probing() || clock_.mono_ns() < blocked_until_.load(std::memory_order_relaxed)) return;
+    if (!probing()) return;
     {
         const std::lock_guard lock(mutex_);
+        if (!probing() || clock_.mono_ns() < blocked_until_.load(std::memory_order_relaxed)) return;
         failures_ = failed_run_ = 0;
+        failing_since_ = 0;
         reason_.clear();
+        block_ = Block::None;
+        gate_open_.set(1);
     }
-    block_ = Block::None;
-    gate_open_.set(1);
     log_.info("provider works again", {{"provider", name_}});
 }
 
@@ -159,6 +165,7 @@ void Gate::block(Block why, std::string reason, int64_t pause_ms) {
 }
 
 void Gate::note_answers(uint32_t accepted, uint32_t overloaded) {
+    if (accepted > 0) worked_at_.store(clock_.mono_ns(), std::memory_order_relaxed);
     if (overloaded > 0) {
         if (uint64_t{overloaded} * 100 >= (uint64_t{accepted} + overloaded) * kOverloadedPercent) shrink_window();
         return;
@@ -224,10 +231,12 @@ void Gate::note_failures(uint32_t failed, uint32_t others) {
     if (failed_run_ < kFailedRunMin) return;
     failed_run_ = kFailedRunMin;
     const int64_t now = clock_.mono_ns();
+    const int64_t worked_at = worked_at_.load(std::memory_order_relaxed);
+    if (worked_at != 0 && now - worked_at < kContradictedNs) return;
     if (now < blocked_until_ || block_ == Block::Refused) return;
-    if (block_ != Block::Failing) failing_since_ = now;
+    if (failing_since_ == 0) failing_since_ = now;
     failures_ = block_ == Block::Failing ? failures_ + 1 : 1;
-    const int64_t pause_ms = policy::trouble_delay_ms(failures_);
+    const int64_t pause_ms = std::min(policy::trouble_delay_ms(failures_), kFailingPauseMaxMs);
     std::string reason = last_error_;
     log_.warning("provider fails nearly every request, deliveries wait",
                  {{"provider", name_}, {"reason", reason}, {"next_try_ms", pause_ms}});
@@ -235,8 +244,8 @@ void Gate::note_failures(uint32_t failed, uint32_t others) {
 }
 
 bool Gate::fails_everybody() const {
-    return block_.load(std::memory_order_relaxed) == Block::Failing &&
-           clock_.mono_ns() < failing_since_.load(std::memory_order_relaxed) + kPatienceNs;
+    const int64_t since = failing_since_.load(std::memory_order_relaxed);
+    return since != 0 && clock_.mono_ns() < since + kPatienceNs;
 }
 
 void Gate::note_error(std::string_view reason) {

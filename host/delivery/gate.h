@@ -6,8 +6,8 @@
 //        -> Refused (credential or settings wrong) -> probed with a handful after 1, 2, 5, 10 min -> Open by the first
 //        success
 //        -> Unreachable (whole pages came back unsent) -> probed after 1 s .. 30 s -> Open by the first answer
-//        -> Failing (nearly every answer is a 5xx or does not come) -> probed likewise -> Open by the first other
-//        answer
+//        -> Failing (nearly every answer is a 5xx or does not come, and nobody was served for a while) -> probed after
+//        1 s .. 5 s -> Open by the first other answer
 //   and closed as long as it is not started or a credential it needs is missing.
 //
 // While closed its items are not claimed, nothing is sent (the pacer holds what was submitted) and nothing is lost.
@@ -107,6 +107,7 @@ public:
     // Of a page: requests that `failed` for no reason of their own (5xx, no answer in time), and all others.
     void note_failures(uint32_t failed, uint32_t others);
     // It fails everybody, and not for longer than kPatienceNs: a last attempt is no last one then.
+    // Other trouble in between does not end it.
     bool fails_everybody() const;
     // What a delivery failed of, for ProviderStatus::last_error.
     void note_error(std::string_view reason);
@@ -146,7 +147,8 @@ private:
 
     std::atomic<Block> block_{Block::None};
     std::atomic<int64_t> blocked_until_{0};  // mono ns; block_ stays until a success after it
-    std::atomic<int64_t> failing_since_{0};  // mono ns, while Failing
+    std::atomic<int64_t> failing_since_{0};  // mono ns; 0: another answer came since
+    std::atomic<int64_t> worked_at_{0};      // mono ns of the last page of which something was accepted; 0: never
     std::atomic<uint32_t> in_flight_{0}, stragglers_{0}, pages_{0};
     mutable std::atomic<uint32_t> streams_{0};  // the most that were ever free at once
     std::atomic<int64_t> retired_at_{0};

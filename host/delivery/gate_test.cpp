@@ -115,6 +115,30 @@ TEST_F(GateTest, FailuresOfEverybodyCloseItUntilAnotherAnswerComes) {
     EXPECT_FALSE(gate->fails_everybody());
 }
 
+TEST_F(GateTest, FailuresSoonAfterASuccessAreTheirOwn) {  // stragglers and retries come in pages of their own
+    const auto gate = make();
+    gate->note_answers(970, 0);
+    gate->note_failures(0, 970);
+    clock.advance(std::chrono::seconds(15));
+    gate->note_failures(30, 0);
+    EXPECT_EQ(gate->status().state, GateState::Open);
+    clock.advance(std::chrono::seconds(6));
+    gate->note_failures(30, 0);
+    EXPECT_EQ(gate->status().state, GateState::Failing);
+}
+
+TEST_F(GateTest, OtherTroubleInBetweenDoesNotEndPatience) {
+    const auto gate = make();
+    gate->note_failures(100, 0);
+    clock.advance(std::chrono::seconds(6));
+    gate->note_throttled(1'000);
+    EXPECT_EQ(gate->status().state, GateState::Throttled);
+    EXPECT_TRUE(gate->fails_everybody());
+    clock.advance(std::chrono::seconds(2));
+    gate->note_success();
+    EXPECT_FALSE(gate->fails_everybody());
+}
+
 TEST_F(GateTest, PatienceWithAFailingProviderEnds) {
     const auto gate = make();
     gate->note_failures(100, 0);

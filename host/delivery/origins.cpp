@@ -136,6 +136,8 @@ void Origins::failures(OriginId id, std::string_view url, uint32_t failed, uint3
     const std::lock_guard lock(mutex_);
     Origin& origin = remember(id, url, now);
     origin.failed_run = mostly_failures(failed, others) ? std::min(origin.failed_run + failed, kFailedRunMin) : 0;
+    const bool was_away = origin.block == GateState::Failing || origin.block == GateState::Unreachable;
+    if (was_away && !mostly_failures(failed, others)) open(origin);
     if (origin.failed_run < kFailedRunMin) return;
     trouble(origin, GateState::Failing, "origin fails nearly every request, its deliveries wait", reason, now);
 }
@@ -157,6 +159,10 @@ void Origins::worked(OriginId id, std::string_view url) {
     origin.worked_at = now;
     origin.refusals = origin.failed_run = 0;
     // A throttle lasts as long as it was told to; a success shows that nothing else is wrong with the origin itself.
+    open(origin);
+}
+
+void Origins::open(Origin& origin) {
     if (origin.block == GateState::Open || (origin.block == GateState::Throttled && !origin.probing)) return;
     origin.block = GateState::Open;
     origin.probing = false;

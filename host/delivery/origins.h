@@ -97,6 +97,7 @@ private:
     Origin* find(OriginId id);
     Origin& remember(OriginId id, std::string_view url, int64_t now);
     int64_t block(Origin& origin, GateState why, int64_t pause_ms, std::string_view reason, int64_t now);
+    void open(Origin& origin);
     // Closed for longer each time by trouble of the kind `why`.
     void trouble(Origin& origin, GateState why, std::string_view line, std::string_view reason, int64_t now);
     bool works(const Origin& origin, int64_t now) const noexcept;

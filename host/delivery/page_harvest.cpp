@@ -183,7 +183,9 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     const bool busy = exchange.status == 429 || exchange.status == 503;
     group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
                         (verdict.outcome == BELFRY_THROTTLED && verdict.scope == BELFRY_SCOPE_INSTANCE);
-    if (verdict.outcome == BELFRY_RETRY && exchange.status >= 500) note_failure(entry, exchange, reason);
+    // Status 0: of a provider that sends by itself.
+    const bool failed = exchange.status >= 500 || exchange.status == 0;
+    if (verdict.outcome == BELFRY_RETRY && failed) note_failure(entry, exchange, reason);
     const bool retire = (verdict.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0;
     if (retire && exchange.endpoint >= 0) group.gate->retire_connections(exchange.endpoint);
     perform(block, at, exchange, action, reason);

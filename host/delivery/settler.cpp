@@ -38,7 +38,7 @@ Settler::Settler(plugins::Queue& queue, plugins::Storage& storage, Node& node, c
       clock_(clock),
       log_(log, "delivery"),
       pages_(metrics.counter("pages_total", "Pages committed to the queue")),
-      facts_(storage, log, metrics),
+      facts_(storage, clock, log, metrics),
       waiting_(pages_max),
       give_up_at_(std::numeric_limits<int64_t>::max()),
       thread_([this] { run(); }) {}
@@ -57,7 +57,7 @@ void Settler::stop(int64_t deadline_mono_ns) {
     give_up_at_ = deadline_mono_ns;
     waiting_.close();
     if (thread_.joinable()) thread_.join();
-    facts_.stop();
+    facts_.stop(deadline_mono_ns);
 }
 
 void Settler::run() {
