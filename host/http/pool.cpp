@@ -104,8 +104,9 @@ void Pool::pump() {
     starved_ = false;
     if (!delayed_.empty()) release_delayed();
     current_ = nullptr;
-    serve(high_, true);
-    serve(normal_, false);
+    const Pacer* later = nullptr;
+    serve(high_, true, later);
+    serve(normal_, false, later);
     const bool was_invited = std::exchange(invited, false);
     const bool opened = !loop_.stopping() && wants_connection() && open_connection();
     if (was_invited && !opened && !waits_for_place) loop_.invite_next(*this);
@@ -114,10 +115,9 @@ void Pool::pump() {
     arm(wake_at_);
 }
 
-void Pool::serve(Queue& queue, bool high) {
-    // Ranges whose pacer says "later" stay; others behind them may have another pacer. Those with the same one wait in
-    // their turn: small requests would else use up what a large one waits for.
-    const Pacer* later = nullptr;
+// Ranges whose pacer says "later" stay; others behind them may have another pacer. Those with the same one wait in
+// their turn, in the other lane too: small requests would else use up what a large one waits for.
+void Pool::serve(Queue& queue, bool high, const Pacer*& later) {
     for (size_t i = 0; i < queue.size();) {
         if (later != nullptr && queue[i].active->portion->pacer == later) {
             ++i;

@@ -95,7 +95,7 @@ private:
     using Queue = std::deque<Range>;
 
     void on_time(int64_t now) noexcept override;
-    void serve(Queue& queue, bool high);
+    void serve(Queue& queue, bool high, const Pacer*& later);
     bool send_range(Range& range, bool high, int64_t& paced_until);
     Connection* pick(bool high);
     bool wants_connection() const;
