@@ -188,7 +188,7 @@ void DeviceImport::refuse(uint64_t line, const Fault& fault) {
     const bool full = errors_.size() == kImportErrorsMax;
     if (full && line > errors_.rbegin()->first) return;
     if (full) errors_.erase(std::prev(errors_.end()));
-    errors_.emplace(line, LineError{fault.code, fault.message});
+    errors_.emplace(line, LineError{fault.code, fault.message.substr(0, kImportErrorBytesMax)});
 }
 
 std::variant<std::string, Fault> DeviceImport::finish() {

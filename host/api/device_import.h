@@ -26,6 +26,7 @@ namespace belfry::api {
 
 inline constexpr size_t kImportLineBytesMax = 1 << 20;  // every device that fits the bounds fits, escaped too
 inline constexpr size_t kImportErrorsMax = 1000;        // errors that are listed; all are counted
+inline constexpr size_t kImportErrorBytesMax = 512;     // of a listed error: it may quote a key as long as its line
 // The storage sorts a batch: the longer it is, the more of its devices share pages.
 inline constexpr size_t kImportBatchLines = 4000;
 inline constexpr size_t kImportBatchBytes = 2 << 20;  // of texts, with what holds each
