@@ -69,12 +69,14 @@ private:
     Report report_;
 };
 
+// Reports are kept and shown around: a configuration or token given in the command line is not repeated.
 std::string Check::again(const Case& one, const Setting& setting) const {
     std::string command = "belfry plugin check " + quoted(options_.file);
-    if (!options_.config.empty()) command += " --config " + quoted(options_.config);
+    const bool inline_config = options_.config.find('{') != std::string::npos;
+    if (!options_.config.empty()) command += " --config " + (inline_config ? "'...'" : quoted(options_.config));
     if (setting.component != nullptr && setting.subject->manifest.components.size() > 1)
         command += " --component " + setting.component->name;
-    for (const std::string& token : options_.tokens) command += " --token " + quoted(token);
+    if (!options_.tokens.empty()) command += " --token '...'";
     for (const std::string& payload : options_.payloads) command += " --payload " + quoted(payload);
     if (options_.scale != 1) command += " --scale " + std::to_string(options_.scale);
     return command + " --case " + one.name + " --seed " + std::to_string(options_.seed) + " --trace";
@@ -209,6 +211,10 @@ std::string joined(const std::vector<std::string>& names) {
 
 // For tests of the kit itself: exactly the named cases must fail.
 int judge_expectation(const Options& options, const Report& report, std::ostream& err) {
+    if (!report.ended_early.empty()) {  // the cases that were to fail never ran
+        err << report.ended_early << "\n";
+        return kFailed;
+    }
     const std::vector<std::string> failed = report.failed();
     const std::vector<std::string> wanted(options.expect_fail->begin(), options.expect_fail->end());
     if (failed == wanted) return kDone;

@@ -191,7 +191,7 @@ constexpr std::array kCases{
     Case{"S12c", "pages of topics go on right behind names of 255 bytes", 30, long_names_page_through},
     Case{"S26", "inactive devices are removed in small batches, never one that was seen since", 60,
          expires_inactive_devices},
-    Case{"S28", "counts are exact", 60, counts_are_exact},
+    Case{"S28", "counts of devices and topics are exact after every change", 60, counts_are_exact},
     Case{"S37", "devices are fetched by key, user and identity with the index of their value and the wanted fields", 30,
          fetches_by_value},
 };
