@@ -136,8 +136,13 @@ static void decode(belfry_instance* self, belfry_list answers, belfry_emit emit,
 
 /* ---- tables ---- */
 static const void* get_interface(belfry_instance* self, belfry_str id) {
-    static const belfry_provider table = {sizeof table,      0,      0,   0, validate, prepare, release, authorize,
-                                          NULL /* encode */, decode, NULL /* send */};
+    /* What is not named is NULL: this provider neither writes its requests itself nor sends them. */
+    static const belfry_provider table = {.size = sizeof table,
+                                          .validate = validate,
+                                          .prepare = prepare,
+                                          .release = release,
+                                          .authorize = authorize,
+                                          .decode = decode};
     (void)self;
     return id.n == sizeof BELFRY_PROVIDER_ID - 1 && memcmp(id.p, BELFRY_PROVIDER_ID, id.n) == 0 ? &table : NULL;
 }
