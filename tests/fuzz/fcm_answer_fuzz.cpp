@@ -58,7 +58,7 @@ void try_token(const World& world, int32_t status, std::string_view retry_after,
     std::string value;
     try {
         const belfry_credential row = fcm::read_token(world.services, world.account, answer, value);
-        require(value.starts_with("Bearer ") && value.size() > 7 && belfry::view(row.value) == value);
+        require(value.starts_with("Bearer ") && value.size() > 7);
         require(std::all_of(value.begin() + 7, value.end(), [](char c) { return c > ' ' && c < 0x7F; }));
         require(row.valid_ms > 0 && row.refresh_after_ms > 0 && row.refresh_after_ms < row.valid_ms);
     } catch (const belfry::Refused& refused) {
