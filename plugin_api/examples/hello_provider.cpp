@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The provider of minimal_provider.c with the C++ SDK: posts each payload to https://<url>/push/<token> with a bearer
 // key.
+#include <belfry/http.hpp>
 #include <belfry/provider.hpp>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -54,18 +54,19 @@ public:
     }
 
 private:
-    static void judge(const belfry_answer& answer, const belfry::Verdicts& verdicts) {
+    void judge(const belfry_answer& answer, const belfry::Verdicts& verdicts) const {
         const uint32_t item = answer.first_item;
         if (answer.status / 100 == 2) return verdicts.accepted(item);
         if (answer.status == 404 || answer.status == 410) return verdicts.gone(item, "unknown token");
         if (answer.status == 401)
             return verdicts.give(item, BELFRY_AUTH_REFUSED, BELFRY_SCOPE_INSTANCE, "the key was refused; renew it");
-        if (answer.status == 429) {
-            const int64_t seconds = std::atoll(std::string(belfry::header_of(answer, "retry-after")).c_str());
-            return verdicts.give(item, BELFRY_THROTTLED, BELFRY_SCOPE_INSTANCE, "too many requests", seconds * 1000);
-        }
-        const belfry_outcome outcome = answer.status >= 500 ? BELFRY_RETRY : BELFRY_REFUSED;
-        verdicts.give(item, outcome, BELFRY_SCOPE_ITEM, "unexpected status");
+        const auto named =
+            belfry::retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services_.unix_ms());
+        const int64_t wait_ms = named.value_or(0);  // 0: the host's back-off
+        if (answer.status == 429)
+            return verdicts.give(item, BELFRY_THROTTLED, BELFRY_SCOPE_INSTANCE, "too many requests", wait_ms);
+        if (answer.status >= 500) return verdicts.give(item, BELFRY_RETRY, BELFRY_SCOPE_ITEM, "in trouble", wait_ms);
+        verdicts.give(item, BELFRY_REFUSED, BELFRY_SCOPE_ITEM, "unexpected status");
     }
 
     const belfry::Services services_;
