@@ -189,8 +189,9 @@ belfry_code authorize(belfry_instance* self, uint32_t, int64_t, belfry_emit emit
 }
 
 int32_t outcome_of(belfry_instance* self, const belfry_answer& answer) {
-    if (answer.status / 100 == 2)
-        return self->is(Fault::Moody) && self->mood.fetch_add(1) % 5 == 4 ? BELFRY_FAULT : BELFRY_ACCEPTED;
+    // No period that a number of answers could be a multiple of.
+    const auto is_in_a_mood = [&] { return self->mood.fetch_add(1) * 2'654'435'761U >> 30 == 0; };
+    if (answer.status / 100 == 2) return self->is(Fault::Moody) && is_in_a_mood() ? BELFRY_FAULT : BELFRY_ACCEPTED;
     if (answer.status == 410 || (self->is(Fault::DeletesOnTrouble) && answer.status >= 500)) return BELFRY_DEVICE_GONE;
     if (answer.status == 429) return BELFRY_THROTTLED;
     return answer.status >= 500 ? BELFRY_RETRY : BELFRY_REFUSED;
