@@ -62,7 +62,8 @@ class Lanes(EndToEnd):
         while any(not self.phone(token) for token in sent) and time.monotonic() < end:
             time.sleep(0.05)
         of_small, of_big = self.arrivals("small", SMALL), self.arrivals("big", BIG)
-        first, last = min(of_small), max(of_small)
+        # Up to the ninth tenth: a single late answer would stretch the time in which the big one goes on alone.
+        first, last = min(of_small), sorted(of_small)[len(of_small) * 9 // 10]
         self.assertGreater(max(of_big), last, "the big broadcast was to be under way still")
         meanwhile = sum(first <= at <= last for at in of_big) * BIG // SAMPLES
         self.assertGreater(meanwhile, 0.5 * SMALL)
