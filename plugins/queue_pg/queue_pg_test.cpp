@@ -20,9 +20,9 @@ std::string refusal(const char* json) {
 }
 
 TEST(QueuePgConfig, NamesTheKeyThatIsWrong) {
-    EXPECT_EQ(refusal(R"({"dsn":"","lease_s":5,"progress_durability":"strict"})"), "taken");
+    EXPECT_EQ(refusal(R"({"dsn":"","lease_s":10,"progress_durability":"strict"})"), "taken");
     EXPECT_EQ(refusal("{}"), "dsn: name the database: dsn = \"postgresql://belfry@localhost/belfry\"");
-    EXPECT_EQ(refusal(R"({"dsn":"","lease_s":0})"), "lease_s: must be a number from 1 to 86400");
+    EXPECT_EQ(refusal(R"({"dsn":"","lease_s":9})"), "lease_s: must be a number from 10 to 86400");
     EXPECT_EQ(refusal(R"({"dsn":"","progress_durability":"slow"})"),
               "progress_durability: must be \"fast\" or \"strict\"");
     EXPECT_EQ(refusal(R"({"dsn":"","results_days":1,"uid_window_hours":48})"),
