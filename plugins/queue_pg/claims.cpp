@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "queue/items.h"
 #include "queue_pg/tables.h"
 
 namespace belfry::queue_pg {
@@ -183,21 +184,8 @@ void Claims::give_back(uint64_t node, const std::vector<Grant>& grants, size_t f
     for (const int64_t id : ids) core_.held.drop(id, grants[from].item.epoch);
 }
 
-ClaimedRow::ClaimedRow(const Grant& grant) : row_(sized<belfry_claimed>()) {
-    const Item& item = grant.item;
-    row_.kind = item.kind;
-    row_.lane = item.lane;
-    row_.gate = item.gate;
-    row_.epoch = item.epoch;
-    row_.attempt = item.attempt;
-    row_.crashes = item.crashes;
-    if ((item.flags & kLimitsPassed) != 0) row_.flags |= BELFRY_CLAIMED_LIMITS_PASSED;
-    if ((item.flags & kInitial) != 0) row_.flags |= BELFRY_CLAIMED_INITIAL;
-    row_.item = static_cast<uint64_t>(item.id);
-    row_.after = item.after;
-    row_.hi = item.hi;
-    row_.ready_unix_ms = item.ready_unix_ms;
-    if (item.is_bundle()) {
+ClaimedRow::ClaimedRow(const Grant& grant) : row_(claimed_of(grant.item)) {
+    if (grant.item.is_bundle()) {
         fill_bundle(grant);
     } else {
         fill_push(grant);

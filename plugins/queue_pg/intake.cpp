@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "queue/checks.h"
+#include "queue/items.h"
 #include "queue_pg/tables.h"
 
 namespace belfry::queue_pg {
@@ -176,7 +177,11 @@ bool Batch::is_free(Entry& entry) {
         return answer(queue_parts::fingerprint_of(taken->second->push), BELFRY_PUSH_RUNNING);
     const Known& known = entry.known;
     if (known.ref != 0 && known.state != 0) {
-        if (tried_.contains(known.ref)) return false;  // stored by an earlier try: OK as it stands
+        // Stored by an earlier try of this batch: OK stands for whoever did that, others are told as then.
+        if (tried_.contains(known.ref) && known.fingerprint == fingerprint) {
+            taken_.emplace(key, &entry);
+            return false;
+        }
         const int64_t window_ms = int64_t{core_.config.uid_window_hours} * 3600 * 1000;
         const bool old = known.finished_unix_ms != 0 && known.finished_unix_ms + window_ms <= turn_.now();
         if (!old) return answer(known.fingerprint, known.state);
@@ -255,22 +260,8 @@ void Batch::store_items(const belfry_new_push& row, Push& push) {
     const Rows<belfry_new_item> rows(row.items);
     for (size_t i = 0; i < rows.size(); ++i) {
         const belfry_new_item wanted = rows.known(i);
-        Item item;
-        item.kind = wanted.kind;
-        item.gate = wanted.gate;
-        item.flags = kInitial;
-        std::string content;
-        if (wanted.kind == BELFRY_WORK_SLICE) {
-            item.after = wanted.after;
-            item.hi = wanted.hi;
-        } else if (wanted.blob == UINT32_MAX) {
-            content = entry_bytes(wanted.keys, sizeof(int64_t));
-        } else {
-            item.flags |= kPicks;
-            item.blob = push.body + 1 + wanted.blob;
-            content = entry_bytes(wanted.picks, sizeof(uint32_t));
-        }
-        turn_.place(push, item, content, row.send_at_unix_ms);
+        auto item = item_of<Item>(wanted, has_picks(wanted) ? push.body + 1 + wanted.blob : 0);
+        turn_.place(push, item, content_of(wanted), row.send_at_unix_ms);
     }
 }
 

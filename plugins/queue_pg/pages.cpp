@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "queue/checks.h"
+#include "queue/items.h"
 #include "queue/packing.h"
 #include "queue_pg/tables.h"
 
@@ -212,15 +213,7 @@ void PageTurn::advance(const belfry_checkpoint& checkpoint, Push& push, Item& it
     item.after = std::max(item.after, checkpoint.cursor);
     // The rest of a stopped push is not looked at any more.
     if (checkpoint.split_at == 0 || is_stopped(push.state)) return;
-    Item sibling;
-    sibling.kind = BELFRY_WORK_SLICE;
-    sibling.gate = checkpoint.split_gate;
-    sibling.flags = item.flags;
-    sibling.attempt = item.attempt;
-    sibling.vt = item.vt;
-    sibling.after = checkpoint.split_at - 1;
-    sibling.hi = item.hi;
-    item.hi = checkpoint.split_at;
+    Item sibling = cut_off(item, checkpoint);
     turn_.place(push, sibling, {}, 0);
 }
 

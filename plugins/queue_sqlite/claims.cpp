@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "movements.h"
+#include "queue/items.h"
 
 namespace belfry::queue_sqlite {
 
@@ -19,19 +20,7 @@ belfry_list entries(bool picks, const char* bytes, size_t n) {
 // The rows of one claimed item; they live as long as this and the grant.
 class ClaimedRow {
 public:
-    ClaimedRow(const Item& item, int64_t now) {
-        row_.kind = item.kind;
-        row_.lane = item.lane;
-        row_.gate = item.gate;
-        row_.epoch = item.epoch;
-        row_.attempt = item.attempt;
-        row_.crashes = item.crashes;
-        if ((item.flags & kLimitsPassed) != 0) row_.flags |= BELFRY_CLAIMED_LIMITS_PASSED;
-        if ((item.flags & kInitial) != 0) row_.flags |= BELFRY_CLAIMED_INITIAL;
-        row_.item = static_cast<uint64_t>(item.id);
-        row_.after = item.after;
-        row_.hi = item.hi;
-        row_.ready_unix_ms = item.ready_unix_ms;
+    ClaimedRow(const Item& item, int64_t now) : row_(claimed_of(item)) {
         if (item.is_bundle()) {
             fill_bundle(item, now);
         } else {
@@ -87,7 +76,7 @@ private:
         row_.members = list_of(members_);
     }
 
-    belfry_claimed row_ = sized<belfry_claimed>();
+    belfry_claimed row_;
     std::vector<belfry_member> members_;
 };
 

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <optional>
 
+#include "queue/items.h"
+
 namespace belfry::queue_sqlite {
 
 void Intake::enqueue(belfry_list pushes, std::vector<belfry_enqueued>& answers) {
@@ -138,22 +140,8 @@ void Intake::store_items(const belfry_new_push& row, Push& push, const std::vect
     const Rows<belfry_new_item> rows(row.items);
     for (size_t i = 0; i < rows.size(); ++i) {
         const belfry_new_item wanted = rows.known(i);
-        Item item;
-        item.kind = wanted.kind;
-        item.gate = wanted.gate;
-        item.flags = kInitial;
-        std::string content;
-        if (wanted.kind == BELFRY_WORK_SLICE) {
-            item.after = wanted.after;
-            item.hi = wanted.hi;
-        } else if (wanted.blob == UINT32_MAX) {
-            content = entry_bytes(wanted.keys, sizeof(int64_t));
-        } else {
-            item.flags |= kPicks;
-            item.blob = blobs.at(wanted.blob);
-            content = entry_bytes(wanted.picks, sizeof(uint32_t));
-        }
-        movements_.place(push, std::move(item), std::move(content), row.send_at_unix_ms);
+        const int64_t blob = has_picks(wanted) ? blobs.at(wanted.blob) : 0;
+        movements_.place(push, item_of<Item>(wanted, blob), content_of(wanted), row.send_at_unix_ms);
     }
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <belfry/abi.hpp>
 
+#include "queue/items.h"
+
 namespace belfry::queue_sqlite {
 
 void Pages::page(uint64_t node, belfry_list checkpoints, std::vector<PagedAnswer>& answers) {
@@ -71,16 +73,7 @@ void Pages::advance(const belfry_checkpoint& checkpoint, Push& push, Item& item)
     item.after = std::max(item.after, checkpoint.cursor);
     // The rest of a stopped push is not looked at any more.
     if (checkpoint.split_at == 0 || is_stopped(push.state)) return;
-    Item sibling;
-    sibling.kind = BELFRY_WORK_SLICE;
-    sibling.gate = checkpoint.split_gate;
-    sibling.flags = item.flags;
-    sibling.attempt = item.attempt;
-    sibling.vt = item.vt;
-    sibling.after = checkpoint.split_at - 1;
-    sibling.hi = item.hi;
-    item.hi = checkpoint.split_at;
-    movements_.place(push, std::move(sibling), {}, 0);
+    movements_.place(push, cut_off(item, checkpoint), {}, 0);
 }
 
 void Pages::owe(uint64_t node, const belfry_owed& owed, int64_t blob, uint32_t index, Push& push, PagedAnswer& answer) {
