@@ -1,55 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Belfry on PostgreSQL alone: devices and queue in one database, one server and then two; kill -9 of servers, crashes of the
 database (REL-1, REL-3, PERF-8)."""
-import pathlib
 import random
-import sys
 import time
-import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "postgres"))
-import kill_rounds  # noqa: E402
-from cluster import SKIPPED, Cluster, folder_of_programs  # noqa: E402
-from harness import BUILD, EndToEnd, Server, Trouble, http  # noqa: E402
+import kill_rounds
+from harness import BUILD, Server, http
+from on_postgres import DEVICES, HEALED_S, HELLO, OnPostgres, main
 
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
-DEVICES = 60_000
-HEALED_S = 10
 LEASE_S = 10
 PAGE_DEVICES_MAX = kill_rounds.PAGE_DEVICES_MAX * kill_rounds.PAGES_IN_FLIGHT_MAX
 
 
-class PostgresQueue(EndToEnd):
-    simulator_arguments = ("--quota-per-minute", "0", "--device-per-minute", "0")
-
+class PostgresQueue(OnPostgres):
     @classmethod
-    def setUpClass(cls):
-        # First, so that it goes last: a server that stops still needs it.
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.remove)
-        cls.cluster.create()
-        cls.config_extra = (f'[storage]\nplugin = "storage_pg"\ndsn = "{cls.cluster.dsn}"\n'
-                            f'[queue]\nplugin = "queue_pg"\ndsn = "{cls.cluster.dsn}"\nlease_s = {LEASE_S}\n')
-        super().setUpClass()
-        cls.server.register_many((f"ok-rel1-{i}" for i in range(DEVICES)), "rel1")
-
-    def setUp(self):
-        super().setUp()
-        self.simulator.control("POST", "/reset")
-
-    def counted(self):
-        return self.simulator.control("GET", "/tokens/summary")
-
-    def start_broadcast(self, uid, server=None):
-        (server or self.server).result("send_push_notification", {
-            "uid": uid, "recipient": {"filter": {"topics": ["rel1"]}}, "notification": HELLO})
-
-    def wait_for(self, devices, seconds=60):
-        end = time.monotonic() + seconds
-        while self.counted()["distinct"] < devices:
-            if time.monotonic() > end:
-                raise Trouble(f"no {devices} devices within {seconds} s\n{self.server.process.tail()}")
-            time.sleep(0.01)
+    def sections(cls, dsn):
+        return (f'[storage]\nplugin = "storage_pg"\ndsn = "{dsn}"\n'
+                f'[queue]\nplugin = "queue_pg"\ndsn = "{dsn}"\nlease_s = {LEASE_S}\n')
 
     def wait_recovered(self, uid):
         """Until the server answers from its database and goes on sending."""
@@ -58,12 +25,6 @@ class PostgresQueue(EndToEnd):
         while "error" in self.server.call("push_status", {"uid": uid}) or seen == self.counted()["distinct"] < DEVICES:
             self.assertLess(time.monotonic(), end, f"not back {HEALED_S} s after its database")
             time.sleep(0.05)
-
-    def check_complete(self, uid, seconds=60, server=None):
-        status = (server or self.server).wait_done(uid, seconds)
-        self.assertEqual(self.counted()["distinct"], DEVICES, "devices that got it")
-        self.assertEqual(status["planned"], DEVICES)
-        self.assertEqual(self.outcomes(status), {("fcm", "accepted"): DEVICES})
 
     def second_server(self):
         server = Server(BUILD, self.folder / "second", self.simulator, extra=self.config_extra)
@@ -146,7 +107,4 @@ class PostgresQueue(EndToEnd):
 
 
 if __name__ == "__main__":
-    if folder_of_programs() is None:
-        print("skipped: no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev test")
-        sys.exit(SKIPPED)
-    unittest.main()
+    main()

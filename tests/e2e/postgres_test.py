@@ -1,58 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server with its devices in PostgreSQL: first push, a broadcast, kill -9 rounds, and a database that goes away in the
 middle of one (REL-3)."""
-import pathlib
 import random
-import sys
-import threading
 import time
-import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "postgres"))
-import kill_rounds  # noqa: E402
-from cluster import SKIPPED, Cluster, folder_of_programs  # noqa: E402
-from harness import EndToEnd, Trouble  # noqa: E402
-
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
-DEVICES = 60_000
-HEALED_S = 10
+import kill_rounds
+from on_postgres import DEVICES, HEALED_S, HELLO, OnPostgres, main
 
 
-class Postgres(EndToEnd):
-    simulator_arguments = ("--quota-per-minute", "0", "--device-per-minute", "0")
-
+class Postgres(OnPostgres):
     @classmethod
-    def setUpClass(cls):
-        # First, so that it goes last: a server that stops still needs it.
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.remove)
-        cls.cluster.create()
-        cls.config_extra = f'[storage]\nplugin = "storage_pg"\ndsn = "{cls.cluster.dsn}"\n'
-        super().setUpClass()
-        cls.server.register_many((f"ok-rel1-{i}" for i in range(DEVICES)), "rel1")
-
-    def setUp(self):
-        super().setUp()
-        self.simulator.control("POST", "/reset")
-
-    def counted(self):
-        return self.simulator.control("GET", "/tokens/summary")
-
-    def start_broadcast(self, uid):
-        self.server.result("send_push_notification", {"uid": uid, "recipient": {"filter": {"topics": ["rel1"]}}, "notification": HELLO})
-
-    def wait_for(self, devices, seconds=60):
-        end = time.monotonic() + seconds
-        while self.counted()["distinct"] < devices:
-            if time.monotonic() > end:
-                raise Trouble(f"no {devices} devices within {seconds} s\n{self.server.process.tail()}")
-            time.sleep(0.01)
-
-    def check_complete(self, uid, seconds=60):
-        status = self.server.wait_done(uid, seconds)
-        self.assertEqual(status["planned"], DEVICES)
-        self.assertEqual(self.outcomes(status), {("fcm", "accepted"): DEVICES})
-        self.assertEqual(self.counted()["distinct"], DEVICES)
+    def sections(cls, dsn):
+        return f'[storage]\nplugin = "storage_pg"\ndsn = "{dsn}"\n'
 
     def test_first_push_and_the_device_api(self):
         device = self.register("ok-first", topics=["first"], user="42", timezone="Europe/Berlin", meta={"plan": "pro"})
@@ -88,9 +47,7 @@ class Postgres(EndToEnd):
                 self.simulator.control("POST", "/reset")
                 self.start_broadcast(f"pg-crash-{mode}")
                 self.wait_for(DEVICES // 10)
-                restart = threading.Thread(target=self.cluster.restart, args=(mode, pause_s))
-                restart.start()
-                restart.join()
+                self.cluster.restart(mode, pause_s)
                 healed = time.monotonic()
                 self.check_complete(f"pg-crash-{mode}")
                 self.assertLess(time.monotonic() - healed, HEALED_S, "seconds from healing to the last delivery")
@@ -110,7 +67,4 @@ class Postgres(EndToEnd):
 
 
 if __name__ == "__main__":
-    if folder_of_programs() is None:
-        print("skipped: no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev test")
-        sys.exit(SKIPPED)
-    unittest.main()
+    main()
