@@ -2,13 +2,13 @@
 // Takes clients' channel calls to the provider instances: one at a time per instance on a thread of its own, so that a
 // plugin that does not come back keeps neither a client nor a thread that others need.
 //
-// Threads: call() is [any], at most kWaitingMax callers wait. Owner: serve(); ends before the instances do.
+// Threads: call() is [any], at most kWaitingMax callers wait for an instance. Owner: serve(); ends before the instances
+// do.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -32,14 +32,17 @@ public:
     Result<std::vector<Channel>> call(const std::string& instance, const ChannelCall& call) override;
 
 private:
-    ControlThread& thread_of(const std::string& instance);
+    struct Place {
+        ControlThread thread{"channels"};
+        std::atomic<int> waiting{0};  // callers
+    };
+    Place& place_of(const std::string& instance);
 
     const Instances& instances_;
     const Clock& clock_;
     const int64_t deadline_ms_;
-    std::atomic<int> waiting_{0};
     std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<ControlThread>> threads_;  // by instance; made with its first call
+    std::map<std::string, Place> places_;  // by instance; made with its first call
 };
 
 }  // namespace belfry::plugins

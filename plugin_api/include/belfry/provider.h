@@ -196,8 +196,8 @@ typedef struct belfry_channel_call {
 
 typedef struct belfry_channel {
     uint32_t size, flags; /* BELFRY_CHANNEL_* */
-    belfry_str id;        /* one line, at most 1 KiB; what content.target of a push to it says */
-    belfry_str push_type; /* may be empty */
+    belfry_str id;        /* visible ASCII, no blanks, at most 1 KiB; what content.target of a push to it says */
+    belfry_str push_type; /* likewise; may be empty */
 } belfry_channel;
 
 typedef struct belfry_provider {
