@@ -345,9 +345,18 @@ Connection::Next Connection::serve(HttpApi& api, bool last) {
     return next;
 }
 
+// A client that speaks TLS to a plain port: whether a head ends in its random bytes is chance, else it waits its time.
+bool Connection::begins_with_tls() {
+    constexpr char kHandshakeRecord = 0x16;
+    if (tls_ || session_.buffered() > 0) return false;
+    char first = 0;
+    return ::recv(fd_, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == kHandshakeRecord;
+}
+
 Connection::Next Connection::exchange(HttpApi& api, bool last) {
     RequestClock clock(deadline_, limits_.request_timeout, clock_);
     clock.start();
+    if (begins_with_tls()) throw Poco::Net::MessageException("TLS");
     HTTPServerResponseImpl response(session_);
     HTTPServerRequestImpl request(response, session_, params_.get());
     const std::string& version = request.getVersion();

@@ -82,6 +82,7 @@ private:
         }
     };
     Next exchange(HttpApi& api, bool last);
+    bool begins_with_tls();
     Next shake_hands();
     static Arrived judged(std::string_view there) noexcept;
     void drain() noexcept;

@@ -485,6 +485,13 @@ TEST_F(ApiServer, CutsAnExportThatFailsInBetweenOrIsNotRead) {
     EXPECT_EQ(metrics_.value("api_requests_in_work"), 0) << "its worker is free again";
 }
 
+TEST_F(ApiServer, RefusesTlsAtOnceWhereItSpeaksNone) {
+    start();
+    Peer peer(server_->address());
+    peer.send("\x16\x03\x01 /random HTTP/1.1");  // by chance it looks like a head that is not all there
+    EXPECT_NE(peer.answer().find(" 400 "), std::string::npos);
+}
+
 TEST_F(ApiServer, IsNotStarvedBySlowHeads) {
     options_.threads_max = 4;
     start();
