@@ -260,7 +260,9 @@ TEST_F(Origins, ByTheThousandCostABoundedNumberOfConnectionsAndBytes) {
     EXPECT_GT(most, static_cast<int>(kPlaces) / 2);
     // What stays of an origin is its entry and, for half a minute, its pool.
     const size_t late_bytes = resident_bytes();
-    if (kResidentBytesAreOurs) EXPECT_LT(late_bytes - std::min(early_bytes, late_bytes), kOrigins * 8 * 1024);
+    if (kResidentBytesAreOurs) {
+        EXPECT_LT(late_bytes - std::min(early_bytes, late_bytes), kOrigins * 8 * 1024);
+    }
     RecordProperty("most_connections", most);
 }
 
