@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "queue/quiet.h"
 #include "queue_pg/core.h"
-#include "queue_pg/quiet.h"
 #include "queue_pg/rows.h"
 
 namespace belfry::queue_pg {

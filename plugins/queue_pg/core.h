@@ -7,12 +7,12 @@
 #include <belfry/services.hpp>
 
 #include "pg/pool.h"
+#include "queue/bell.h"
+#include "queue/held.h"
+#include "queue/shares.h"
 #include "queue_pg/apps.h"
-#include "queue_pg/bell.h"
 #include "queue_pg/config.h"
-#include "queue_pg/held.h"
 #include "queue_pg/lanes.h"
-#include "queue_pg/shares.h"
 
 namespace belfry::queue_pg {
 
@@ -35,10 +35,10 @@ struct Core {
     const Config config;
     pg::Pool progress, durable;
     Apps apps;
-    Held held;
+    queue_parts::Held held;
     Lanes lanes;
-    Shares shares;
-    Bell bell;
+    queue_parts::Shares shares;
+    queue_parts::Bell bell;
 
 private:
     static pg::Address with(pg::Address address, bool is_durable) {

@@ -5,9 +5,9 @@
 
 #include "pg/migrate.h"
 #include "pg/risks.h"
+#include "queue/home.h"
 #include "queue_pg/claims.h"
 #include "queue_pg/dead_letters.h"
-#include "queue_pg/home.h"
 #include "queue_pg/intake.h"
 #include "queue_pg/pages.h"
 #include "queue_pg/results.h"
@@ -41,7 +41,7 @@ pg::Address address_of(const Config& config, const Services& services, int64_t h
 
 struct PgQueue::Parts {
     Parts(Services services, const Config& config)
-        : home(services.state_directory()),
+        : home(services.state_directory(), "queue_pg.home"),
           place(address_of(config, services, home.number())),
           core(prepared(services, config)) {}
 

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "queue_pg/config.h"
-#include "queue_pg/held.h"
+#include "queue/held.h"
 #include "queue_pg/lanes.h"
-#include "queue_pg/quiet.h"
+#include "queue/quiet.h"
 
 namespace belfry::queue_pg {
 namespace {

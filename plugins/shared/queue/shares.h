@@ -9,7 +9,7 @@
 #include <mutex>
 #include <utility>
 
-namespace belfry::queue_pg {
+namespace belfry::queue_parts {
 
 class Shares {
 public:
@@ -28,4 +28,4 @@ private:
     std::map<uint32_t, uint32_t> live_;
 };
 
-}  // namespace belfry::queue_pg
+}  // namespace belfry::queue_parts

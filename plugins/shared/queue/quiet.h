@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Remembers for a moment that a claim found nothing: a host that asks lane by lane and thread by thread costs the
-// database one look in two milliseconds, not one each.
+// store one look in two milliseconds, not one each.
 //
 // Threads: [any].  Owner: Claims.
 #pragma once
@@ -13,7 +13,7 @@
 
 #include "queue/work.h"
 
-namespace belfry::queue_pg {
+namespace belfry::queue_parts {
 
 class Quiet {
 public:
@@ -38,7 +38,7 @@ private:
         Clock::time_point until{};
     };
     mutable std::mutex mutex_;
-    std::array<Look, queue_parts::kLanes> looks_;
+    std::array<Look, kLanes> looks_;
 };
 
-}  // namespace belfry::queue_pg
+}  // namespace belfry::queue_parts

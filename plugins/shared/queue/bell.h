@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace belfry::queue_pg {
+namespace belfry::queue_parts {
 
 class Bell {
 public:
@@ -37,4 +37,4 @@ private:
     uint64_t rings_ = 0;
 };
 
-}  // namespace belfry::queue_pg
+}  // namespace belfry::queue_parts

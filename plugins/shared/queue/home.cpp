@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "queue_pg/home.h"
+#include "queue/home.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,10 +10,10 @@
 #include <cstring>
 #include <random>
 
-namespace belfry::queue_pg {
+namespace belfry::queue_parts {
 
-Home::Home(const std::string& directory) {
-    const std::string path = directory + "/queue_pg.home";
+Home::Home(const std::string& directory, const std::string& file) {
+    const std::string path = directory + "/" + file;
     const auto refuse = [&](const char* doing) {
         const std::string why = std::strerror(errno);
         if (descriptor_ >= 0) ::close(descriptor_);
@@ -37,4 +37,4 @@ Home::~Home() {
     ::close(descriptor_);
 }
 
-}  // namespace belfry::queue_pg
+}  // namespace belfry::queue_parts

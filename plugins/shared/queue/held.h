@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this process holds, as it was told by the database. Progress is committed without waiting for the disk, so a
-// crash of the database may take back a claim, a page or a release that was answered already; what it says afterwards
-// is compared with what is remembered here:
+// What this process holds, as it was told by the store. Where progress is committed without waiting for the disk, a crash
+// of the store may take back a claim, a page or a release that was answered already; what it says afterwards is compared
+// with what is remembered here:
 //   an item of ours whose count of pages differs lost a page, and with it what that page owed: it is fenced;
 //   an item of ours that nobody here knows of is put back (upkeep), which also heals claims whose answer was lost.
 //
@@ -14,7 +14,7 @@
 #include <set>
 #include <unordered_map>
 
-namespace belfry::queue_pg {
+namespace belfry::queue_parts {
 
 class Held {
 public:
@@ -54,7 +54,7 @@ public:
         const auto found = items_.find(item);
         if (found != items_.end() && found->second.epoch == epoch) items_.erase(found);
     }
-    // Whether the database's idea of an item that this process holds is ours. What is not known here is believed.
+    // Whether the store's idea of an item that this process holds is ours. What is not known here is believed.
     bool agrees(int64_t item, const Hold& stored) const {
         const std::lock_guard lock(mutex_);
         const auto found = items_.find(item);
@@ -85,4 +85,4 @@ private:
     std::unordered_map<int64_t, Hold> items_;
 };
 
-}  // namespace belfry::queue_pg
+}  // namespace belfry::queue_parts
