@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "queue_pg/config.h"
-#include "queue/held.h"
 #include "queue_pg/lanes.h"
-#include "queue/quiet.h"
 
 namespace belfry::queue_pg {
 namespace {
@@ -30,37 +28,6 @@ TEST(QueuePgConfig, NamesTheKeyThatIsWrong) {
     EXPECT_EQ(refusal(R"({"dsn":"","path":"queue.db"})").substr(0, 28), "path: unknown key; known are");
 }
 
-TEST(Held, FencesAnItemThatLostAPage) {
-    Held held;
-    held.add(1, {7, 3, 5});
-    EXPECT_TRUE(held.agrees(1, {7, 3, 5}));
-    EXPECT_FALSE(held.agrees(1, {7, 3, 4}));
-    EXPECT_TRUE(held.agrees(1, {7, 2, 4})) << "another claim is fenced by its epoch";
-    EXPECT_TRUE(held.agrees(2, {7, 3, 0})) << "what is not known is believed";
-}
-
-TEST(Held, KnowsItsOrphans) {
-    Held held;
-    held.add(1, {7, 3, 0});
-    EXPECT_FALSE(held.is_orphan(1, {7, 3, 9}));
-    EXPECT_TRUE(held.is_orphan(1, {7, 4, 0}));
-    EXPECT_TRUE(held.is_orphan(2, {7, 3, 0}));
-    {
-        const Held::Taking taking(held);
-        EXPECT_FALSE(held.is_orphan(2, {7, taking.epoch(), 0})) << "its claim is not answered yet";
-    }
-}
-
-TEST(Held, DropsNoHoldOfALaterClaim) {
-    Held held;
-    held.add(1, {7, 3, 0});
-    held.add(1, {7, 4, 0});
-    held.drop(1, 3);
-    EXPECT_FALSE(held.is_orphan(1, {7, 4, 0}));
-    held.drop(1, 4);
-    EXPECT_TRUE(held.is_orphan(1, {7, 4, 0}));
-}
-
 TEST(Lanes, LookBelowTheFloorNowAndThen) {
     constexpr int64_t kFar = int64_t{1} << 50;
     Lanes lanes;
@@ -76,17 +43,6 @@ TEST(Lanes, LookBelowTheFloorNowAndThen) {
     EXPECT_EQ(lanes.floor(1, 0), -1) << "another lane";
     lanes.forget_floors(2);
     EXPECT_EQ(lanes.floor(2, 0), -1);
-}
-
-TEST(Quiet, EndsSoonOrWithABellAndIsForOneQuestion) {
-    const Quiet::Clock::time_point now{};
-    Quiet quiet;
-    quiet.found_nothing(1, {0, 4}, 9, now);
-    EXPECT_TRUE(quiet.is_quiet(1, {0, 4}, 9, now));
-    EXPECT_FALSE(quiet.is_quiet(1, {0, 4}, 9, now + std::chrono::milliseconds(2)));
-    EXPECT_FALSE(quiet.is_quiet(1, {0, 4}, 10, now));
-    EXPECT_FALSE(quiet.is_quiet(1, {0, 4, 5}, 9, now));
-    EXPECT_FALSE(quiet.is_quiet(2, {0, 4}, 9, now));
 }
 
 }  // namespace

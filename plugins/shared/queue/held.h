@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this process holds, as it was told by the store. Where progress is committed without waiting for the disk, a crash
-// of the store may take back a claim, a page or a release that was answered already; what it says afterwards is compared
-// with what is remembered here:
+// What this process holds, as it was told by the store. Where progress does not wait for the disk, a crash of the store
+// may take back a claim, a page or a release that was answered already; what it says afterwards is compared with what
+// is remembered here:
 //   an item of ours whose count of pages differs lost a page, and with it what that page owed: it is fenced;
 //   an item of ours that nobody here knows of is put back (upkeep), which also heals claims whose answer was lost.
 //
