@@ -84,7 +84,7 @@ struct PluginSecret {
     Secret value;
 };
 
-// One configured instance of a plugin: storage, queue, a provider or a sink.
+// One configured instance of a plugin: storage, queue or a provider.
 struct ComponentConfig {
     std::string instance;  // "storage", "queue" or the section's name
     std::string plugin;
@@ -95,7 +95,7 @@ struct ComponentConfig {
     int64_t per_minute = 0;             // providers: deliveries per minute; 0 = what the plugin suggests
     int64_t max_connections = 0;        // providers: per endpoint and loop; 0 = default
     std::string ca_file;                // providers: trust only these roots; empty = the system's
-    bool plain_loopback = false;        // providers, sinks: http:// will do, on this machine
+    bool plain_loopback = false;        // providers: http:// will do, on this machine
     ProxyConfig proxy;                  // providers: the one to use, after load(); without url: none
 };
 
@@ -116,7 +116,7 @@ struct Config {
     AdminConfig admin;
     std::vector<AppConfig> apps;  // always has "default", first
     ComponentConfig storage, queue;
-    std::vector<ComponentConfig> providers, sinks;
+    std::vector<ComponentConfig> providers;
 };
 
 struct LoadArgs {

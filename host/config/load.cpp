@@ -189,11 +189,7 @@ public:
             provider.instance = name;
             read_component(&table, "providers." + name, name, provider_section(provider), provider);
         });
-        each_named(root, "sinks", [&](const std::string& name, const Node& table) {
-            ComponentConfig& sink = config_.sinks.emplace_back();
-            sink.instance = name;
-            read_component(&table, "sinks." + name, "sink_" + name, sink_section(sink), sink);
-        });
+        if (const Node* sinks = root.find("sinks")) refuse_sinks(*sinks);
         finish();
     }
 
@@ -218,6 +214,14 @@ private:
                 fn(name, table);
             }
         }
+    }
+
+    // The ABI has sinks, the server starts none yet: whoever configures one would wait for events that never come.
+    void refuse_sinks(const Node& sinks) {
+        const bool named = sinks.is(Node::Kind::Table) && !sinks.table.empty();
+        reading_.complain(named ? sinks.table.front().second.origin : sinks.origin,
+                          (named ? "[sinks." + sinks.table.front().first + "]" : std::string("[sinks]")) +
+                              ": sinks are planned, this version has none; remove the section");
     }
 
     void read_app(const std::string& name, const Node& table) {

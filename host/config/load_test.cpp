@@ -80,8 +80,6 @@ max_connections = 4
 ca_file = "ca.pem"
 [providers.fcm-shop]
 plugin = "fcm"
-[sinks.clickhouse]
-url = "http://x"
 )");
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(config->data_dir, folder_ / "data");
@@ -108,7 +106,13 @@ url = "http://x"
     EXPECT_EQ(config->providers[0].max_connections, 4);
     EXPECT_EQ(config->providers[0].ca_file, folder_ / "ca.pem");
     EXPECT_EQ(config->providers[1].plugin, "fcm");
-    EXPECT_EQ(config->sinks.at(0).plugin, "sink_clickhouse");
+}
+
+TEST_F(ConfigLoad, RefusesSinksAsLongAsNothingWouldReachThem) {
+    EXPECT_EQ(findings(std::string(kKey) + "[sinks.clickhouse]\nurl = \"http://x\"\n"),
+              "belfry.toml:3: [sinks.clickhouse]: sinks are planned, this version has none; remove the section");
+    EXPECT_EQ(findings(std::string(kKey) + "[sinks]\n"),
+              "belfry.toml:3: [sinks]: sinks are planned, this version has none; remove the section");
 }
 
 TEST_F(ConfigLoad, NamesTheNearestKnownKey) {

@@ -77,7 +77,7 @@ wrong with a configuration without starting anything.
 std::string reference() {
     Config fresh;
     AppConfig app;
-    ComponentConfig storage, queue, provider, sink;
+    ComponentConfig storage, queue, provider;
     storage.plugin = "storage_sqlite";
     queue.plugin = "queue_sqlite";
     fresh.apps.push_back({std::string(kDefaultApp), {}, {}, {}});
@@ -87,7 +87,6 @@ std::string reference() {
     write_section(storage_section(storage), out);
     write_section(queue_section(queue), out);
     write_section(provider_section(provider), out);
-    write_section(sink_section(sink), out);
     out.pop_back();
     return out;
 }

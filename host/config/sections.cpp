@@ -160,12 +160,4 @@ Section provider_section(ComponentConfig& c) {
              {"proxy.password", &c.proxy.password, "With `proxy.url`: the password."}}};
 }
 
-Section sink_section(ComponentConfig& c) {
-    return {"sinks.<name>",
-            "A receiver of delivery events. All other keys of the section go to the plugin.",
-            {{"plugin", &c.plugin, "The sink plugin; by default `sink_` and the instance's name."},
-             {"plain_loopback", &c.plain_loopback,
-              "Accept `http://` URLs, which then reach this machine only (127.0.0.0/8, ::1); all others are TLS."}}};
-}
-
 }  // namespace belfry::config

@@ -46,7 +46,6 @@ Section app_section(AppConfig& app);
 Section storage_section(ComponentConfig& component);
 Section queue_section(ComponentConfig& component);
 Section provider_section(ComponentConfig& component);
-Section sink_section(ComponentConfig& component);
 
 // Where findings go and what paths and secrets need.
 struct Reading {

@@ -99,7 +99,6 @@ std::vector<std::string> check_sections(const config::Config& config) {
     check(config.storage, plugins::Kind::Storage);
     check(config.queue, plugins::Kind::Queue);
     for (const config::ComponentConfig& provider : config.providers) check(provider, plugins::Kind::Provider);
-    for (const config::ComponentConfig& sink : config.sinks) check(sink, plugins::Kind::Sink);
     return findings;
 }
 

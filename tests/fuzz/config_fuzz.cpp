@@ -28,7 +28,6 @@ void require_usable(const config::Config& read) {
     require_usable(read.storage);
     require_usable(read.queue);
     for (const config::ComponentConfig& provider : read.providers) require_usable(provider);
-    for (const config::ComponentConfig& sink : read.sinks) require_usable(sink);
     for (const config::AppConfig& app : read.apps) {
         for (const config::ApiKey& key : app.keys) require(!key.key.empty());
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C++ SDK: write a class, get a plugin. Header-only, C++17, over the C headers; nothing of it is part of the ABI.
 //
-//   class Acme final : public belfry::Provider<Acme> {  // provider.hpp; likewise storage.hpp, queue.hpp, sink.hpp
+//   class Acme final : public belfry::Provider<Acme> {  // provider.hpp; likewise storage.hpp, queue.hpp
 //   public:
 //       Acme(belfry::Services services, std::string_view config);       // pure: no I/O
 //       void start(int64_t deadline_mono_ns) override;                  // reads secrets, declares endpoints

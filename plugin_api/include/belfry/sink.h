@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Interface "belfry.sink/1": receives delivery events. Called on the sink's own host thread from a disk spool; a slow
- * or dead sink costs its own events only, never a push. At least once: the event id is deterministic, the sink removes
+ * Interface "belfry.sink/1": receives delivery events. Planned: the host loads, probes and checks sinks, but its server
+ * starts none yet and refuses [sinks.*]. Then: called on the sink's own host thread; a slow or dead sink costs its own
+ * events only, never a push. At least once: the event id is deterministic, the sink removes
  * repetitions. */
 #ifndef BELFRY_SINK_H
 #define BELFRY_SINK_H
