@@ -7,7 +7,6 @@ target_compile_options(belfry_build_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wformat=2 -Wundef -Wimplicit-fallthrough
     $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi>
     $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wduplicated-cond -Wlogical-op>
-    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wthread-safety>
     -fvisibility=hidden -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(BELFRY_WERROR)
     target_compile_options(belfry_build_flags INTERFACE -Werror)
