@@ -162,6 +162,18 @@ def check_code_map(files):
             yield f"names {place}, which has no sources"
 
 
+def check_references(files):
+    """A document that is mentioned is there: by its path from the root or the mentioning file, or at least by its name."""
+    names = {path.name for path in files if path.suffix == ".md"}
+    for path in files:
+        if path.suffix not in CODE | {".py", ".md", ".txt", ".cmake"} and path.name != "dev":
+            continue
+        for mention in sorted(set(re.findall(r"[\w./-]*\w\.md\b", path.read_text(errors="replace")))):
+            found = any((place / mention.lstrip("/")).is_file() for place in (ROOT, path.parent))
+            if not found and ("/" in mention or mention not in names):
+                yield str(path.relative_to(ROOT)), f"mentions {mention}, which does not exist"
+
+
 def check_agreements():
     version = re.search(r"project\(belfry VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
     changelog = (ROOT / "CHANGELOG.md").read_text()
@@ -190,6 +202,7 @@ def main():
             checks.append(check_tests)
         for check in checks:
             findings += [(str(path.relative_to(ROOT)), message) for message in check(path, text)]
+    findings += list(check_references(tracked_files()))
     findings += list(check_agreements())
     for place, message in findings:
         print(f"{place}: {message}")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vectors of apns.md section 10, as far as they are the service's: A1 to A31 and B1 to B3.
+// The cases of docs/providers/apns.md, 10, as far as they are the service's: A1 to A30 and B1 to B3.
 #include "apns/backend.h"
 
 #include <gtest/gtest.h>
