@@ -2,6 +2,7 @@
 """One simulator and one server per test class, with the verbs that tests speak in."""
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -21,9 +22,11 @@ class EndToEnd(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder_owner = tempfile.TemporaryDirectory(prefix="belfry-e2e-")
-        cls.folder = pathlib.Path(cls.folder_owner.name)
-        cls.addClassCleanup(cls.folder_owner.cleanup)
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="belfry-e2e-"))
+        if os.environ.get("BELFRY_KEEP"):
+            print(f"{cls.__name__}: kept in {cls.folder}", file=sys.stderr)
+        else:
+            cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         cls.simulator = Simulator(BUILD, cls.folder / "simulator", *cls.simulator_arguments)
         cls.addClassCleanup(cls.simulator.stop)
         cls.server = cls.make_server(cls.folder / "server")
