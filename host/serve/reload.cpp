@@ -30,17 +30,7 @@ bool Reload::apply() {
         log_.error("configuration not reloaded, everything stays as it was", {{"error", fresh.error().to_string()}});
         return false;
     }
-    if (config::wants_embedded_key(*fresh)) {
-        const Result<config::EmbeddedKey> key = config::add_embedded_key(*fresh);
-        if (!key) log_.error("API key of embedded mode not read", {{"error", key.error().to_string()}});
-    }
-    const Result<api::Keys> keys = api_keys(*fresh);
-    if (keys) {
-        server_.set_keys(*keys);
-    } else {
-        log_.error("API keys not reloaded", {{"error", keys.error().to_string()}});
-    }
-    bool good = keys.has_value();
+    bool good = apply_keys(*fresh);
     good = reload_certificate(fresh->http) && good;
     if (const auto level = telemetry::log_level_of(fresh->log.level)) lines_.set_level(*level);
     good = apply_providers(*fresh) && good;
@@ -48,6 +38,24 @@ bool Reload::apply() {
     name_what_needs_a_restart(*fresh);
     log_.info("configuration reloaded", {{"file", fresh->file}});
     return good;
+}
+
+// All or nothing: a set that lacks a key locks its holders out.
+bool Reload::apply_keys(config::Config& fresh) {
+    if (config::wants_embedded_key(fresh)) {
+        const Result<config::EmbeddedKey> key = config::add_embedded_key(fresh);
+        if (!key) {
+            log_.error("API key of embedded mode not read", {{"error", key.error().to_string()}});
+            return false;
+        }
+    }
+    const Result<api::Keys> keys = api_keys(fresh);
+    if (keys) {
+        server_.set_keys(*keys);
+    } else {
+        log_.error("API keys not reloaded", {{"error", keys.error().to_string()}});
+    }
+    return keys.has_value();
 }
 
 bool Reload::reload_certificate(const config::HttpConfig& fresh) {

@@ -36,6 +36,7 @@ public:
 private:
     // False: something of it could not be applied, and the log says what.
     bool apply();
+    bool apply_keys(config::Config& fresh);
     bool reload_certificate(const config::HttpConfig& fresh);
     bool apply_providers(const config::Config& fresh);
     void name_what_needs_a_restart(const config::Config& fresh);

@@ -299,6 +299,23 @@ class Embedded(unittest.TestCase):
         self.assertIn("READY", self.belfry("queue", "stats"))
         self.assertIn("UID", self.belfry("pushes", "list"))
 
+    def test_a_reload_that_cannot_read_the_key_keeps_the_one_it_has(self):
+        process, address = self.start("127.0.0.1:0")
+        file = self.folder / "belfry-data/api-key"
+        key = file.read_text()
+
+        def reload_and_see(good):
+            process.child.send_signal(signal.SIGHUP)
+            shown = lambda: f"belfry_config_reload_ok {good}\n" in http("GET", f"http://{address}/metrics")[1].decode()
+            process.wait_until(shown, 30, f"belfry_config_reload_ok {good}")
+            return http("POST", f"http://{address}/api/push_list", {}, {"X-API-Key": key.strip()})[0]
+
+        file.write_text("")
+        self.assertEqual(reload_and_see(0), 200)
+        self.assertIn("API key of embedded mode not read", process.log.read_text())
+        file.write_text(key)
+        self.assertEqual(reload_and_see(1), 200)
+
     def test_it_serves_on_a_unix_socket(self):
         path = self.folder / "api.sock"
         process, address = self.start(f"unix:{path}")
