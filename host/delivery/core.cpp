@@ -79,6 +79,7 @@ public:
     void stop() override;
     Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner,
                            uint64_t per_minute) override;
+    void set_rate(const std::string& name, uint64_t per_minute) override;
     void not_started(const std::string& name, std::string reason, bool operator_must_act) override {
         const std::lock_guard lock(start_failures_mutex_);
         start_failures_[name] = {std::move(reason), operator_must_act};
@@ -188,6 +189,15 @@ Status CoreImpl::switch_provider(const std::string& name, plugins::Provider& pro
     gate->switch_to(make_generation(name, provider, std::move(owner)));
     wakeup_.ring();
     return {};
+}
+
+void CoreImpl::set_rate(const std::string& name, uint64_t per_minute) {
+    Gate* gate = gates_.by_name(name);
+    if (gate == nullptr) return;
+    const std::shared_ptr<Generation> current = gate->generation();
+    if (current == nullptr) return;
+    gate->pacer().set_rate(per_minute != 0 ? per_minute : current->provider->per_minute_default());
+    wakeup_.ring();
 }
 
 std::vector<ProviderStatus> CoreImpl::providers() const {

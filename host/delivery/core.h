@@ -42,6 +42,8 @@ public:
     // one. NotFound: no such instance.
     virtual Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner,
                                    uint64_t per_minute) = 0;
+    // A rate of its own for an instance whose generation stays (0: the plugin's).
+    virtual void set_rate(const std::string& name, uint64_t per_minute) = 0;
     // Why an instance has no generation yet, and whether only an operator can change that.
     virtual void not_started(const std::string& name, std::string reason, bool operator_must_act) = 0;
     // What the host saw of the credentials of an instance's generation in use.

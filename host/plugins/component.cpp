@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "plugins/fingerprint.h"
 
 namespace belfry::plugins {
 
@@ -174,6 +175,7 @@ Result<PreparedComponent> prepare_component(Loader& loader, const ComponentSpec&
     if (!checked) return in_section(spec, checked.error());
     prepared.config = std::move(checked->config);
     prepared.secrets = std::make_shared<SecretStore>(std::move(checked->secrets));
+    prepared.fingerprint = fingerprint_of(prepared, checked->paths);
     return prepared;
 }
 

@@ -37,6 +37,9 @@ struct PreparedComponent {
     std::string config;                          // for create
     std::shared_ptr<SecretStore> secrets;        // shared by the attempts to start; wiped after the one that succeeds
     HostSettings settings;
+    // Equal for what would make the same generation: plugin, section, values of secrets, what stands in the files it
+    // names, the host's settings but the rate, which changes without a new generation.
+    std::string fingerprint;
 };
 
 // Loads the plugin and checks the section: host-level keys, then the component's schema. Errors name the place in the

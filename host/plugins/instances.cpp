@@ -61,6 +61,13 @@ InstanceInfo Instance::info() const {
     return info;
 }
 
+bool Instance::runs_as(const PreparedComponent& component) const {
+    const std::lock_guard lock(mutex_);
+    if (state_ != InstanceState::Running || current_ == nullptr) return false;
+    const PreparedComponent& now = current_->component();
+    return now.plugin == component.plugin && now.fingerprint == component.fingerprint;
+}
+
 bool Instance::may_pass(ErrorCode code) noexcept {
     return code == ErrorCode::Unavailable || code == ErrorCode::Busy || code == ErrorCode::DeadlineExceeded;
 }
@@ -250,7 +257,8 @@ Status Instances::add(const ComponentSpec& spec, int64_t wait_ms) {
     return critical ? started : Status();
 }
 
-Status Instances::reload(const ComponentSpec& spec, const Instance::Check& check, int64_t wait_ms) {
+Result<Reloaded> Instances::reload(const ComponentSpec& spec, const Instance::Check& check, int64_t wait_ms,
+                                   Unchanged unchanged) {
     const std::string place = section_name(spec.kind, spec.instance);
     if (spec.kind == Kind::Storage || spec.kind == Kind::Queue)
         return error(ErrorCode::Unsupported,
@@ -260,7 +268,10 @@ Status Instances::reload(const ComponentSpec& spec, const Instance::Check& check
         return error(ErrorCode::NotFound, "there is no such instance; new ones take effect at the next start", place);
     Result<PreparedComponent> prepared = prepare_component(loader_, spec);
     if (!prepared) return prepared.error();
-    return instance->reload(std::move(*prepared), check, wait_ms);
+    if (unchanged == Unchanged::Keep && instance->runs_as(*prepared)) return Reloaded::Kept;
+    const Status replaced = instance->reload(std::move(*prepared), check, wait_ms);
+    if (!replaced) return replaced.error();
+    return Reloaded::Replaced;
 }
 
 Instance* Instances::find(std::string_view name) const {

@@ -37,6 +37,10 @@ enum class InstanceState : uint8_t {
 };
 std::string_view name_of(InstanceState state) noexcept;
 
+// What a reload does with an instance that runs as its section says already.
+enum class Unchanged : uint8_t { Keep, Replace };
+enum class Reloaded : uint8_t { Kept, Replaced };
+
 struct InstanceInfo {
     std::string name;
     Kind kind = Kind::Provider;
@@ -61,6 +65,8 @@ public:
     // Null while it does not run. Keep it for as long as something is in flight on it.
     std::shared_ptr<Generation> current() const;
     InstanceInfo info() const;
+    // It runs, and a generation made of `component` would be the same but for the rate.
+    bool runs_as(const PreparedComponent& component) const;
     const Faults& faults() const noexcept { return *faults_; }
 
     // Waits until it runs, has failed for good, or the time is over; in that case it is tried on in the background.
@@ -124,7 +130,8 @@ public:
     // only; for others it is logged and kept in info().
     Status add(const ComponentSpec& spec, int64_t wait_ms);
     // Storage and queue are not reloaded beside themselves: Unsupported.
-    Status reload(const ComponentSpec& spec, const Instance::Check& check, int64_t wait_ms);
+    Result<Reloaded> reload(const ComponentSpec& spec, const Instance::Check& check, int64_t wait_ms,
+                            Unchanged unchanged = Unchanged::Replace);
     // Null: no such instance. Stays valid until *this ends.
     Instance* find(std::string_view name) const;
     std::vector<InstanceInfo> list() const;

@@ -125,7 +125,10 @@ public:
         plain_ = std::move(section);
         Walk(schema_, [&](const Json& schema, Json& value, const Pointer& at) {
             if (has_format(schema, "secret")) secret(value, at);
-            if (has_format(schema, "path") && value.is_string()) value = absolute(value.get<std::string>(), folder_);
+            if (has_format(schema, "path") && value.is_string()) {
+                value = absolute(value.get<std::string>(), folder_);
+                paths_.push_back(value.get<std::string>());
+            }
             if (schema.contains("pattern") && value.is_string() &&
                 value.get_ref<const std::string&>().size() > kPatternTextMax)
                 complain(at, error(ErrorCode::Misconfigured,
@@ -143,7 +146,8 @@ public:
             wipe_texts(config[Pointer(pointer)]);
             config[Pointer(pointer)] = Json{{"$secret", id}};
         }
-        return CheckedSection{config.dump(-1, ' ', false, Json::error_handler_t::replace), std::move(secrets_)};
+        return CheckedSection{config.dump(-1, ' ', false, Json::error_handler_t::replace), std::move(secrets_),
+                              std::move(paths_)};
     }
 
 private:
@@ -202,6 +206,7 @@ private:
     const std::string& folder_;
     Json plain_;
     SecretStore secrets_;
+    std::vector<std::string> paths_;
     std::map<std::string, std::string> references_;  // pointer -> id
     std::optional<Error> finding_;
 };

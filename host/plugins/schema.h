@@ -19,6 +19,7 @@ namespace belfry::plugins {
 struct CheckedSection {
     std::string config;  // JSON text
     SecretStore secrets;
+    std::vector<std::string> paths;  // those in it
 };
 
 class Schema {

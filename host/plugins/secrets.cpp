@@ -24,6 +24,10 @@ Result<std::string> SecretStore::read(std::string_view id) const {
     return it->second;
 }
 
+void SecretStore::each(const std::function<void(const std::string&, const std::string&)>& see) const {
+    for (const auto& [id, value] : values_) see(id, value);
+}
+
 void SecretStore::wipe() noexcept {
     for (auto& [id, value] : values_) plugins::wipe(value);
     values_.clear();

@@ -5,6 +5,7 @@
 // Threads: [control] of the instance. Owner: its Generation.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ public:
     bool has(std::string_view id) const noexcept { return values_.find(id) != values_.end(); }
     // NotFound: no such secret, or wiped since: plugins read their secrets in start.
     Result<std::string> read(std::string_view id) const;
+    // Every secret in the order of ids, for comparing.
+    void each(const std::function<void(const std::string& id, const std::string& value)>& see) const;
     void wipe() noexcept;
 
 private:

@@ -72,15 +72,34 @@ bool Reload::apply_providers(const config::Config& fresh) {
             log_.warning("a new provider needs a restart", {{"provider", provider.instance}});
             continue;
         }
-        const Status made =
-            instances_.reload(spec_of(fresh, provider, plugins::Kind::Provider), {}, kGenerationStartMs);
-        good = good && made;
-        if (!made) {
-            log_.error("provider not reloaded, it goes on as it was",
-                       {{"provider", provider.instance}, {"error", made.error().to_string()}});
-        }
+        good = apply_provider(fresh, provider) && good;
     }
     return good;
+}
+
+bool Reload::apply_provider(const config::Config& fresh, const config::ComponentConfig& provider) {
+    const auto unchanged =
+        waits_for_operator(provider.instance) ? plugins::Unchanged::Replace : plugins::Unchanged::Keep;
+    const Result<plugins::Reloaded> made =
+        instances_.reload(spec_of(fresh, provider, plugins::Kind::Provider), {}, kGenerationStartMs, unchanged);
+    if (!made && provider.implied) return true;  // nobody asked for it; /health says why it does not run
+    if (!made) {
+        log_.error("provider not reloaded, it goes on as it was",
+                   {{"provider", provider.instance}, {"error", made.error().to_string()}});
+        return false;
+    }
+    if (*made == plugins::Reloaded::Kept) {
+        core_.set_rate(provider.instance, static_cast<uint64_t>(provider.per_minute));
+        log_.info("provider is as configured, left alone", {{"provider", provider.instance}});
+    }
+    return true;
+}
+
+// Then the reload is the operator's word that something was mended, maybe at the provider's.
+bool Reload::waits_for_operator(const std::string& provider) const {
+    const std::vector<delivery::ProviderStatus> all = core_.providers();
+    return std::any_of(all.begin(), all.end(),
+                       [&](const auto& status) { return status.name == provider && status.operator_must_act; });
 }
 
 void Reload::name_what_needs_a_restart(const config::Config& fresh) {

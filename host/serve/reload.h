@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SIGHUP: reads the configuration again and applies what can change while the server runs: API keys, the log level and
-// the sections of providers (as a new generation of the instance, which ProviderGenerations hands to delivery). Says
+// the sections of providers (as a new generation of the instance, which ProviderGenerations hands to delivery). A
+// provider that runs as configured already is left alone: a new generation would forget pauses, pace and tokens. Says
 // what could not be applied. Threads: main's. Owner: serve().
 #pragma once
 
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "config/config.h"
+#include "delivery/core.h"
 #include "plugins/instances.h"
 #include "telemetry/line_log.h"
 
@@ -17,10 +19,11 @@ namespace belfry::serve {
 class Reload {
 public:
     // Everything lives longer than this object.
-    Reload(const config::Config& started_with, plugins::Instances& instances, api::Server& server,
+    Reload(const config::Config& started_with, plugins::Instances& instances, delivery::Core& core, api::Server& server,
            audience::InactiveCleanup* cleanup, telemetry::LineLog& lines, const Clock& clock, Metrics& metrics)
         : started_with_(started_with),
           instances_(instances),
+          core_(core),
           server_(server),
           cleanup_(cleanup),
           lines_(lines),
@@ -39,10 +42,13 @@ private:
     bool apply_keys(config::Config& fresh);
     bool reload_certificate(const config::HttpConfig& fresh);
     bool apply_providers(const config::Config& fresh);
+    bool apply_provider(const config::Config& fresh, const config::ComponentConfig& provider);
+    bool waits_for_operator(const std::string& provider) const;
     void name_what_needs_a_restart(const config::Config& fresh);
 
     const config::Config& started_with_;
     plugins::Instances& instances_;
+    delivery::Core& core_;
     api::Server& server_;
     audience::InactiveCleanup* const cleanup_;  // null: devices do not age
     telemetry::LineLog& lines_;

@@ -178,7 +178,8 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     if (server) {
         outcome = ground.data.publish_address((*server)->address());
         log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", config.data_dir}});
-        Reload reload(config, ground.instances, **server, cleanup.get(), ground.lines, ground.clock, ground.metrics);
+        Reload reload(config, ground.instances, **core, **server, cleanup.get(), ground.lines, ground.clock,
+                      ground.metrics);
         wait_for_stop([&] { reload.run(); }, [&] { generations.follow(**core); });
         let_signals_kill();
         log.info("stopping", {{"hint", "a second signal skips the wait"}});

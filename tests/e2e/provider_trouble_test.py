@@ -48,6 +48,23 @@ retry_max_ms = 2000
                 self.assertEqual(len(self.tokens(topic)), DEVICES)
 
 
+class Throttled(EndToEnd):
+    def test_a_reload_for_something_else_keeps_a_providers_pause_and_its_token(self):
+        self.simulator.control("POST", "/faults", [{"action": "status", "status": 429, "retry_after_s": 600, "match": {"route": "send"}}])
+        self.server.result("send_push_notification", {"recipient": {"fcm_tokens": ["ok-paused"]}, "notification": HELLO})
+        self.wait_health("throttled")
+        requests = lambda: self.simulator.control("GET", "/counters")["requests"]
+        before = requests()
+        text = self.server.config.read_text()
+        self.server.config.write_text(text.replace("[providers.fcm]", "[log]\nlevel = \"warning\"\n[providers.fcm]\nrate = { per_minute = 4200 }"))
+        self.server.process.child.send_signal(signal.SIGHUP)
+        metrics = lambda: http("GET", self.server.url + "/metrics")[1].decode()
+        self.server.process.wait_until(lambda: 'belfry_provider_pace_per_minute{provider="fcm"} 4200\n' in metrics(), 30, "new rate")
+        time.sleep(2)
+        self.assertIn("throttled", self.health())
+        self.assertEqual(requests(), before, "nothing is sent, no token fetched")
+
+
 class WrongCredentials(EndToEnd):
     @classmethod
     def setUpClass(cls):
