@@ -30,6 +30,7 @@ add_library(HttpParser::HttpParser INTERFACE IMPORTED GLOBAL)
 set_target_properties(HttpParser::HttpParser PROPERTIES INTERFACE_LINK_LIBRARIES "${HTTP_PARSER_LIBRARY}"
     INTERFACE_INCLUDE_DIRECTORIES "${HTTP_PARSER_INCLUDE}")
 belfry_require_pkg(CARES libcares libc-ares-dev)
+belfry_require_pkg(HIREDIS hiredis libhiredis-dev)
 belfry_require_pkg(SQLITE sqlite3 libsqlite3-dev)
 belfry_require_pkg(LIBPQ libpq libpq-dev)
 belfry_require_pkg(LIBPQXX libpqxx libpqxx-dev)

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queue_redis/apps.h"
+
+namespace belfry::queue_redis {
+
+void Apps::remember(uint32_t number, std::string_view name) {
+    const std::lock_guard lock(mutex_);
+    numbers_.emplace(name, number);
+    names_.emplace(number, name);
+}
+
+uint32_t Apps::find(redis::Connection& connection, std::string_view name, redis::Deadline deadline) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto known = numbers_.find(name);
+        if (known != numbers_.end()) return known->second;
+    }
+    const redis::Reply reply = connection.run({"HGET", keys_.of("app"), name}, deadline);
+    const auto number = static_cast<uint32_t>(reply.number());
+    if (number != 0) remember(number, name);
+    return number;
+}
+
+uint32_t Apps::make(redis::Connection& connection, std::string_view name, redis::Deadline deadline) {
+    if (const uint32_t known = find(connection, name, deadline)) return known;
+    const redis::Reply reply = connection.run({"HINCRBY", keys_.of("number"), "app", "1"}, deadline);
+    const std::string number = std::to_string(reply.number());
+    // The name first: whoever finds the number finds the name. A number that lost the race is never used.
+    connection.send({"HSET", keys_.of("appname"), number, name});
+    connection.send({"HSETNX", keys_.of("app"), name, number});
+    connection.trip(deadline);
+    return find(connection, name, deadline);
+}
+
+std::string Apps::name(redis::Connection& connection, uint32_t number, redis::Deadline deadline) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto known = names_.find(number);
+        if (known != names_.end()) return known->second;
+    }
+    const redis::Reply reply = connection.run({"HGET", keys_.of("appname"), std::to_string(number)}, deadline);
+    const std::string name(reply.text());
+    if (!name.empty()) remember(number, name);
+    return name;
+}
+
+}  // namespace belfry::queue_redis

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all parts of an open queue share: the way to the server, and the little that is kept in memory.
+//
+// Threads: [any].  Owner: RedisQueue.  Not here: behaviour, which is in the parts (intake, claims, pages, steering
+// ...).
+#pragma once
+
+#include <belfry/services.hpp>
+#include <string>
+
+#include "queue/bell.h"
+#include "queue/held.h"
+#include "queue/shares.h"
+#include "queue_redis/apps.h"
+#include "queue_redis/config.h"
+#include "queue_redis/keys.h"
+#include "redis/pool.h"
+
+namespace belfry::queue_redis {
+
+// Calls are a few round trips: long enough for a server that restarts, short enough for a caller who waits.
+inline constexpr std::chrono::seconds kCallTime{10};
+
+inline redis::Deadline call_deadline() {
+    return redis::Clock::now() + kCallTime;
+}
+
+// The text of the function belfry_now that stands before scripts.
+std::string server_clock();
+
+struct Scripts {
+    explicit Scripts(const std::string& clock);
+    std::vector<redis::Script> all() const { return {now, beat, claim, commit}; }
+
+    const redis::Script now, beat, claim, commit;
+};
+
+struct Core {
+    Core(Services host, Config configuration, const std::string& clock)
+        : services(host),
+          config(std::move(configuration)),
+          keys(config.key_prefix),
+          scripts(clock),
+          pool(config.address(host), config.connections, scripts.all()),
+          apps(keys) {}
+
+    const Services services;
+    const Config config;
+    const Keys keys;
+    const Scripts scripts;
+    redis::Pool pool;
+    Apps apps;
+    queue_parts::Held held;
+    queue_parts::Shares shares;
+    queue_parts::Bell bell;
+};
+
+}  // namespace belfry::queue_redis

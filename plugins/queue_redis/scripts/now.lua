@@ -1,0 +1,2 @@
+-- The time.  KEYS: any one, to find the server.
+return belfry_now()

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections to one Redis server, opened when needed, kept while good, and the rule when something is tried again.
+//
+// Threads: [any].  Memory: at most `most` connections.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "redis/connection.h"
+
+namespace belfry::redis {
+
+class Pool {
+public:
+    // `scripts`: what the server is given when it says that it does not know one.
+    Pool(Address address, uint32_t most, std::vector<Script> scripts)
+        : address_(std::move(address)), most_(most), scripts_(std::move(scripts)) {}
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    // Calls fn(Connection&) with a connection of this pool until it succeeds: again on a fresh connection if the old
+    // one had died (a restarted server leaves a pool of dead ones behind), again after a lost race or once the server
+    // knows the scripts. So fn must change nothing outside before its last trip. Throws what fn threw last; Failure or
+    // Refused when there is no connection.
+    template <class Fn>
+    auto with(Deadline deadline, Fn&& fn) {
+        for (int tries = 1;; ++tries) {
+            Lease lease(*this, deadline);
+            try {
+                return fn(lease.connection());
+            } catch (const Failure& failure) {
+                if (!may_try_again(failure, lease.connection(), tries, deadline)) throw;
+            }
+        }
+    }
+
+    const Address& address() const noexcept { return address_; }
+
+private:
+    class Lease {
+    public:
+        Lease(Pool& pool, Deadline deadline) : pool_(pool), connection_(pool.take(deadline)) {}
+        ~Lease() { pool_.give_back(std::move(connection_)); }
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        Connection& connection() noexcept { return *connection_; }
+
+    private:
+        Pool& pool_;
+        std::unique_ptr<Connection> connection_;
+    };
+    std::unique_ptr<Connection> take(Deadline deadline);
+    std::unique_ptr<Connection> connect(Deadline deadline);
+    void give_back(std::unique_ptr<Connection> connection) noexcept;
+    bool may_try_again(const Failure& failure, Connection& connection, int tries, Deadline deadline);
+
+    const Address address_;
+    const uint32_t most_;
+    const std::vector<Script> scripts_;
+    std::mutex mutex_;
+    std::condition_variable freed_;
+    std::vector<std::unique_ptr<Connection>> idle_;
+    uint32_t lent_ = 0;
+    // After a connection failed: nobody tries before, so that a dead server is asked a few times a second at most.
+    Deadline not_before_{};
+    std::chrono::milliseconds back_off_{0};
+    std::string last_trouble_;
+};
+
+}  // namespace belfry::redis
