@@ -40,8 +40,8 @@ class Broadcasts:
         return self.devices / seconds, cpu / self.devices * 1e6
 
     def settle(self, topic, left):
-        """Removals of one round must not fall into the next; they are part of the promise, too."""
-        end = time.monotonic() + 30
+        """Removals of one round must not fall into the next; they are part of the promise, too, but sending goes first."""
+        end = time.monotonic() + 120
         while True:
             counted = self.scene.server.result("recipient_count", {"recipient": {"filter": {"topics": [topic]}}})["devices"]
             if counted == left:

@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/device_facts.h"
 
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
 namespace belfry::delivery {
+
+namespace {
+
+constexpr size_t kFactsPerCall = 8'000;
+constexpr int64_t kRestPerWork = 7;  // an eighth of one processor for removals
+constexpr int64_t kRestMaxNs = 2 * kNsPerSecond;
+
+}  // namespace
 
 DeviceFacts::DeviceFacts(plugins::Storage& storage, const Clock& clock, Log& log, Metrics& metrics)
     : storage_(storage),
@@ -20,6 +32,8 @@ DeviceFacts::~DeviceFacts() {
 void DeviceFacts::stop(int64_t deadline_mono_ns) {
     give_up_at_ = deadline_mono_ns;
     waiting_.close();
+    { const std::lock_guard lock(resting_); }  // it sees the end, or is waiting already
+    wake_.notify_one();
     if (thread_.joinable()) thread_.join();
 }
 
@@ -34,17 +48,55 @@ void DeviceFacts::add(const std::string& app, Kind kind, std::vector<belfry_fact
         return;
     }
     if (!waiting_.try_push({app, kind, std::move(facts)})) facts_ -= n;
+    if (before <= kFactsRestMax && before + n > kFactsRestMax) {
+        { const std::lock_guard lock(resting_); }
+        wake_.notify_one();
+    }
 }
 
 void DeviceFacts::run() {
-    while (const std::optional<Batch> batch = waiting_.pop()) {
-        if (clock_.mono_ns() >= give_up_at_) {
-            forgotten_.add(static_cast<double>(batch->facts.size()));
-            continue;
-        }
-        batch->kind == Kind::Dead ? invalidate(*batch) : amend(*batch);
-        facts_ -= batch->facts.size();
+    for (;;) {
+        const std::vector<Batch> batches = next();
+        if (batches.empty()) return;
+        const int64_t began = clock_.mono_ns();
+        for (const Batch& batch : batches) settle(batch);
+        rest(clock_.mono_ns() - began);
     }
+}
+
+// Everything that waits; what is said of devices of one app is one batch.
+std::vector<DeviceFacts::Batch> DeviceFacts::next() {
+    std::vector<Batch> merged;
+    for (Batch& batch : waiting_.pop_all(kFactsMax)) {
+        const auto fits = [&](const Batch& one) {
+            return one.kind == batch.kind && one.app == batch.app &&
+                   one.facts.size() + batch.facts.size() <= kFactsPerCall;
+        };
+        const auto into = std::find_if(merged.begin(), merged.end(), fits);
+        if (into == merged.end()) {
+            merged.push_back(std::move(batch));
+        } else {
+            into->facts.insert(into->facts.end(), batch.facts.begin(), batch.facts.end());
+        }
+    }
+    return merged;
+}
+
+void DeviceFacts::settle(const Batch& batch) {
+    if (clock_.mono_ns() >= give_up_at_) {
+        forgotten_.add(static_cast<double>(batch.facts.size()));
+        return;
+    }
+    batch.kind == Kind::Dead ? invalidate(batch) : amend(batch);
+    facts_ -= batch.facts.size();
+}
+
+// Removing a device costs three times as much as sending to it, so sending has the processors first, unless removals
+// would be forgotten otherwise.
+void DeviceFacts::rest(int64_t worked_ns) {
+    std::unique_lock lock(resting_);
+    wake_.wait_for(lock, std::chrono::nanoseconds(std::min(kRestPerWork * worked_ns, kRestMaxNs)),
+                   [&] { return waiting_.closed() || facts_ > kFactsRestMax; });
 }
 
 // A dead token that cannot be removed now is found dead again by the next push.

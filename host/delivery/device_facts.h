@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What deliveries taught about devices goes to the storage: dead tokens are removed, variants learnt.
 //
-// On a thread of its own: where most tokens of a broadcast are dead, removing them takes longer than sending, and no
-// page may wait for it. Bounded; what finds no room is forgotten and counted, the next push teaches it again.
-// Threads: removed, learnt [any]; one thread of its own. Owner: the settler.
+// On a thread of its own: where most tokens of a broadcast are dead, removing them takes as long as sending, and no
+// page may wait for it. What came meanwhile is one call, and after each call it rests: a file is written far less often
+// for many devices at once, and sending has the processors first. Bounded; what finds no room is forgotten and counted,
+// the next push teaches it again. Threads: removed, learnt [any]; one thread of its own. Owner: the settler.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +27,8 @@
 namespace belfry::delivery {
 
 constexpr size_t kFactsMax = 200'000;  // that wait; 72 bytes each
+// Above so many it does not rest: what is forgotten has to be learnt again.
+constexpr size_t kFactsRestMax = kFactsMax / 2;
 
 class DeviceFacts {
 public:
@@ -48,8 +53,11 @@ private:
     };
     void add(const std::string& app, Kind kind, std::vector<belfry_fact> facts);
     void run();
+    std::vector<Batch> next();
+    void settle(const Batch& batch);
     void invalidate(const Batch& batch);
     void amend(const Batch& batch);
+    void rest(int64_t worked_ns);
 
     plugins::Storage& storage_;
     const Clock& clock_;
@@ -59,6 +67,8 @@ private:
     BoundedQueue<Batch> waiting_;
     std::atomic<size_t> facts_{0};  // in waiting_, and in work
     std::atomic<int64_t> give_up_at_{std::numeric_limits<int64_t>::max()};
+    std::mutex resting_;
+    std::condition_variable wake_;
     std::thread thread_;
 };
 

@@ -20,6 +20,12 @@ protected:
         for (size_t i = 0; i < n; ++i) facts[i].key = fakes::MemoryStorage::key_of(first + static_cast<uint32_t>(i));
         return facts;
     }
+    // The first call is under way and does not return.
+    void hold_first(DeviceFacts& facts, std::vector<belfry_fact> first) {
+        storage.removing_hangs = true;
+        facts.dead("default", std::move(first));
+        while (storage.removals == 0) std::this_thread::yield();
+    }
     double forgotten() { return metrics.value("device_facts_forgotten_total"); }
 
     ManualClock clock;
@@ -53,9 +59,8 @@ TEST_F(DeviceFactsTest, WhatASlowStorageHasNoTimeForIsForgottenAndCounted) {
 }
 
 TEST_F(DeviceFactsTest, AStopWaitsForNoMoreThanItsTime) {
-    storage.removing_hangs = true;
     DeviceFacts facts(adapter, clock, log, metrics);
-    facts.dead("default", facts_of(0, 1));
+    hold_first(facts, facts_of(0, 1));
     facts.dead("default", facts_of(1, 3));
     facts.dead("default", facts_of(4, 3));
     std::thread release([&] {
@@ -64,8 +69,30 @@ TEST_F(DeviceFactsTest, AStopWaitsForNoMoreThanItsTime) {
     });
     facts.stop(clock.mono_ns());  // the deadline has passed: only what is under way is finished
     release.join();
-    EXPECT_LE(storage.invalidated().size(), 1u);
-    EXPECT_GE(forgotten(), 6);
+    EXPECT_EQ(storage.invalidated().size(), 1u);
+    EXPECT_EQ(forgotten(), 6);
+}
+
+TEST_F(DeviceFactsTest, WhatCameWhileTheStorageWasBusyIsOneCallForEachApp) {
+    DeviceFacts facts(adapter, clock, log, metrics);
+    hold_first(facts, facts_of(0, 1));
+    for (uint32_t i = 1; i <= 20; ++i) facts.dead(i % 2 == 0 ? "default" : "other", facts_of(i, 1));
+    storage.removing_hangs = false;
+    facts.stop(clock.mono_ns() + kNsPerSecond);
+    EXPECT_EQ(storage.invalidated().size(), 21u);
+    EXPECT_EQ(storage.removals, 3);
+}
+
+TEST_F(DeviceFactsTest, RestsSevenTimesAsLongAsItWorked) {
+    DeviceFacts facts(adapter, clock, log, metrics);
+    hold_first(facts, facts_of(0, 1));
+    clock.advance(std::chrono::milliseconds(100));
+    const auto began = std::chrono::steady_clock::now();
+    storage.removing_hangs = false;
+    while (storage.invalidated().empty()) std::this_thread::yield();
+    facts.dead("default", facts_of(1, 1));
+    while (storage.removals == 1) std::this_thread::yield();
+    EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(700));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ namespace belfry::delivery {
 namespace {
 
 constexpr int64_t kRecheckNs = 50 * kNsPerMs;
+constexpr uint32_t kRefusalsTogether = 32;
 constexpr int64_t kPatience = 4;  // times straggler_after_ms, then stragglers may be more than their share
 
 }  // namespace
@@ -55,9 +56,13 @@ void Page::run() {
     }
 }
 
+// Refusals that usually concern one device only are judged at once when they are the first, then some together: a page
+// of dead tokens would else be looked through for each of them. None waits for longer than until the next tick.
 void Page::on_exception(http::Portion& portion, http::Exchange& exchange) noexcept {
     Block& block = *static_cast<BlockPortion&>(portion).block;
     block.raised[exchange.index / 64].fetch_or(uint64_t{1} << (exchange.index % 64), std::memory_order_release);
+    const bool refused = exchange.status == 400 || exchange.status == 404 || exchange.status == 410;
+    if (refused && refusals_.fetch_add(1, std::memory_order_relaxed) % kRefusalsTogether != 0) return;
     post(kException);
 }
 
@@ -98,6 +103,7 @@ void Page::process(uint32_t events) {
 
 void Page::begin() {
     state_ = PageState::Reading;
+    refusals_.store(0, std::memory_order_relaxed);
     started_mono_ns_ = world_.clock.mono_ns();
     stopped_version_ = world_.stopped.version();
     read_item();

@@ -262,7 +262,6 @@ private:
     void harvest(bool everything);
     void harvest_block(Block& block, uint64_t low, uint64_t high);
     void decode(Block& block, std::span<const uint8_t> exchanges);
-    void note_accepted(Group& group, const Entry& entry, const http::Exchange& exchange);
     void judge(Block& block, uint32_t entry, const http::Exchange& exchange, const Judged& judged);
     void act_on(Block& block, uint32_t entry, const http::Exchange& exchange, const belfry_verdict& verdict,
                 std::string_view reason);
@@ -313,6 +312,7 @@ private:
 
     PageWorld& world_;
     std::atomic<uint32_t> events_{0};
+    std::atomic<uint32_t> refusals_{0};  // answers of this page that usually concern one device only
     std::atomic<int64_t> next_tick_{kNever};
     static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
     static constexpr uint32_t kScheduled = 1u << 31;

@@ -207,18 +207,16 @@ void Writer::settle_facts(std::string_view app, belfry_list facts, belfry_emit e
         result.code = BELFRY_OK;
         return result;
     };
-    for (size_t at = 0; at < rows.size();) {
-        const size_t end = std::min(rows.size(), at + kRowsPerTransaction);
+    for (size_t at = 0; at < rows.size(); at += results.size()) {
         transact([&] {
             results.clear();
             const auto number = find_app(app);
-            for (size_t i = at; i < end; ++i) {
+            for (size_t i = at; i < rows.size() && !is_full(results.size()); ++i) {
                 results.push_back(settle(number, rows.known(i)));
                 results.back().index = static_cast<uint32_t>(i);
             }
         });
         if (!emit_all(results, emit, ctx)) return;
-        at = end;
     }
 }
 

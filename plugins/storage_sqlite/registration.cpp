@@ -35,11 +35,7 @@ void Writer::register_devices(std::string_view app, belfry_list registrations, b
             results.clear();
             const int64_t number = app_number(app);
             const int64_t now = now_();
-            const auto is_full = [&] {
-                if (results.size() < kRowsPerTransaction) return false;
-                return results.size() >= kRowsPerTransactionAlone || lock_.waiting() > 0;
-            };
-            for (size_t i = at; i < rows.size() && !is_full(); ++i) {
+            for (size_t i = at; i < rows.size() && !is_full(results.size()); ++i) {
                 results.push_back(register_one(number, rows.known(i), now));
                 results.back().index = static_cast<uint32_t>(i);
             }

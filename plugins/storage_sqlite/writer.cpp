@@ -107,6 +107,12 @@ void Writer::transact(const std::function<void()>& fn) {
     }
 }
 
+// A transaction with so many rows lets others in.
+bool Writer::is_full(size_t rows) const {
+    if (rows < kRowsPerTransaction) return false;
+    return rows >= kRowsPerTransactionAlone || lock_.waiting() > 0;
+}
+
 std::optional<int64_t> Writer::find_app(std::string_view name) {
     const sqlite::ResetAtEnd reset(find_app_);
     if (!find_app_.with(name).step()) return std::nullopt;

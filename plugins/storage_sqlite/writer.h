@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All changes of a storage file, on its one read-write connection. A batch runs in transactions of at most
-// kRowsPerTransaction rows (registrations: more while nobody waits), each durable when its results are handed out.
+// kRowsPerTransaction rows (registrations and facts: more while nobody waits), each durable when its results are handed
+// out.
 //
 // Threads: [any]; a fair lock serialises the transactions.  Owner: Store.
 // Not here: reads (reader.h); results leave only after the lock is free, so a slow receiver holds nobody up.
@@ -26,8 +27,8 @@
 
 namespace belfry::storage {
 
-// Registrations that one transaction takes while nobody else wants to write: rows of a sorted batch share pages, which
-// are then written once. What it changes fits into the writer's cache.
+// Registrations or facts that one transaction takes while nobody else wants to write: rows of a sorted batch share
+// pages, which are then written once. What it changes fits into the writer's cache.
 inline constexpr uint32_t kRowsPerTransactionAlone = 2000;
 
 // First come, first served: a thread with many transactions to run lets others in between them.
@@ -74,6 +75,7 @@ public:
 private:
     // Runs fn in a transaction under the lock; what fn threw or the commit refused leaves nothing, in memory neither.
     void transact(const std::function<void()>& fn);
+    bool is_full(size_t rows) const;
     void leave_backup();
     std::optional<int64_t> find_app(std::string_view name);
     int64_t app_number(std::string_view name);

@@ -87,6 +87,7 @@ belfry_code MemoryStorage::fetch(belfry_instance* i, belfry_str app, int32_t by,
 belfry_code MemoryStorage::invalidate(belfry_instance* i, belfry_str, belfry_list facts, belfry_emit emit, void* ctx,
                                       belfry_why*) {
     MemoryStorage& me = self(i);
+    ++me.removals;
     while (me.removing_hangs) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const std::lock_guard lock(me.mutex_);
     for (uint32_t n = 0; n < facts.n; ++n) {

@@ -59,6 +59,7 @@ public:
     }
     std::atomic<int> failing_reads{0};        // so many scans and fetches fail
     std::atomic<bool> removing_hangs{false};  // invalidate does not return while it is set
+    std::atomic<int> removals{0};             // calls of invalidate that began
     std::atomic<uint32_t> scanned_fields{0};  // all BELFRY_FIELD_* that scans asked for
 
 private:

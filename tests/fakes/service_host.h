@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "fakes/facades.h"
-#include "fakes/settable_clock.h"
 #include "services/host_services.h"
 
 namespace belfry::fakes {
@@ -94,7 +93,7 @@ struct TestHost {
 
     RecordingLog log;
     MemoryMetrics metrics;
-    SettableClock clock;
+    ManualClock clock;
     ScriptedHttp http;
     TemporaryFolder folder;
     services::HostServices services{services::Parts{log, metrics, clock, http, folder.path() / "state"}};
