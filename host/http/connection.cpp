@@ -17,6 +17,7 @@ constexpr size_t kOutput = 64 * 1024;                // what is produced before 
 constexpr int kReadsPerTurn = 16;                    // records a connection may read before others have their turn
 constexpr int64_t kLookEveryNs = 60 * kNsPerSecond;  // at a busy connection, for what is not due by itself
 constexpr int64_t kPongTimeoutNs = 5 * kNsPerSecond;
+constexpr int64_t kLeaveNs = 10 * kNsPerSecond;      // a peer has for the rest of what we wrote
 constexpr int64_t kUnusedTooShortNs = kNsPerSecond;  // left unused sooner than that: not a peer's idle time-out
 constexpr size_t kDebugTextMax = 200;                // of a GOAWAY, in logs
 
@@ -138,6 +139,7 @@ void Connection::flush() {
     if (!open() || !output_fault_.empty()) return;
     // The rest of a request that is answered already, or not wanted any more: a peer may never read it.
     if (http1_ && session_->ended()) backlog_.clear();
+    if (retiring_ && in_flight_ == 0) arm_earlier(leave_by());
     if (!write_backlog()) return;
     Output& output = loop_.output();
     unflushed_ = 0;
@@ -202,6 +204,16 @@ void Connection::on_goaway(int32_t last_stream, uint32_t error_code, std::string
     retire(std::string("GOAWAY ") + nghttp2_http2_strerror(error_code) + (text.empty() ? "" : ": ") + text);
 }
 
+void Connection::remember_failure(AddressMemory& addresses) const {
+    addresses.failed(peer_mark_);
+    addresses.failed(target_mark_);
+}
+
+void Connection::remember_success(AddressMemory& addresses) const {
+    addresses.worked(peer_mark_);
+    addresses.worked(target_mark_);
+}
+
 void Connection::on_pong() noexcept {
     pong_until_ = kNever;
     arm_earlier(loop_.now() + pool_.endpoint().config.ping_s * kNsPerSecond);
@@ -210,6 +222,7 @@ void Connection::on_pong() noexcept {
 void Connection::retire(std::string_view why) {
     if (retiring_ || state_ != State::Open) return;
     retiring_ = true;
+    retired_at_ = loop_.now();
     retire_reason_ = why;
     loop_.touch(pool_);
     loop_.want_flush(*this);
@@ -240,6 +253,10 @@ void Connection::on_time(int64_t now) noexcept {
         close("no answer to PING");
         return;
     }
+    if (retiring_ && in_flight_ == 0 && now >= leave_by()) {
+        close("it takes no more, not even our goodbye");
+        return;
+    }
     if (in_flight_ == 0 && now >= idle_until()) retire("idle");
     if (config.age_max_s != 0 && now >= opened_at_ + config.age_max_s * kNsPerSecond) retire("old");
     const bool pinging = pong_until_ != kNever;
@@ -259,10 +276,17 @@ int64_t Connection::idle_until() const noexcept {
     return idle_since_ + (http1_ ? std::min(config.idle_s, config.ping_s) : config.idle_s) * kNsPerSecond;
 }
 
+// It has nothing more to do but to write what is left.
+int64_t Connection::leave_by() const noexcept {
+    return std::max(retired_at_, idle_since_) + kLeaveNs;
+}
+
 void Connection::arm_next() {
     const EndpointConfig& config = pool_.endpoint().config;
     int64_t next = std::min(first_deadline_, pong_until_);
-    if (in_flight_ == 0 && !retiring_) {
+    if (in_flight_ == 0 && retiring_) {
+        next = std::min(next, leave_by());
+    } else if (in_flight_ == 0) {
         next = std::min(next, idle_until());
         const int64_t ping_at = std::max(received_at_, pinged_at_) + config.ping_s * kNsPerSecond;
         if (pong_until_ == kNever && !http1_) next = std::min(next, ping_at);

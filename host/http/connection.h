@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/address_memory.h"
 #include "http/door.h"
 #include "http/plan.h"
 #include "http/proxy_tunnel.h"
@@ -63,6 +64,8 @@ public:
     bool answered() const noexcept { return answers_ > 0; }
     bool idle() const noexcept { return state_ == State::Open && in_flight_ == 0 && !retiring_; }
     int64_t idle_since() const noexcept { return idle_since_; }
+    void remember_failure(AddressMemory& addresses) const;
+    void remember_success(AddressMemory& addresses) const;
     bool shares_streams() const noexcept { return !http1_; }  // more than one request at a time
 
     bool flush_listed = false, read_listed = false;  // the loop's: listed for this turn
@@ -100,6 +103,7 @@ private:
     void after_input();
     void input_ended(Wire::Io how);
     int64_t idle_until() const noexcept;
+    int64_t leave_by() const noexcept;
     void arm_next();
     void watch(bool output);
     void close(std::string_view why, bool unprocessed = false);
@@ -133,7 +137,8 @@ private:
     std::unique_ptr<ProxyTunnel> tunnel_;
     std::vector<Address> addresses_;
     size_t next_address_ = 0;
-    uint64_t ticket_ = 0;  // of the lookup
+    AddressMark peer_mark_ = 0, target_mark_ = 0;  // what it is connected to, and what a proxy was asked for
+    uint64_t ticket_ = 0;                          // of the lookup
 
     std::vector<Stream> streams_;  // by slot
     uint32_t free_slot_ = kNoSlot;
@@ -149,6 +154,7 @@ private:
     uint64_t requests_ = 0, answers_ = 0;
     int64_t setup_until_ = 0, opened_at_ = 0, attempt_until_ = kNever;
     int64_t received_at_ = 0, idle_since_ = 0;
+    int64_t retired_at_ = 0;
     int64_t heard_at_ = 0;  // something of an answer: a peer may be alive and yet answer nothing
     int64_t pinged_at_ = 0, pong_until_ = kNever;
     int64_t first_deadline_ = kNever;  // no stream's deadline is earlier

@@ -84,22 +84,22 @@ void Connection::on_resolved(Notice&& notice) {
             return;
         }
     }
-    // One that accepts connections and fails later must not be the first again and again.
-    const auto turn = static_cast<ptrdiff_t>(pool_.address_turn % addresses_.size());
-    std::rotate(addresses_.begin(), addresses_.begin() + turn, addresses_.end());
     std::stable_partition(addresses_.begin(), addresses_.end(), [this](const Address& address) {
         return pool_.family == AF_UNSPEC || address.storage.ss_family == pool_.family;
     });
+    pool_.addresses.order(addresses_);
     state_ = State::Connecting;
     try_next_address("no address");
 }
 
-// The proxy gets one address that the policy allows, another one after each failure: why a tunnel did not come about
-// it seldom says. IPv4 first: a proxy without IPv6 is the likelier one.
+// The proxy gets one address that the policy allows, another one after a failure: why a tunnel did not come about it
+// seldom says. IPv4 first: a proxy without IPv6 is the likelier one.
 void Connection::choose_target() {
     std::stable_partition(addresses_.begin(), addresses_.end(),
                           [](const Address& address) { return address.storage.ss_family == AF_INET; });
-    target_ = to_text(addresses_[pool_.address_turn % addresses_.size()]);
+    pool_.addresses.order(addresses_);
+    target_ = to_text(addresses_.front());
+    target_mark_ = mark_of(addresses_.front());
     addresses_.clear();
     look_up(pool_.endpoint().proxy.at, false);
 }
@@ -107,7 +107,9 @@ void Connection::choose_target() {
 void Connection::try_next_address(std::string_view why) {
     std::string last(why);
     while (next_address_ < addresses_.size()) {
+        pool_.addresses.failed(peer_mark_);  // the one before
         const Address& address = addresses_[next_address_++];
+        peer_mark_ = mark_of(address);
         wire_.take(make_socket(address));
         if (!wire_ && (errno == EMFILE || errno == ENFILE) && loop_.close_one_idle(false))
             wire_.take(make_socket(address));

@@ -181,7 +181,7 @@ void Connection::end_stream(Stream& stream, Transport transport) {
     Exchange& exchange = *std::exchange(stream.exchange, nullptr);
     if (transport == Transport::Answered) {
         ++pool_.tally().answers[std::min<size_t>(exchange.status / 100u, 5)];
-        if (answers_++ == 0) pool_.on_first_answer();
+        if (answers_++ == 0) pool_.on_first_answer(*this);
     }
     loop_.finish(*stream.active, exchange, transport);
 }

@@ -78,6 +78,11 @@ uint32_t Endpoint::credit(int64_t now_mono_ns) const noexcept {
     return sum;
 }
 
+void Endpoint::declare_again() noexcept {
+    declared.fetch_add(1, std::memory_order_relaxed);
+    for (unsigned i = 0; i < loops; ++i) shares[i].opens_at.store(0, std::memory_order_relaxed);
+}
+
 void Endpoint::set_connect_error(const std::string& text) {
     std::lock_guard lock(mutex_);
     connect_error_ = text;

@@ -46,6 +46,8 @@ struct Endpoint {
     uint32_t credit(int64_t now_mono_ns) const noexcept;
     void set_connect_error(const std::string& text);  // empty: connected
     std::string connect_error() const;
+    // As if it had never failed to connect: whoever declares an endpoint again may have mended what was wrong.
+    void declare_again() noexcept;
 
     const EndpointId id;
     const EndpointConfig config;
@@ -56,6 +58,7 @@ struct Endpoint {
     EndpointMeters meters;
     const unsigned loops;
     const std::unique_ptr<Share[]> shares;  // by loop
+    std::atomic<uint32_t> declared{0};      // how often again
 
 private:
     mutable std::mutex mutex_;

@@ -42,7 +42,9 @@ Result<EndpointId> EndpointTable::add(EndpointConfig config, bool passing, int64
     std::string key = key_of(config, passing);
     const std::lock_guard lock(mutex_);
     if (const auto known = ids_.find(key); known != ids_.end()) {
-        entries_[slot_of(known->second)].used_at = now_mono_ns;
+        Entry& entry = entries_[slot_of(known->second)];
+        entry.used_at = now_mono_ns;
+        if (!passing) entry.endpoint->declare_again();
         return known->second;
     }
     Result<Origin> origin = parse_origin(config.url, config.plain_loopback);

@@ -121,6 +121,42 @@ TEST_F(Origins, WaitForADeadAddressFamilyOnlyOnce) {
     EXPECT_EQ(v4.accepted(), 2);
 }
 
+TEST_F(Origins, AreTriedAtOnceWhenTheyAreDeclaredAgain) {
+    H2Server server(ca_, ServerScript{});
+    const UniqueFd nobody = bound_to(INADDR_LOOPBACK + 1, server.port());  // 127.0.0.2
+    set_addresses({"127.0.0.2"});
+    const auto engine = engine_with();
+    const EndpointId endpoint = *engine->add_endpoint(config_for(server));
+    const Plan plan = plan_for(endpoint);
+    Batch batch(plan, 1);
+    batch.portion.unsent_until_mono_ns = in(30s);
+    submit(*engine, batch);
+    ASSERT_TRUE(eventually([&] { return metric("http_connect_failures_total", server) >= 7; }, 30s));
+    EXPECT_EQ(engine->credit(endpoint), 0u) << "it waits for 3 s at least";
+    set_addresses({"127.0.0.1"});
+    const int64_t start = clock_.mono_ns();
+    ASSERT_EQ(*engine->add_endpoint(config_for(server)), endpoint);
+    EXPECT_GT(engine->credit(endpoint), 0u);
+    EXPECT_TRUE(reach(*engine, plan));
+    EXPECT_LT(clock_.mono_ns() - start, 3 * kNsPerSecond);
+    EXPECT_TRUE(batch.wait());
+}
+
+TEST_F(Origins, AvoidAnAddressAsOftenAsItFailedHoweverManyConnectionsTriedIt) {
+    H2Server server(ca_, ServerScript{});
+    const UniqueFd mute = bound_to(INADDR_LOOPBACK + 1, server.port());  // 127.0.0.2
+    ASSERT_EQ(listen(mute.get(), 8), 0);
+    set_addresses({"127.0.0.2", "127.0.0.1"});
+    EngineOptions options;
+    options.connect_timeout_ms = 700;
+    const auto engine = engine_with(options);
+    EndpointConfig config = config_for(server);
+    config.connections_max = 2;  // both begin with the dead one: in lock-step they would begin with it again
+    const EndpointId endpoint = *engine->add_endpoint(config);
+    EXPECT_TRUE(reach(*engine, plan_for(endpoint), 30s)) << engine->last_connect_error(endpoint);
+    EXPECT_LE(metric("http_connect_failures_total", server), 2);
+}
+
 TEST_F(Origins, LeaveAnAddressThatAcceptsConnectionsAndServesNone) {
     H2Server server(ca_, ServerScript{});
     const UniqueFd mute = bound_to(INADDR_LOOPBACK + 1, server.port());  // 127.0.0.2

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "http/connection.h"
@@ -40,6 +41,7 @@ Pool::Pool(Loop& loop, std::shared_ptr<Endpoint> endpoint)
       loop_(loop),
       holds_(std::move(endpoint)),
       endpoint_(*holds_),
+      declared_(endpoint_.declared.load(std::memory_order_relaxed)),
       streams_expected_(endpoint_.config.wait_settings ? 1 : Session::kAssumedStreams) {}
 
 Pool::~Pool() = default;
@@ -102,6 +104,7 @@ void Pool::release_delayed() {
 void Pool::pump() {
     wake_at_ = kNever;
     starved_ = false;
+    look_for_mending();
     if (!delayed_.empty()) release_delayed();
     current_ = nullptr;
     const Pacer* later = nullptr;
@@ -217,6 +220,13 @@ bool Pool::open_connection() {
     return true;
 }
 
+void Pool::look_for_mending() {
+    const uint32_t declared = endpoint_.declared.load(std::memory_order_relaxed);
+    if (declared == std::exchange(declared_, declared)) return;
+    failures_ = 0;
+    retry_at_ = 0;
+}
+
 void Pool::on_opened(Connection&) {
     ++tally_.handshakes;
     endpoint_.meters.connections.add(1);
@@ -224,7 +234,8 @@ void Pool::on_opened(Connection&) {
     loop_.touch(*this);
 }
 
-void Pool::on_first_answer() {
+void Pool::on_first_answer(const Connection& connection) {
+    connection.remember_success(addresses);
     if (failures_ > 0) loop_.log().info("endpoint works again", {{"endpoint", endpoint_.origin.authority}});
     failures_ = 0;
     retry_at_ = 0;
@@ -241,7 +252,7 @@ void Pool::on_closed(Connection& connection, bool was_open, bool useless, const 
     } else {
         loop_.give_handshake(*this);
     }
-    if (useless && !why.empty() && !loop_.stopping()) note_failure(why);
+    if (useless && !why.empty() && !loop_.stopping()) note_failure(connection, why);
     if (!useless && loop_.log().enabled(LogLevel::Debug)) {
         loop_.log().debug("connection closed", {{"endpoint", endpoint_.origin.authority}, {"why", why}});
     }
@@ -255,11 +266,11 @@ void Pool::on_closed(Connection& connection, bool was_open, bool useless, const 
     loop_.touch(*this);
 }
 
-void Pool::note_failure(const std::string& why) {
+void Pool::note_failure(const Connection& connection, const std::string& why) {
+    connection.remember_failure(addresses);
     ++tally_.connect_failures;
     const int64_t full = std::min(kBackoffMaxNs, kBackoffFirstNs << std::min(failures_, kBackoffDoublings));
     ++failures_;
-    ++address_turn;
     if (failures_ > 1) family = AF_UNSPEC;
     const int64_t wait = full / 2 + static_cast<int64_t>(loop_.random() % static_cast<uint64_t>(full / 2));
     retry_at_ = loop_.now() + wait;

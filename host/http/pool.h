@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/address_memory.h"
 #include "http/endpoint.h"
 #include "http/plan.h"
 #include "http/timers.h"
@@ -67,7 +68,7 @@ public:
     // From connections. `replay`: the peer certainly did not process it.
     void replay(Active& active, Exchange& exchange);
     void on_opened(Connection& connection);
-    void on_first_answer();
+    void on_first_answer(const Connection& connection);
     void on_idle();  // a connection has nothing to do any more
     // The connection is Closed. `useless`: it never carried an answer although one was asked for; that delays the next.
     void on_closed(Connection& connection, bool was_open, bool useless, const std::string& why);
@@ -80,9 +81,8 @@ public:
 
     // The address family that the last connection was made over, AF_UNSPEC: none yet. A dead one is waited for once.
     int family = 0;
-    // Which of a name's addresses is the first to be tried, or the one that a proxy is asked for: the next one after
-    // each failure, the same while it works.
-    uint32_t address_turn = 0;
+    // Of the endpoint and of its proxy: where the next connection does not begin.
+    AddressMemory addresses;
 
     // The loop's: listed for this turn; in line for a connection; called up from there.
     bool touched = false, waits_for_place = false, invited = false;
@@ -102,7 +102,8 @@ private:
     bool open_connection();
     void release_delayed();
     void push(const Range& range, bool front);
-    void note_failure(const std::string& why);
+    void note_failure(const Connection& connection, const std::string& why);
+    void look_for_mending();
 
     Loop& loop_;
     const std::shared_ptr<Endpoint> holds_;
@@ -117,6 +118,7 @@ private:
     bool starved_ = false;           // something waits for a stream
     int64_t wake_at_ = kNever;       // while pumping: when it is worth trying again
     uint32_t failures_ = 0;          // to connect, in a row
+    uint32_t declared_;              // Endpoint::declared when they were counted
     int64_t retry_at_ = 0;           // no connect before
     int64_t next_open_at_ = 0;       // no further connect before
     int64_t unused_since_ = 0;       // the last time it was seen in use
