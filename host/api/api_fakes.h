@@ -254,8 +254,8 @@ public:
         : method_(std::move(method)), target_(std::move(target)), body_(std::move(body)) {}
     std::string_view method() const override { return method_; }
     std::string_view target() const override { return target_; }
-    std::string_view header(const std::string& name) const override {
-        const auto it = headers.find(name);
+    std::string_view header(std::string_view name) const override {
+        const auto it = headers.find(std::string(name));
         return it == headers.end() ? std::string_view() : it->second;
     }
     int64_t content_length() const override {

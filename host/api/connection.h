@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client connection on Poco's HTTP session: reads a request, has it handled, writes the answer.
+// One client connection: collects the bytes of a request, has it handled, writes the answer.
+//
+//     receive() until a whole request is there -> serve() -> receive() ...   A refused client that still sends is
+//     drained before its connection is closed: a reset would take the answer with it.
 //
 // Life: Front makes it; it is idle (in the epoll set) or busy (one worker serves it); Front destroys it.
 // With TLS the handshake is served like a request, a step at a time.
-// Threads: serve() on one worker at a time; deadline_mono_ns() and cut() are [any]; arrived() while nobody serves.
+// Threads: one at a time, the poller's while it idles, its worker's while it is busy; deadline_mono_ns() and cut() are
+// [any].
 #pragma once
 
-#include <Poco/Net/HTTPServerParams.h>
-#include <Poco/Net/HTTPServerResponse.h>
-#include <Poco/Net/HTTPServerSession.h>
-#include <Poco/Net/NetException.h>
-#include <Poco/Net/StreamSocket.h>
-
-#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <climits>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "api/answer_text.h"
+#include "api/client_socket.h"
+#include "api/head_reader.h"
 #include "api/http_api.h"
-#include "api/tls_socket.h"
 #include "base/clock.h"
 
 namespace belfry::api {
+
+// A refused client is listened to for so long.
+inline constexpr int64_t kDrainMs = 1000;
 
 struct ConnectionLimits {
     std::chrono::seconds request_timeout{30};  // for a whole request to arrive, and for a whole answer to leave
@@ -37,67 +38,68 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
+    enum class Arrived : uint8_t {
+        Nothing,
+        Part,   // the beginning of a request: of its head, or of a body that is not long
+        Whole,  // all of it, or as much as is waited for, or what never becomes one, or the end: a worker is needed
+        Over    // nothing is expected any more: close it
+    };
+    // Takes in what has come; never waits.
+    Arrived receive();
+
     enum class Next : uint8_t {
-        Again,  // more is already in the session's buffer
-        Wait,   // keep alive, nothing there yet
+        Again,  // more has come already
+        Wait,   // keep alive, nothing whole there yet
         Close
     };
-    // Serves one request that has begun to arrive. With `last` the client is told that the connection ends.
+    // Serves a request after receive() said Whole. With `last` the client is told that the connection ends.
     Next serve(HttpApi& api, bool last);
 
-    int fd() const noexcept { return fd_; }
+    int fd() const noexcept { return socket_.fd(); }
     // When the request that is being read or answered is over its time; 0 = nothing runs against a clock.
     int64_t deadline_mono_ns() const noexcept { return deadline_.load(std::memory_order_relaxed); }
     // Ends whatever a worker waits for on this socket.
-    void cut() noexcept;
+    void cut() noexcept { socket_.cut(); }
 
-    enum class Arrived : uint8_t {
-        Nothing,
-        Part,  // the beginning of a request: of its head, or of a body that is not long
-        Whole  // all of it, or as much as is waited for, or what never becomes one, or the end: a worker is needed
-    };
-    Arrived arrived() noexcept;
     // The client has to prove first that it speaks TLS; its time for that began when it connected.
-    bool shakes_hands() const noexcept { return tls_ != nullptr && !tls_->is_ready(); }
-    // The beginning of a request was read already. While nobody serves.
-    bool has_begun() const noexcept { return tls_ != nullptr && !tls_->ahead().empty(); }
+    bool shakes_hands() const noexcept { return socket_.tls() != nullptr && !socket_.tls()->is_ready() && !drains_; }
+    // The beginning of a request is there.
+    bool has_begun() const noexcept { return begin_ < in_.size(); }
+    // It was refused and told so; what it still sends is thrown away.
+    bool drains() const noexcept { return drains_; }
+
+    // The kernel says that the client sends nothing more: what it sent is followed by the end.
+    std::atomic<bool> end_announced{false};
 
     // Front's bookkeeping, under its lock.
     bool busy = false;
+    bool missed = false;  // something came while it was busy
     int64_t idle_since_mono_ns = 0;
     int64_t began_mono_ns = 0;  // when the first part of a request came; 0 = nothing came yet
 
 private:
-    // Poco keeps what it has read ahead to itself.
-    class Session final : public Poco::Net::HTTPServerSession {
-    public:
-        using HTTPServerSession::HTTPServerSession;
-        using HTTPSession::buffered;
-        // How much of it has left, at least a byte. Throws what Poco throws.
-        size_t write(std::string_view bytes) {
-            const auto most = static_cast<std::streamsize>(std::min<size_t>(bytes.size(), INT_MAX));
-            const int n = HTTPSession::write(bytes.data(), most);
-            if (n <= 0) throw Poco::Net::ConnectionResetException();
-            return static_cast<size_t>(n);
-        }
-    };
-    Next exchange(HttpApi& api, bool last);
-    bool begins_with_tls();
+    std::string_view received() const noexcept { return std::string_view(in_).substr(begin_); }
+    Arrived judged();
+    Arrived drain() noexcept;
     Next shake_hands();
-    static Arrived judged(std::string_view there) noexcept;
-    void drain() noexcept;
-    void write(const HttpResponse& answer, const std::string& version, bool keep, bool without_body);
-    bool send_stream(Poco::Net::HTTPServerResponse& response, const HttpResponse& answer, bool chunked);
-    void stop_clock() noexcept { deadline_.store(0, std::memory_order_relaxed); }
+    Next exchange(HttpApi& api, bool last);
+    Next refuse(int status, std::string_view why);
+    Next end_after_refusal();
+    bool write(const HttpResponse& answer, const AnswerLine& line);
+    bool write_stream(const HttpResponse& answer, const AnswerLine& line);
+    void forget_request(size_t used, const std::string& surplus);
 
     const ConnectionLimits limits_;
     const Clock& clock_;
-    const int fd_;
-    TlsSocket* const tls_;  // the session's socket; null: plain
-    Poco::Net::HTTPServerParams::Ptr params_;
-    Session session_;
+    ClientSocket socket_;
+    std::string in_;              // what has come and is not yet used, from begin_ on
+    size_t begin_ = 0;            // of the request
+    HeadReader head_;             // of the request
+    bool ended_ = false;          // the client sends nothing more
+    bool may_hold_more_ = false;  // the socket, though nothing new makes it readable
+    bool drains_ = false;
+    size_t drained_ = 0;
     std::atomic<int64_t> deadline_{0};
-    bool refused_unread_ = false;  // the answer went out before the request was read to its end
 };
 
 }  // namespace belfry::api

@@ -3,8 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/epoll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,19 +21,6 @@ constexpr int kSweepMs = 250;  // how often deadlines are looked at
 constexpr int kEventsMax = 256;
 // When there is no room for a newcomer, one in so many connections is ended together, so that looking for them is rare.
 constexpr size_t kRoomShare = 100;
-
-// Reported when something new arrives; arming again reports what is already there.
-void arm(int epoll, int fd, int operation) {
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
-    event.data.fd = fd;
-    ::epoll_ctl(epoll, operation, fd, &event);
-}
-
-bool readable_within(int fd, int ms) {
-    pollfd wanted{fd, POLLIN, 0};
-    return ::poll(&wanted, 1, ms) > 0;
-}
 
 }  // namespace
 
@@ -59,6 +45,7 @@ Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listene
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake);
     listen_for_clients(true);
     poller_ = std::thread([this] { poll_loop(); });
+    ::pthread_setname_np(poller_.native_handle(), "api-poller");
 }
 
 Front::~Front() {
@@ -75,22 +62,14 @@ void Front::listen_for_clients(bool on) {
 }
 
 void Front::poll_loop() {
-    const int listener = listener_.impl()->sockfd();
     std::array<epoll_event, kEventsMax> events{};
     int64_t swept = clock_.mono_ns();
     while (true) {
         const int n = ::epoll_wait(epoll_.get(), events.data(), kEventsMax, kSweepMs);
-        {
-            const std::lock_guard lock(mutex_);
-            if (stopping_) return;
-        }
-        for (int i = 0; i < n; ++i) {
-            const int fd = events[static_cast<size_t>(i)].data.fd;
-            if (fd == listener)
-                accept_all();
-            else if (fd != wake_.get())
-                take_ready(fd, (events[static_cast<size_t>(i)].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
-        }
+        if (stopping_) return;
+        const bool newcomers = find_idle(events.data(), n);
+        take_in();
+        if (newcomers) accept_all();
         if (clock_.mono_ns() - swept >= kSweepMs * kNsPerMs) {
             sweep();
             swept = clock_.mono_ns();
@@ -145,53 +124,88 @@ void Front::add(int fd) {
         connections_[fd] = std::move(connection);
         connections_gauge_.set(static_cast<double>(connections_.size()));
     }
-    arm(epoll_.get(), fd, EPOLL_CTL_ADD);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    event.data.fd = fd;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
-// A request that comes in pieces waits here for its rest: no worker is lent to a slow client. One that has `ended` will
-// not get any.
-void Front::take_ready(int fd, bool ended) {
+// True: there are newcomers, too.
+bool Front::find_idle(const epoll_event* events, int n) {
+    bool newcomers = false;
     const std::lock_guard lock(mutex_);
-    const auto it = connections_.find(fd);
-    if (it == connections_.end() || it->second->busy) return;
-    const Connection::Arrived arrived = it->second->arrived();
-    if (arrived == Connection::Arrived::Part && it->second->began_mono_ns == 0)
-        it->second->began_mono_ns = clock_.mono_ns();
-    if (arrived != Connection::Arrived::Whole && !ended) return;
-    if (!it->second->shakes_hands()) it->second->began_mono_ns = 0;
-    it->second->busy = true;
-    queue_.push_back(it->second.get());
-    if (idle_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
-        workers_.emplace_back([this] { work(); });
+    for (int i = 0; i < n; ++i) {
+        const int fd = events[i].data.fd;
+        newcomers |= fd == listener_.impl()->sockfd();
+        const auto it = connections_.find(fd);
+        if (it == connections_.end()) continue;
+        Connection& connection = *it->second;
+        if ((events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.end_announced = true;
+        if (connection.busy)
+            connection.missed = true;
+        else
+            heard_.emplace_back(&connection, Connection::Arrived::Nothing);
     }
-    ready_.notify_one();
+    return newcomers;
+}
+
+// A request that comes in pieces waits here for its rest: no worker is lent to a slow client.
+void Front::take_in() {
+    if (heard_.empty()) return;
+    for (auto& [connection, arrived] : heard_) arrived = connection->receive();
+    size_t whole = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [connection, arrived] : heard_) {
+            if (arrived == Connection::Arrived::Over) {
+                connections_.erase(connection->fd());
+            } else if (arrived == Connection::Arrived::Whole) {
+                if (!connection->shakes_hands()) connection->began_mono_ns = 0;
+                connection->busy = true;
+                queue_.push_back(connection);
+                ++whole;
+            } else if (arrived == Connection::Arrived::Part && connection->began_mono_ns == 0) {
+                connection->began_mono_ns = clock_.mono_ns();
+            }
+        }
+        while (idle_workers_ + started_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
+            workers_.emplace_back([this] { work(); });
+            ::pthread_setname_np(workers_.back().native_handle(), "api-worker");
+            ++started_workers_;
+        }
+    }
+    heard_.clear();
+    // Not under the lock: they would wake up to wait for it.
+    for (; whole > 0; --whole) ready_.notify_one();
 }
 
 void Front::sweep() {
     const int64_t now = clock_.mono_ns();
-    const int64_t idle_max = std::chrono::nanoseconds(options_.idle_timeout).count();
-    const int64_t head_max = std::chrono::nanoseconds(options_.limits.request_timeout).count();
     const std::lock_guard lock(mutex_);
     for (auto it = connections_.begin(); it != connections_.end();) {
         Connection& connection = *it->second;
         const int64_t deadline = connection.deadline_mono_ns();
         if (connection.busy && deadline != 0 && now > deadline) connection.cut();
-        const bool too_slow = connection.began_mono_ns != 0 && now - connection.began_mono_ns > head_max;
-        if (!connection.busy && (too_slow || now - connection.idle_since_mono_ns > idle_max)) {
-            it = connections_.erase(it);
-        } else {
-            ++it;
-        }
+        it = !connection.busy && is_over_time(connection, now) ? connections_.erase(it) : std::next(it);
     }
     connections_gauge_.set(static_cast<double>(connections_.size()));
     if (connections_.size() < options_.connections_max) listen_for_clients(true);
 }
 
+bool Front::is_over_time(const Connection& connection, int64_t now) const {
+    const int64_t idle = now - connection.idle_since_mono_ns;
+    if (connection.drains()) return idle > kDrainMs * kNsPerMs;
+    const int64_t request_max = std::chrono::nanoseconds(options_.limits.request_timeout).count();
+    const bool too_slow = connection.began_mono_ns != 0 && now - connection.began_mono_ns > request_max;
+    return too_slow || idle > std::chrono::nanoseconds(options_.idle_timeout).count();
+}
+
 void Front::work() {
-    while (true) {
+    for (bool first = true;; first = false) {
         Connection* connection = nullptr;
         {
             std::unique_lock lock(mutex_);
+            if (first) --started_workers_;
             ++idle_workers_;
             ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
             --idle_workers_;
@@ -205,44 +219,35 @@ void Front::work() {
 }
 
 void Front::serve(Connection& connection) {
-    while (true) {
-        bool last = false;
-        {
-            const std::lock_guard lock(mutex_);
-            last = stopping_;
+    auto arrived = Connection::Arrived::Whole;
+    do {
+        if (arrived == Connection::Arrived::Whole) {
+            const bool shook_hands = connection.shakes_hands();
+            const Connection::Next next = connection.serve(api_, stopping_);
+            if (shook_hands && (next == Connection::Next::Close || connection.drains())) handshake_failures_.add();
+            if (next == Connection::Next::Close) return drop(connection);
+            if (next == Connection::Next::Again) continue;
         }
-        const bool shook_hands = connection.shakes_hands();
-        const Connection::Next next = connection.serve(api_, last);
-        if (next == Connection::Next::Close) {
-            if (shook_hands) handshake_failures_.add();
-            return drop(connection);
-        }
-        if (next == Connection::Next::Again) continue;
-        const bool more = !connection.shakes_hands() && worth_lingering() &&
-                          readable_within(connection.fd(), kLingerMs) &&
-                          connection.arrived() == Connection::Arrived::Whole;
-        if (!more) return park(connection);
-    }
+        if (park(connection)) return;
+        arrived = connection.receive();
+    } while (arrived != Connection::Arrived::Over);
+    drop(connection);
 }
 
-bool Front::worth_lingering() {
+// False: something came meanwhile, and the worker has to look. Else the connection is not the worker's any more.
+bool Front::park(Connection& connection) {
     const std::lock_guard lock(mutex_);
-    return queue_.empty() && !stopping_;
-}
-
-void Front::park(Connection& connection) {
-    const std::lock_guard lock(mutex_);
+    if (std::exchange(connection.missed, false) && !stopping_) return false;
     busy_gauge_.set(static_cast<double>(--busy_));
     if (stopping_) {
         connections_.erase(connection.fd());
         changed_.notify_all();
-        return;
+        return true;
     }
     connection.busy = false;
     connection.idle_since_mono_ns = clock_.mono_ns();
-    // What was read ahead makes no socket readable: the time of its request begins here.
     if (!connection.shakes_hands()) connection.began_mono_ns = connection.has_begun() ? clock_.mono_ns() : 0;
-    arm(epoll_.get(), connection.fd(), EPOLL_CTL_MOD);
+    return true;
 }
 
 void Front::drop(Connection& connection) {
@@ -261,8 +266,7 @@ void Front::set_tls(TlsContext context) {
 void Front::stop(int64_t deadline_mono_ns) {
     {
         const std::lock_guard lock(mutex_);
-        if (stopping_) return;
-        stopping_ = true;
+        if (stopping_.exchange(true)) return;
     }
     const uint64_t one = 1;
     const ssize_t woken = ::write(wake_.get(), &one, sizeof one);

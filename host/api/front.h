@@ -5,12 +5,16 @@
 //
 //     accept -> idle (epoll) -> a request is there: queue -> worker: serve() ... -> idle again, or closed
 //
-// The poller also ends connections that idle too long, and cuts those whose request or answer is over its time, which
-// wakes their worker. Threads: one poller, up to threads_max workers. Owner: Server. Ends: stop().
+// The poller alone touches idle connections, and takes in what they send. What comes while a connection is busy is
+// noted, and its worker looks again before it gives the connection back: events are edges, nothing is armed anew. The
+// poller also ends connections that idle too long, and cuts those whose request or answer is over its time, which wakes
+// their worker. Threads: one poller, up to threads_max workers. Owner: Server. Ends: stop().
 #pragma once
 
 #include <Poco/Net/ServerSocket.h>
+#include <sys/epoll.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -18,6 +22,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "api/connection.h"
@@ -32,9 +37,6 @@ namespace belfry::api {
 // For further ones those that have idled longest are ended; if none idles they wait in the kernel's backlog.
 inline constexpr size_t kConnectionsMax = 10'000;
 inline constexpr int kListenBacklog = 1024;
-// A worker waits so long for the next request of the same client before it gives the connection back; only while nobody
-// else waits.
-inline constexpr int kLingerMs = 2;
 
 struct FrontOptions {
     size_t threads_max = 256;
@@ -64,12 +66,13 @@ private:
     void accept_all();
     void add(int fd);
     bool make_room();
-    void take_ready(int fd, bool ended);
+    bool find_idle(const epoll_event* events, int n);
+    void take_in();
     void sweep();
+    bool is_over_time(const Connection& connection, int64_t now) const;
     void work();
     void serve(Connection& connection);
-    bool worth_lingering();
-    void park(Connection& connection);
+    bool park(Connection& connection);
     void drop(Connection& connection);
     void listen_for_clients(bool on);
 
@@ -89,9 +92,13 @@ private:
     std::unordered_map<int, std::unique_ptr<Connection>> connections_;  // by fd
     std::deque<Connection*> queue_;                                     // ready to be served; bounded by connections_
     std::vector<std::thread> workers_;
-    size_t idle_workers_ = 0;
+    size_t idle_workers_ = 0, started_workers_ = 0;  // the latter will look at the queue without being woken
     size_t busy_ = 0;
-    bool stopping_ = false, listening_ = false;
+    std::atomic<bool> stopping_{false};  // set under the lock
+
+    // The poller's.
+    bool listening_ = false;
+    std::vector<std::pair<Connection*, Connection::Arrived>> heard_;  // idle ones with something to receive
     std::thread poller_;
 };
 

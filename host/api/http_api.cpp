@@ -221,11 +221,7 @@ HttpResponse HttpApi::import_devices(HttpRequest& request, const App& app, const
         ended = got == 0;
         return got;
     });
-    if (!answer) {
-        HttpResponse response = plain(400, "Bad Request\n", true);
-        response.broken = true;
-        return response;
-    }
+    if (!answer) return plain(400, "Bad Request\n", true);
     if (const Fault* fault = std::get_if<Fault>(&*answer)) {
         HttpResponse response = answer_of(*fault, transport_errors);
         response.close = !ended;
@@ -305,11 +301,7 @@ std::optional<HttpResponse> HttpApi::read_body(HttpRequest& request, bool transp
             body.resize(static_cast<size_t>(room));
         }
         const int64_t n = request.read(body.data() + size, static_cast<size_t>(room - size));
-        if (n < 0 || (n == 0 && length >= 0)) {
-            HttpResponse response = plain(400, "Bad Request\n", true);
-            response.broken = true;
-            return response;
-        }
+        if (n < 0 || (n == 0 && length >= 0)) return plain(400, "Bad Request\n", true);
         if (n == 0) break;
         size += n;
     }

@@ -151,16 +151,16 @@ TEST(HttpApi, ReadsChunkedBodies) {
     EXPECT_EQ(response.body, R"({"result":{}})");
 }
 
-TEST(HttpApi, DropsRequestsWhoseConnectionBreaks) {
+TEST(HttpApi, RefusesRequestsWhoseBodyDoesNotCome) {
     ApiBench bench;
     FakeRequest request("POST", "/api/cancel_push?api_key=key-1", R"({"uid":"known"})");
     request.breaks_at = 7;
     const HttpResponse response = bench.http.handle(request);
     EXPECT_TRUE(response.close);
-    EXPECT_TRUE(response.broken);
+    EXPECT_EQ(response.status, 400);
     FakeRequest cut("POST", "/api/cancel_push?api_key=key-1", R"({"uid":"known"})");
     cut.told_length = 1000;
-    EXPECT_TRUE(bench.http.handle(cut).broken);
+    EXPECT_EQ(bench.http.handle(cut).status, 400);
 }
 
 TEST(HttpApi, SharesMemoryBetweenBodiesAndAnswers111BeyondIt) {
@@ -203,7 +203,7 @@ TEST(HttpApi, TakesMemoryForABodyOnlyAsItComes) {
     // A client that announces much and sends little.
     FakeRequest idler("POST", "/api/cancel_push?api_key=key-1", "{");
     idler.told_length = 16 << 20;
-    EXPECT_TRUE(bench.http.handle(idler).broken) << "it did not need what it announced";
+    EXPECT_EQ(bench.http.handle(idler).status, 400) << "it did not need what it announced";
 }
 
 TEST(HttpApi, ReadsALongBodyWithoutALengthWhenNobodyElseIsThere) {

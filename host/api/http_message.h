@@ -15,12 +15,12 @@ class HttpRequest {
 public:
     virtual ~HttpRequest() = default;
     virtual std::string_view method() const = 0;
-    virtual std::string_view target() const = 0;                         // path and query
-    virtual std::string_view header(const std::string& name) const = 0;  // empty: not given
+    virtual std::string_view target() const = 0;                       // path and query
+    virtual std::string_view header(std::string_view name) const = 0;  // empty: not given
     // Bytes of the body, -1 if it is sent in chunks.
     virtual int64_t content_length() const = 0;
-    // Up to n bytes of the body; 0 = end, -1 = the connection broke or was too slow. The first call lets a waiting
-    // client go on.
+    // Up to n bytes of the body; 0 = end, -1 = there is no more to be had, because the connection ended or was too slow
+    // or a chunk is none. The first call lets a waiting client go on.
     virtual int64_t read(char* into, size_t n) = 0;
     // From now on the client has its time for every piece of the body, not for the whole of it.
     virtual void expect_pieces() = 0;
@@ -45,8 +45,7 @@ struct HttpResponse {
     std::string body;
     std::unique_ptr<BodyStream> stream;  // follows `body`
     std::vector<std::pair<std::string, std::string>> headers;
-    bool close = false;   // the body was not read to its end
-    bool broken = false;  // nobody is there to be answered
+    bool close = false;  // the body was not read to its end
 };
 
 }  // namespace belfry::api

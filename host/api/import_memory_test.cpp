@@ -43,6 +43,14 @@ void* operator new(size_t bytes) {
 void* operator new[](size_t bytes) {
     return counted(bytes);
 }
+// std::stable_sort's buffer, by which an allocator that tells apart how memory was got would be misled.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+    try {
+        return counted(bytes);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
 void operator delete(void* memory) noexcept {
     freed(memory);
 }

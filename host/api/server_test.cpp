@@ -71,6 +71,7 @@ public:
         }
         return closed_;
     }
+    bool was_reset() const { return reset_; }
     void hang_up() { fd_.reset(); }
     void finish() const { ::shutdown(fd_.get(), SHUT_WR); }
 
@@ -81,12 +82,13 @@ private:
         char buffer[4096];
         const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
         closed_ = n <= 0;
+        reset_ = n < 0;
         if (n > 0) in_.append(buffer, static_cast<size_t>(n));
         return n > 0;
     }
     UniqueFd fd_;
     std::string in_;
-    bool connected_ = false, closed_ = false;
+    bool connected_ = false, closed_ = false, reset_ = false;
 };
 
 std::string post(const std::string& method, const std::string& body, const std::string& more = "") {
@@ -252,27 +254,40 @@ std::string many_headers(int n) {
 TEST_F(ApiServer, RefusesWhatIsNotHttpOrContradictsItself) {
     start();
     const std::string head = "POST /api/cancel_push HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n";
-    const std::string cases[] = {
-        "GET\r\n\r\n",
-        std::string("\x16\x03\x01\x02\x00\x01", 6) + "\r\n\r\n",
-        "POST /api/cancel_push HTTP/9.9\r\nX-API-Key: k\r\nContent-Length: 2\r\n\r\n{}",
-        head + "Content-Length: 15\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        head + "Content-Length: 15\r\nContent-Length: 16\r\n\r\n" + kCancel,
-        head + "Content-Length: -1\r\n\r\n",
-        head + "Content-Length: 15x\r\n\r\n" + kCancel,
-        head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        head + "X: " + std::string(100'000, 'a') + "\r\n\r\n",
-        head + many_headers(1000) + "Content-Length: 15\r\n\r\n" + kCancel,
-        head + many_headers(100'000) + "\r\n",
-        head + "Content-Length: 0\r\n\r\n",
+    const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+    struct Case {
+        int status;
+        std::string bytes;
     };
-    for (const std::string& bytes : cases) {
+    const Case cases[] = {
+        {400, "GET\r\n\r\n"},
+        {400, std::string("\x16\x03\x01\x02\x00\x01", 6) + "\r\n\r\n"},
+        {400, "POST /api/cancel_push HTTP/9.9\r\nX-API-Key: k\r\nContent-Length: 2\r\n\r\n{}"},
+        {400, head + "Content-Length: 15\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        {400, head + "Content-Length: 15\r\nContent-Length: 16\r\n\r\n" + kCancel},
+        {400, head + "Content-Length: -1\r\n\r\n"},
+        {400, head + "Content-Length: 15x\r\n\r\n" + kCancel},
+        {400, head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+        {400, chunked + "0x2\r\n{}\r\n0\r\n\r\n"},
+        {400, chunked + "2\r\n{}xx0\r\n\r\n"},
+        {400, head + "X: " + std::string(300'000, '\0') + "\r\n\r\n"},
+        {431, head + "X: " + std::string(300'000, 'a') + "\r\n\r\n"},
+        {431, head + many_headers(1000) + "Content-Length: 15\r\n\r\n" + kCancel},
+        {431, head + many_headers(30'000) + "\r\n"},
+        {414, "GET /" + std::string(300'000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n"},
+    };
+    for (const auto& [status, bytes] : cases) {
         Peer peer(server_->address());
         peer.send(bytes);
         const std::string answer = peer.answer();
-        EXPECT_EQ(answer.find(" 200 "), std::string::npos) << bytes.substr(0, 120) << "\n" << answer;
-        EXPECT_TRUE(answer.empty() || answer.rfind("HTTP/1.1 400 ", 0) == 0 || answer.rfind("HTTP/1.0 400", 0) == 0)
-            << answer;
+        const std::string about = bytes.substr(0, 160) + "\n" + answer;
+        EXPECT_EQ(answer.rfind("HTTP/1.1 " + std::to_string(status) + " ", 0), 0u) << about;
+        EXPECT_NE(answer.find("\r\nConnection: Close\r\n"), std::string::npos) << about;
+        const size_t length = answer.find("\r\nContent-Length: "), body = answer.find("\r\n\r\n");
+        ASSERT_NE(length, std::string::npos) << about;
+        EXPECT_EQ(answer.size() - body - 4, std::stoul(answer.substr(length + 18))) << about;
+        EXPECT_TRUE(peer.closed_within(5000)) << about;
+        EXPECT_FALSE(peer.was_reset()) << about;
     }
     Peer other(server_->address());
     other.send(post("cancel_push", kCancel));
@@ -360,14 +375,20 @@ TEST_F(ApiServer, IsNotStarvedBySlowBodies) {
 
 TEST_F(ApiServer, AnswersClientsThatSendNothingMore) {
     start();
-    Peer whole(server_->address()), part(server_->address()), nothing(server_->address());
+    Peer whole(server_->address()), part(server_->address()), half_a_head(server_->address()),
+        nothing(server_->address());
     whole.send(post("cancel_push", kCancel));
     whole.finish();
     EXPECT_TRUE(ends_with(whole.answer(), kDone));
     EXPECT_TRUE(whole.closed_within(5000));
     part.send(head_of_body(100) + "{");
     part.finish();
-    EXPECT_TRUE(part.closed_within(5000)) << "its rest will never come";
+    EXPECT_EQ(part.answer().rfind("HTTP/1.1 400 ", 0), 0u) << "its rest will never come";
+    EXPECT_TRUE(part.closed_within(5000));
+    half_a_head.send("POST /api/cancel_push HTTP/1.1\r\nHo");
+    half_a_head.finish();
+    EXPECT_EQ(half_a_head.answer().rfind("HTTP/1.1 400 ", 0), 0u);
+    EXPECT_TRUE(half_a_head.closed_within(5000));
     nothing.finish();
     EXPECT_TRUE(nothing.closed_within(5000));
 }

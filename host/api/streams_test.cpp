@@ -275,13 +275,13 @@ TEST(DeviceImport, TakesBodiesBeyondTheBoundOfOthersInLittleMemory) {
     EXPECT_TRUE(refused.close);
 }
 
-TEST(DeviceImport, AnswersNobodyWhenTheBodyBreaksOff) {
+TEST(DeviceImport, AnswersNothingButARefusalWhenTheBodyBreaksOff) {
     ApiBench bench;
     FakeRequest request("POST", "/api/device_import", line_of("a") + line_of("b"));
     request.headers["X-API-Key"] = "key-1";
     request.step = 10;
     request.breaks_at = 40;
-    EXPECT_TRUE(bench.http.handle(request).broken);
+    EXPECT_EQ(bench.http.handle(request).status, 400);
 }
 
 TEST(DeviceExport, WritesLinesThatImportTakes) {

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/tls_socket.h"
 
-#include <Poco/Exception.h>
-#include <Poco/Net/NetException.h>
-#include <fcntl.h>
 #include <openssl/err.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
+#include <climits>
 
 namespace belfry::api {
 namespace {
 
-constexpr size_t kReadStep = 4096;
 constexpr unsigned char kHttp1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 // With forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
 constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -61,9 +54,9 @@ Result<TlsContext> tls_context(const std::string& cert_file, const std::string& 
     // Idle connections keep no buffers; clients keep their sessions themselves, as tickets.
     SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
-    // A client that only closes its side is still owed its answer; OpenSSL would fail the whole connection.
+    // A client that only closes its side is still owed its answer; OpenSSL would fail the whole connection. Requests
+    // tell their length: one that is cut is seen as such.
     SSL_CTX_set_options(raw, SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_info_callback(raw, TlsSocket::note_goodbye);
     SSL_CTX_set_num_tickets(raw, 1);
     SSL_CTX_set_alpn_select_cb(raw, choose_http1, nullptr);
     SSL_CTX_set_default_passwd_cb(raw, no_password);
@@ -78,32 +71,13 @@ Result<TlsContext> tls_context(const std::string& cert_file, const std::string& 
     return context;
 }
 
-TlsSocket::TlsSocket(int fd, const TlsContext& context, std::chrono::seconds timeout)
-    : StreamSocketImpl(fd), context_(context), timeout_(timeout), ssl_(SSL_new(context.get())) {
-    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+TlsSocket::TlsSocket(int fd, const TlsContext& context) : fd_(fd), context_(context), ssl_(SSL_new(context.get())) {
     if (!ssl_ || SSL_set_fd(ssl_.get(), fd) != 1) {
         broken_ = true;
         ERR_clear_error();
         return;
     }
     SSL_set_accept_state(ssl_.get());
-    SSL_set_app_data(ssl_.get(), this);
-}
-
-void TlsSocket::note_goodbye(const SSL* ssl, int where, int alert) {
-    if (where == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
-        static_cast<TlsSocket*>(SSL_get_app_data(ssl))->heard_goodbye_ = true;
-}
-
-TlsSocket::~TlsSocket() {
-    TlsSocket::close();
-}
-
-void TlsSocket::close() {
-    say_goodbye();
-    broken_ = true;
-    ssl_.reset();
-    StreamSocketImpl::close();
 }
 
 TlsSocket::Handshake TlsSocket::shake_hands() {
@@ -118,89 +92,36 @@ TlsSocket::Handshake TlsSocket::shake_hands() {
     const int why = SSL_get_error(ssl_.get(), result);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return Handshake::Waits;
     broken_ = true;
-    if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_HTTP_REQUEST) {
-        const ssize_t told = ::send(sockfd(), kSpeakHttps.data(), kSpeakHttps.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        static_cast<void>(told);  // a client that is gone already needs no explanation
-    }
+    const bool http = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_HTTP_REQUEST;
     ERR_clear_error();
-    return Handshake::Failed;
+    if (!http) return Handshake::Failed;
+    const ssize_t told = ::send(fd_, kSpeakHttps.data(), kSpeakHttps.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    static_cast<void>(told);  // a client that is gone already needs no explanation
+    return Handshake::SpokeHttp;
 }
 
-bool TlsSocket::look_ahead(size_t most) {
-    if (broken_ || !ready_) return !broken_;
-    if (taken_ == ahead_.size()) {
-        ahead_.clear();
-        taken_ = 0;
-    }
-    while (ahead_.size() - taken_ < most) {
-        const size_t had = ahead_.size();
-        ahead_.resize(had + kReadStep);
-        ERR_clear_error();
-        const int n = SSL_read(ssl_.get(), ahead_.data() + had, static_cast<int>(kReadStep));
-        ahead_.resize(had + static_cast<size_t>(std::max(n, 0)));
-        if (n > 0) continue;
-        if (ahead_.empty()) ahead_.shrink_to_fit();
-        const int why = SSL_get_error(ssl_.get(), n);
-        if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return true;
-        if (why != SSL_ERROR_ZERO_RETURN) broken_ = true;
-        ERR_clear_error();
-        return false;
-    }
-    return true;
-}
-
-int TlsSocket::take_ahead(void* buffer, int length) {
-    const size_t n = std::min(ahead_.size() - taken_, static_cast<size_t>(length));
-    std::memcpy(buffer, ahead_.data() + taken_, n);
-    taken_ += n;
-    if (taken_ == ahead_.size()) {
-        std::string().swap(ahead_);
-        taken_ = 0;
-    }
-    return static_cast<int>(n);
-}
-
-// Until the socket can do what OpenSSL wanted to. Throws what Poco's sockets throw.
-void TlsSocket::wait(int result) {
+Transfer TlsSocket::failed(int result) noexcept {
     const int why = SSL_get_error(ssl_.get(), result);
-    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
-        broken_ = true;
-        ERR_clear_error();
-        throw Poco::Net::ConnectionResetException("TLS");
-    }
-    pollfd wanted{sockfd(), static_cast<short>(why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
-    int ready = 0;
-    do {
-        ready = ::poll(&wanted, 1, static_cast<int>(timeout_.count()));
-    } while (ready < 0 && errno == EINTR);
-    if (ready <= 0) throw Poco::TimeoutException("TLS");
+    if (why == SSL_ERROR_WANT_READ) return {Transfer::Outcome::WaitsToRead};
+    if (why == SSL_ERROR_WANT_WRITE) return {Transfer::Outcome::WaitsToWrite};
+    if (why == SSL_ERROR_ZERO_RETURN) return {Transfer::Outcome::Ended};
+    broken_ = true;
+    ERR_clear_error();
+    return {Transfer::Outcome::Broken};
 }
 
-int TlsSocket::receiveBytes(void* buffer, int length, int) {
-    if (taken_ < ahead_.size()) return take_ahead(buffer, length);
-    while (true) {
-        if (broken_ || !ready_) throw Poco::Net::ConnectionResetException("TLS");
-        ERR_clear_error();
-        const int n = SSL_read(ssl_.get(), buffer, length);
-        if (n > 0) return n;
-        if (SSL_get_error(ssl_.get(), n) == SSL_ERROR_ZERO_RETURN) {
-            if (heard_goodbye_) return 0;
-            // Whoever cuts a connection could make less of a request that ends with it.
-            throw Poco::Net::ConnectionResetException("TLS");
-        }
-        wait(n);
-    }
+Transfer TlsSocket::receive(char* into, size_t room) noexcept {
+    if (broken_ || !ready_) return {Transfer::Outcome::Broken};
+    ERR_clear_error();
+    const int n = SSL_read(ssl_.get(), into, static_cast<int>(std::min<size_t>(room, INT_MAX)));
+    return n > 0 ? Transfer{Transfer::Outcome::Done, static_cast<size_t>(n)} : failed(n);
 }
 
-int TlsSocket::sendBytes(const void* buffer, int length, int) {
-    if (length == 0) return 0;
-    while (true) {
-        if (broken_ || !ready_) throw Poco::Net::ConnectionResetException("TLS");
-        ERR_clear_error();
-        const int n = SSL_write(ssl_.get(), buffer, length);
-        if (n > 0) return n;
-        wait(n);
-    }
+Transfer TlsSocket::send(std::string_view bytes) noexcept {
+    if (broken_ || !ready_) return {Transfer::Outcome::Broken};
+    ERR_clear_error();
+    const int n = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX)));
+    return n > 0 ? Transfer{Transfer::Outcome::Done, static_cast<size_t>(n)} : failed(n);
 }
 
 void TlsSocket::say_goodbye() noexcept {

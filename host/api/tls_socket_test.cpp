@@ -2,23 +2,23 @@
 // The listener's TLS over real sockets: what is refused, what waits for nobody, what is kept.
 #include "api/tls_socket.h"
 
-#include <Poco/AutoPtr.h>
-#include <Poco/Net/NetException.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "api/client_socket.h"
 #include "api/tls_fakes.h"
 
 namespace belfry::api {
 namespace {
 
 namespace fs = std::filesystem;
+using Outcome = Transfer::Outcome;
 
 class Tls : public testing::Test {
 protected:
@@ -31,12 +31,13 @@ protected:
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
         peer_ = ends[0];
         ::fcntl(peer_, F_SETFL, O_NONBLOCK);
-        server_ = Poco::AutoPtr<TlsSocket>(new TlsSocket(ends[1], context_, std::chrono::seconds(5)));
+        socket_.emplace(ends[1], context_);
+        server_ = socket_->tls();
     }
     ~Tls() override {
         SSL_free(client_);
         SSL_CTX_free(client_context_);
-        server_ = nullptr;
+        socket_.reset();
         ::close(peer_);
         fs::remove_all(folder_);
     }
@@ -57,6 +58,12 @@ protected:
         SSL_do_handshake(client_);
         return step;
     }
+    Transfer receive(size_t room) {
+        std::string piece(room, ' ');
+        const Transfer got = socket_->receive(piece.data(), room);
+        got_.append(piece, 0, got.bytes);
+        return got;
+    }
     Error refused(const fs::path& cert, const fs::path& key) {
         const Result<TlsContext> made = tls_context(cert.string(), key.string());
         return made ? Error{} : made.error();
@@ -64,7 +71,9 @@ protected:
 
     fs::path folder_;
     TlsContext context_;
-    Poco::AutoPtr<TlsSocket> server_;
+    std::optional<ClientSocket> socket_;
+    TlsSocket* server_ = nullptr;
+    std::string got_;
     int peer_ = -1;
     SSL_CTX* client_context_ = nullptr;
     SSL* client_ = nullptr;
@@ -97,67 +106,52 @@ TEST_F(Tls, NeverWaitsInTheHandshake) {
     EXPECT_EQ(::write(peer_, "\x16\x03\x01", 3), 3);
     EXPECT_EQ(server_->shake_hands(), TlsSocket::Handshake::Waits);
     EXPECT_FALSE(server_->is_ready());
-    char none = 0;
-    EXPECT_THROW(server_->receiveBytes(&none, 1, 0), Poco::Net::NetException);
+    EXPECT_EQ(receive(1).outcome, Outcome::Broken);
 }
 
 TEST_F(Tls, TellsPlainHttpWhatIsSpokenHere) {
     const std::string request = "GET /health HTTP/1.1\r\n\r\n";
     EXPECT_EQ(::write(peer_, request.data(), request.size()), static_cast<ssize_t>(request.size()));
-    EXPECT_EQ(server_->shake_hands(), TlsSocket::Handshake::Failed);
+    EXPECT_EQ(server_->shake_hands(), TlsSocket::Handshake::SpokeHttp);
     char answer[300] = {};
     EXPECT_GT(::read(peer_, answer, sizeof answer - 1), 0);
     EXPECT_EQ(std::string(answer).rfind("HTTP/1.1 400", 0), 0u);
     EXPECT_NE(std::string(answer).find("HTTPS"), std::string::npos);
 }
 
-// Poco's session closes its socket before the last reference to it goes.
-TEST_F(Tls, SaysGoodbyeWhenItClosesAndWritesNothingAfterwards) {
+TEST_F(Tls, SaysGoodbyeBeforeTheDescriptorIsClosed) {
     ASSERT_EQ(meet(), TlsSocket::Handshake::Done);
-    const int fd = server_->sockfd();
-    server_->close();
+    socket_.reset();
     char none = 0;
     const int read = SSL_read(client_, &none, 1);
     EXPECT_EQ(SSL_get_error(client_, read), SSL_ERROR_ZERO_RETURN);
-    int strangers[2];
-    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, strangers), 0);
-    ASSERT_TRUE(strangers[0] == fd || strangers[1] == fd) << "the number was free";
-    server_ = nullptr;
-    EXPECT_EQ(::read(strangers[0], &none, 1), -1);
-    EXPECT_EQ(::read(strangers[1], &none, 1), -1);
-    EXPECT_EQ(errno, EAGAIN) << "still open, and nothing was written to it";
-    ::close(strangers[0]);
-    ::close(strangers[1]);
 }
 
-TEST_F(Tls, KeepsWhatItLookedAtForTheReader) {
+TEST_F(Tls, CarriesMoreThanOneRecordBothWays) {
     ASSERT_EQ(meet(), TlsSocket::Handshake::Done);
-    EXPECT_TRUE(server_->look_ahead(100));
-    EXPECT_TRUE(server_->ahead().empty());
-    const std::string sent(10'000, 'x');
+    EXPECT_EQ(receive(100).outcome, Outcome::WaitsToRead);
+    const std::string sent(40'000, 'x');
     ASSERT_EQ(SSL_write(client_, sent.data(), static_cast<int>(sent.size())), static_cast<int>(sent.size()));
-    EXPECT_TRUE(server_->look_ahead(100));
-    const size_t ahead = server_->ahead().size();
-    EXPECT_GE(ahead, 100u);
-    EXPECT_LT(ahead, sent.size()) << "only as much as was asked for";
-    std::string got;
-    char piece[3000];
-    while (got.size() < sent.size()) {
-        const int n = server_->receiveBytes(piece, sizeof piece, 0);
-        got.append(piece, static_cast<size_t>(n));
+    while (got_.size() < sent.size() && receive(3000).outcome == Outcome::Done) {
     }
-    EXPECT_EQ(got, sent);
-    EXPECT_EQ(server_->sendBytes("answer", 6, 0), 6);
-    EXPECT_EQ(SSL_read(client_, piece, sizeof piece), 6);
+    EXPECT_EQ(got_, sent);
+    EXPECT_EQ(receive(100).outcome, Outcome::WaitsToRead);
+    EXPECT_TRUE(socket_->send(sent, std::chrono::seconds(5)));
+    std::string heard(sent.size(), ' ');
+    for (size_t n = 0; n < heard.size();) {
+        const int more = SSL_read(client_, heard.data() + n, static_cast<int>(heard.size() - n));
+        ASSERT_GT(more, 0);
+        n += static_cast<size_t>(more);
+    }
+    EXPECT_EQ(heard, sent);
 }
 
 TEST_F(Tls, TellsAndSeesTheEnd) {
     ASSERT_EQ(meet(), TlsSocket::Handshake::Done);
     SSL_shutdown(client_);
-    char none = 0;
-    EXPECT_EQ(server_->receiveBytes(&none, 1, 0), 0);
-    EXPECT_FALSE(server_->look_ahead(1));
+    EXPECT_EQ(receive(1).outcome, Outcome::Ended);
     server_->say_goodbye();
+    char none = 0;
     EXPECT_EQ(SSL_read(client_, &none, 1), 0);
     EXPECT_EQ(SSL_get_error(client_, 0), SSL_ERROR_ZERO_RETURN);
 }
@@ -166,22 +160,20 @@ TEST_F(Tls, AnswersWhoClosedItsSideWithoutAGoodbye) {
     ASSERT_EQ(meet(), TlsSocket::Handshake::Done);
     ASSERT_EQ(SSL_write(client_, "request", 7), 7);
     ::shutdown(peer_, SHUT_WR);
-    EXPECT_FALSE(server_->look_ahead(100)) << "nothing more comes";
-    EXPECT_EQ(server_->ahead(), "request");
+    EXPECT_EQ(receive(100).outcome, Outcome::Done);
+    EXPECT_EQ(got_, "request");
+    EXPECT_EQ(receive(100).outcome, Outcome::Ended) << "nothing more comes";
+    EXPECT_TRUE(socket_->send("answer", std::chrono::seconds(5)));
     char piece[16] = {};
-    EXPECT_EQ(server_->receiveBytes(piece, sizeof piece, 0), 7);
-    EXPECT_THROW(server_->receiveBytes(piece, sizeof piece, 0), Poco::Net::NetException) << "this end may be a cut";
-    EXPECT_EQ(server_->sendBytes("answer", 6, 0), 6);
     EXPECT_EQ(SSL_read(client_, piece, sizeof piece), 6);
 }
 
 TEST_F(Tls, TakesABrokenPeerForBroken) {
     ASSERT_EQ(meet(), TlsSocket::Handshake::Done);
     EXPECT_EQ(::write(peer_, "no record of TLS", 16), 16);
-    EXPECT_FALSE(server_->look_ahead(1));
-    char none = 0;
-    EXPECT_THROW(server_->receiveBytes(&none, 1, 0), Poco::Net::NetException);
-    EXPECT_THROW(server_->sendBytes("x", 1, 0), Poco::Net::NetException);
+    EXPECT_EQ(receive(1).outcome, Outcome::Broken);
+    EXPECT_EQ(receive(1).outcome, Outcome::Broken);
+    EXPECT_FALSE(socket_->send("x", std::chrono::seconds(5)));
 }
 
 }  // namespace

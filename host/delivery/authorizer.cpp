@@ -74,7 +74,7 @@ bool Authorizer::renewed_since(uint32_t number, uint64_t generation) const {
     return slots_[number].generation > generation && !slots_[number].rejected;
 }
 
-void Authorizer::reject(uint32_t number, uint64_t generation) {
+void Authorizer::reject(uint32_t number, uint64_t generation, std::string_view words) {
     if (number >= slots_.size()) return;
     {
         const std::lock_guard lock(mutex_);
@@ -92,8 +92,9 @@ void Authorizer::reject(uint32_t number, uint64_t generation) {
         }
         // A fresh credential that nobody ever accepted: making more of them will not help.
         if (slot.after_rejection && slot.proved < slot.generation) {
-            Error why = error(ErrorCode::Unauthenticated, "the provider refuses a credential that was just renewed");
-            fail(slot, why, now);
+            std::string text = "the provider refuses a credential that was just renewed";
+            if (!words.empty()) text.append(": ").append(words);
+            fail(slot, error(ErrorCode::Unauthenticated, std::move(text)), now);
         }
     }
     wake_.notify_one();

@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/clock.h"
@@ -55,8 +56,8 @@ public:
     bool ready() const;
     // Whether a newer credential than the one of `generation` is there.
     bool renewed_since(uint32_t slot, uint64_t generation) const;
-    // The provider refused a request that carried this credential.
-    void reject(uint32_t slot, uint64_t generation);
+    // The provider refused a request that carried this credential; `why`: its words, for people.
+    void reject(uint32_t slot, uint64_t generation, std::string_view why = {});
     // The provider took a request that carried this credential.
     void prove(uint32_t slot, uint64_t generation);
     CredentialStatus status() const;

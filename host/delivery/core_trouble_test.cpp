@@ -160,6 +160,24 @@ TEST(CoreTrouble, AnUnreachableProviderCostsNoAttemptAndBlocksNobodyElse) {
     EXPECT_TRUE(rig.queue.sums(stuck).samples.empty());
 }
 
+TEST(CoreTrouble, AnAcceptanceThatTeachesOpensTheGateLikeAnyOther) {
+    std::atomic<bool> reachable{false};
+    Rig rig([&](const http::Exchange&) {
+        return reachable ? answer(BELFRY_ACCEPTED, BELFRY_SCOPE_ITEM, BELFRY_VERDICT_LEARN_VARIANT)
+                         : without_answer(Transport::NeverSent);
+    });
+    rig.sender.connects_ = false;
+    rig.add_devices(50);
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).state == GateState::Unreachable; }));
+    reachable = true;
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 50);
+    EXPECT_EQ(only_provider(rig).state, GateState::Open);
+    EXPECT_FALSE(only_provider(rig).probing);
+}
+
 TEST(CoreTrouble, AProviderThatFailsEverybodyIsWaitedForBeyondTheAttempts) {
     std::atomic<bool> works{false};
     std::atomic<int> failed{0};

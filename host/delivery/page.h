@@ -262,6 +262,7 @@ private:
     void harvest(bool everything);
     void harvest_block(Block& block, uint64_t low, uint64_t high);
     void decode(Block& block, std::span<const uint8_t> exchanges);
+    void note_accepted(Group& group, const Entry& entry, const http::Exchange& exchange);
     void judge(Block& block, uint32_t entry, const http::Exchange& exchange, const Judged& judged);
     void act_on(Block& block, uint32_t entry, const http::Exchange& exchange, const belfry_verdict& verdict,
                 std::string_view reason);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/page_block.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace belfry::delivery {
 
 Entry& Block::add(std::string_view token, std::string_view data) noexcept {
     char* const at = text + text_n;
-    std::memcpy(at, token.data(), token.size());
-    if (!data.empty()) std::memcpy(at + token.size(), data.data(), data.size());
+    std::copy(token.begin(), token.end(), at);
+    std::copy(data.begin(), data.end(), at + token.size());
     text_n += static_cast<uint32_t>(token.size() + data.size());
     tokens[entries_n] = {at, token.size()};
     Entry& entry = entries[entries_n++];

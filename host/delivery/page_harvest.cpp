@@ -140,18 +140,21 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
     }
 }
 
+void Page::note_accepted(Group& group, const Entry& entry, const http::Exchange& exchange) {
+    if (OriginTally* const origin = tally_of(entry, exchange)) ++origin->accepted;
+    if (group.accepted++ != 0) return;
+    group.gate->note_success();
+    const int32_t slot = group.prepared->plan(entry.variant).credential;
+    Authorizer* authorizer = group.prepared->generation().authorizer.get();
+    if (slot >= 0 && authorizer != nullptr)
+        authorizer->prove(static_cast<uint32_t>(slot), exchange.credential_generation);
+}
+
 void Page::judge(Block& block, uint32_t at, const http::Exchange& exchange, const Judged& judged) {
     const Entry& entry = block.entries[at];
     Group& group = groups_[entry.group];
+    if (judged.outcome == BELFRY_ACCEPTED) note_accepted(group, entry, exchange);
     if (judged.outcome == BELFRY_ACCEPTED && judged.flags == 0) {  // the hot path
-        if (OriginTally* const origin = tally_of(entry, exchange)) ++origin->accepted;
-        if (group.accepted++ == 0) {
-            group.gate->note_success();
-            const int32_t slot = group.prepared->plan(entry.variant).credential;
-            Authorizer* authorizer = group.prepared->generation().authorizer.get();
-            if (slot >= 0 && authorizer != nullptr)
-                authorizer->prove(static_cast<uint32_t>(slot), exchange.credential_generation);
-        }
         ledger().count(entry.group, BELFRY_FINAL_ACCEPTED);
         keep(entry.ref);
         close(block, at);
@@ -317,7 +320,8 @@ void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, co
     const uint32_t attempt = sections_[group.section].attempt;
     const bool answered = exchange.transport == http::Transport::Answered;
     OriginTally* const origin = tally_of(entry, exchange);
-    if (action.fate != Fate::Resend && answered) {
+    const bool accepted = action.fate == Fate::Final && action.outcome == BELFRY_FINAL_ACCEPTED;
+    if (action.fate != Fate::Resend && answered && !accepted) {
         ++(action.suspect ? group.suspects : group.others);
         if (origin != nullptr) ++(action.suspect ? origin->suspects : origin->others);
     }
@@ -368,7 +372,7 @@ void Page::widen(Group& group, const Entry& entry, const http::Exchange& exchang
         const int32_t slot = group.prepared->plan(entry.variant).credential;
         Authorizer* authorizer = group.prepared->generation().authorizer.get();
         if (slot >= 0 && authorizer != nullptr) {
-            authorizer->reject(static_cast<uint32_t>(slot), exchange.credential_generation);
+            authorizer->reject(static_cast<uint32_t>(slot), exchange.credential_generation, reason);
         }
     }
     const int64_t until = world_.clock.unix_ms() + action.pause_ms;

@@ -2,10 +2,8 @@
 #include "channel_answers.h"
 
 #include <algorithm>
+#include <belfry/http.hpp>
 
-#include "answers/json.h"
-#include "answers/printable.h"
-#include "answers/retry_after.h"
 #include "channel_reasons.h"
 
 namespace apns {
@@ -53,26 +51,26 @@ bool is_channel_id(std::string_view text) {
 }
 
 std::string ChannelReader::reason(const ChannelAnswer& answer) const {
-    return answers::Json::of(services_, answer.body).string("reason");
+    return belfry::Json::of(services_, answer.body).string("reason");
 }
 
 void ChannelReader::accept(const ChannelAnswer& answer) const {
     if (answer.status >= 200 && answer.status <= 204) return;
     const std::string said = reason(answer);
     const ChannelRule& rule = rule_for(answer.status, said);
-    std::string text = answers::printable(said, kQuotedMax);
+    std::string text = belfry::printable(said, kQuotedMax);
     if (text.empty()) text = "HTTP " + std::to_string(answer.status);
     text.append(": ").append(rule.advice);
     const bool ours = rule.about == About::Topic && topic_is_ours_ && rule.code == BELFRY_BAD_REQUEST;
-    const auto hint = answers::retry_after_ms(answer.retry_after, answer.date_unix_ms, services_.unix_ms());
+    const auto hint = belfry::retry_after_ms(answer.retry_after, answer.date_unix_ms, services_.unix_ms());
     const bool passes = rule.wait_ms != 0;
     throw Refused(ours ? BELFRY_CONFIG : rule.code, name_of(rule.about), text,
                   passes ? static_cast<uint32_t>(hint.value_or(rule.wait_ms)) : 0);
 }
 
 std::string_view ChannelReader::object_in(const ChannelAnswer& answer) const {
-    const answers::Json json = answers::Json::of(services_, answer.body);
-    if (json.text.empty() || json.find("").type != BELFRY_JSON_OBJECT) not_apns();
+    const belfry::Json json = belfry::Json::of(services_, answer.body);
+    if (!json.is_object()) not_apns();
     return json.text;
 }
 
@@ -88,12 +86,12 @@ belfry::Channel ChannelReader::read(const ChannelAnswer& answer, std::string_vie
     const auto policy = services_.json_int(body, "message-storage-policy");
     if (!policy) not_apns();
     std::string push_type = services_.json_text(body, "push-type").value_or("");
-    return {std::string(id), answers::printable(push_type, kQuotedMax), *policy != 0};
+    return {std::string(id), belfry::printable(push_type, kQuotedMax), *policy != 0};
 }
 
 std::vector<belfry::Channel> ChannelReader::listed(const ChannelAnswer& answer) const {
     accept(answer);
-    const answers::Json json{services_, object_in(answer)};
+    const belfry::Json json{services_, object_in(answer)};
     const belfry_json_value list = json.find("channels");
     if (list.type != BELFRY_JSON_ARRAY) not_apns();
     std::vector<belfry::Channel> channels;

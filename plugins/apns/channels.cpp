@@ -9,15 +9,8 @@ namespace {
 using belfry::Channel;
 using belfry::Refused;
 
-std::string_view header_of(const belfry::HttpAnswer& answer, std::string_view name) {
-    for (const auto& [key, value] : answer.headers) {
-        if (key == name) return value;
-    }
-    return {};
-}
-
 ChannelAnswer view_of(const belfry::HttpAnswer& answer) {
-    return {answer.status, header_of(answer, "apns-channel-id"), header_of(answer, "retry-after"), answer.body,
+    return {answer.status, answer.header("apns-channel-id"), answer.header("retry-after"), answer.body,
             answer.date_unix_ms};
 }
 
@@ -44,18 +37,20 @@ belfry::HttpAnswer ChannelCalls::exchange(const Call& call, int64_t deadline_mon
     request.body = call.body;
     if (!authorization.empty()) request.headers.emplace_back("authorization", authorization);
     if (!call.id.empty()) request.headers.emplace_back("apns-channel-id", call.id);
-    return services_.call(endpoint_, request, deadline_mono_ns);
+    return services_.call(endpoints_[turn_.load() % endpoints_.size()], request, deadline_mono_ns);
 }
 
 template <class Read>
 auto ChannelCalls::ask(const Call& call, const Place& place, Read&& read) {
     const ChannelReader reader(services_, place.topic.empty());
     if (config_.by_certificate()) return read(reader, view_of(exchange(call, place.deadline_mono_ns, {})));
-    std::string token = token_.current(account_);
+    const ProviderToken::Signer signer{services_, config_, account_};
+    const std::string token = token_->current(signer);
     belfry::HttpAnswer answer = exchange(call, place.deadline_mono_ns, token);
     if (answer.status == 403 && reader.reason(view_of(answer)) == "ExpiredProviderToken") {
         std::string fresh;
-        static_cast<void>(token_.renew(account_, fresh));
+        static_cast<void>(token_->renew(signer, fresh));
+        ++turn_;
         if (fresh != token) answer = exchange(call, place.deadline_mono_ns, fresh);
     }
     return read(reader, view_of(answer));

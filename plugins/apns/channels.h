@@ -5,7 +5,10 @@
 // Threads: [work], any number at once.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <belfry/provider.hpp>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,11 +24,15 @@ public:
     using Place = belfry::ChannelKeeper::Place;
 
     // `account` is filled by start; all outlive this.
-    ChannelCalls(const belfry::Services& services, const Config& config, const Account& account, ProviderToken& token)
-        : services_(services), config_(config), account_(account), token_(token) {}
+    ChannelCalls(const belfry::Services& services, const Config& config, const Account& account)
+        : services_(services), config_(config), account_(account) {}
 
-    // [control] In start.
-    void use(int32_t endpoint) { endpoint_ = endpoint; }
+    // [control] In start. `spare`: the same place by connections of its own; a connection that saw a provider token
+    // too old takes no other. `token`: null if a certificate speaks for us.
+    void use(int32_t endpoint, int32_t spare, std::shared_ptr<ProviderToken> token) {
+        endpoints_ = {endpoint, spare};
+        token_ = std::move(token);
+    }
 
     belfry::Channel create(const Place& place, const belfry::Channel& wanted);
     belfry::Channel get(const Place& place, std::string_view id);
@@ -47,8 +54,9 @@ private:
     const belfry::Services& services_;
     const Config& config_;
     const Account& account_;
-    ProviderToken& token_;
-    int32_t endpoint_ = -1;
+    std::shared_ptr<ProviderToken> token_;
+    std::array<int32_t, 2> endpoints_ = {-1, -1};
+    std::atomic<uint32_t> turn_{0};  // which of them
 };
 
 }  // namespace apns

@@ -2,6 +2,8 @@
 // Sections, keys, certificates, provider tokens, device tokens.
 #include <belfry/services.h>
 
+#include <memory>
+
 #include "fakes/apns_bed.h"
 
 namespace belfry::fakes {
@@ -10,7 +12,7 @@ namespace {
 TEST(ApnsConfig, DeclaresEndpointsThatBelongToOneKey) {
     ApnsBed bed;
     ASSERT_EQ(bed.trouble.code, BELFRY_OK) << bed.trouble.text;
-    ASSERT_EQ(bed.host.http.endpoints.size(), 3U);
+    ASSERT_EQ(bed.host.http.endpoints.size(), 4U);
     const http::EndpointConfig& production = bed.host.http.endpoints[0];
     EXPECT_EQ(production.url, "https://api.push.apple.com");
     EXPECT_EQ(production.partition.rfind("TEAM123456/ABCDE12345/", 0), 0U) << production.partition;
@@ -19,11 +21,11 @@ TEST(ApnsConfig, DeclaresEndpointsThatBelongToOneKey) {
     EXPECT_EQ(production.client_cert_pem, "");
     EXPECT_EQ(bed.host.http.endpoints[1].url, "https://api-broadcast.push.apple.com");
     ApnsBed both(kApnsKeySection + kApnsTopic + R"(,"environment":"both","sandbox_endpoint":"https://sandbox.test:7")");
-    ASSERT_EQ(both.host.http.endpoints.size(), 4U);
+    ASSERT_EQ(both.host.http.endpoints.size(), 5U);
     EXPECT_EQ(both.host.http.endpoints[1].url, "https://sandbox.test:7");
     EXPECT_EQ(both.host.http.endpoints[1].partition, production.partition);
     ApnsBed sandbox(kApnsKeySection + kApnsTopic + R"(,"environment":"sandbox")");
-    ASSERT_EQ(sandbox.host.http.endpoints.size(), 3U);
+    ASSERT_EQ(sandbox.host.http.endpoints.size(), 4U);
     EXPECT_EQ(sandbox.host.http.endpoints[0].url, "https://api.sandbox.push.apple.com");
     EXPECT_EQ(sandbox.host.http.endpoints[1].url, "https://api-broadcast.sandbox.push.apple.com");
 }
@@ -83,12 +85,35 @@ TEST(ApnsCredential, IsAnEs256TokenForFiftyFiveMinutes) {
     ASSERT_TRUE(credential) << bed.trouble.text;
     EXPECT_EQ(credential->valid_ms, 55 * 60'000);
     EXPECT_EQ(credential->refresh_after_ms, 45 * 60'000);
-    EXPECT_EQ(credential->not_again_before_ms, 20 * 60'000);
     // {"alg":"ES256","kid":"ABCDE12345"}
     EXPECT_EQ(credential->value.rfind("bearer eyJhbGciOiJFUzI1NiIsImtpZCI6IkFCQ0RFMTIzNDUifQ.", 0), 0U)
         << credential->value;
     constexpr size_t kSignature = 86;  // 64 bytes in base64url
     EXPECT_EQ(credential->value.size() - credential->value.rfind('.') - 1, kSignature);
+}
+
+TEST(ApnsCredential, IsOnePerKeyWhateverTheNumberOfInstances) {
+    const auto bed_of = [](const char* more) { return std::make_unique<ApnsBed>(kApnsKeySection + kApnsTopic + more); };
+    const auto first = bed_of(""), voip = bed_of(R"(,"environment":"both")");
+    const auto one = first->authorize(), other = voip->authorize();
+    ASSERT_TRUE(one && other);
+    EXPECT_EQ(one->value, other->value) << "they share connections, and APNs takes one token on each";
+    EXPECT_EQ(first->host.http.endpoints[0].partition, voip->host.http.endpoints[0].partition);
+    const auto another_key = std::make_unique<ApnsBed>(
+        R"("key":{"$secret":"p8"},"key_id":"ZZZZZ12345","team_id":"TEAM123456")" + kApnsTopic);
+    EXPECT_NE(another_key->authorize()->value, one->value);
+}
+
+TEST(ApnsCredential, IsMadeAnewWhenTheClockWasSet) {
+    ApnsBed bed;
+    const auto first = bed.authorize();
+    bed.host.clock.advance(std::chrono::minutes(5));
+    ASSERT_EQ(bed.authorize()->value, first->value) << "not twice in 20 minutes";
+    bed.host.clock.set_ahead(-std::chrono::hours(1));
+    const auto second = bed.authorize();
+    EXPECT_NE(second->value, first->value) << "APNs would find it to be from the future";
+    EXPECT_EQ(second->valid_ms, 55 * 60'000);
+    EXPECT_EQ(bed.authorize()->value, second->value);
 }
 
 TEST(ApnsToken, IsHexInLowerCase) {

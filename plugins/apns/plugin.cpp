@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The entry: one component "apns", a provider for Apple's HTTP/2 provider API. Credentials, requests and verdicts are
 // in their own files.
+#include <atomic>
 #include <belfry/provider.hpp>
+#include <memory>
 
 #include "channels.h"
 #include "config.h"
 #include "provider_token.h"
 #include "request.h"
+#include "standing.h"
 #include "verdicts.h"
 
 namespace apns {
@@ -18,10 +21,12 @@ public:
 
     void start(int64_t) override {
         account_ = read_account(services_, config_);
+        if (!config_.by_certificate()) token_ = ProviderToken::of(account_.partition);
         if (config_.production) production_ = connect(config_.endpoint);
         if (config_.sandbox) sandbox_ = connect(config_.sandbox_endpoint);
         broadcast_ = connect(config_.broadcast_endpoint);
-        channels_.use(connect(config_.channel_endpoint, kChannelIdleS));
+        const int32_t calls = connect(config_.channel_endpoint, kChannelIdleS, "/calls");
+        channels_.use(calls, connect(config_.channel_endpoint, kChannelIdleS, "/calls again"), token_);
         if (!config_.by_certificate()) return;
         const int32_t expiry =
             services_.gauge("certificate_not_after_seconds", "When the push certificate expires, Unix seconds");
@@ -41,6 +46,8 @@ public:
     std::unique_ptr<belfry::PreparedBase> prepare(const belfry_content& content,
                                                   const belfry::Emit<belfry_plan>& emit) override {
         std::unique_ptr<Push> push = check_content(services_, content, topic());
+        if (push->unknown_type && !told_of_unknown_type_.exchange(true))
+            services_.warning("a push type that Belfry does not know goes through as it is");
         if ((content.flags & BELFRY_CONTENT_CHECK_ONLY) != 0) return nullptr;
         const auto plan = [&](uint32_t variant, int32_t endpoint) {
             emit_plan(*push, content, variant, endpoint, config_.by_certificate() ? -1 : 0, emit);
@@ -61,11 +68,12 @@ public:
 
     belfry_credential authorize(uint32_t, int64_t, std::string& value) override {
         if (config_.by_certificate()) throw belfry::Refused(BELFRY_UNSUPPORTED, "", "the certificate speaks for us");
-        return token_.renew(account_, value);
+        return token_->renew({services_, config_, account_}, value);
     }
 
     void decode(belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts) override {
-        apns::decode(services_, config_, answers, verdicts);
+        const int64_t made = token_ == nullptr ? 0 : token_->made_mono_ns();
+        apns::decode({services_, config_, standing_, made}, answers, verdicts);
     }
 
     belfry::Channel create_channel(const Place& place, const belfry::Channel& wanted) override {
@@ -83,11 +91,12 @@ private:
     const std::string& topic() const { return account_.topic.empty() ? config_.topic : account_.topic; }
 
     // Connections belong to one key or certificate: APNs binds them to the first one it sees.
-    int32_t connect(const std::string& url, uint32_t idle_s = kIdleS) const {
+    int32_t connect(const std::string& url, uint32_t idle_s = kIdleS, const char* apart = "") const {
+        const std::string partition = account_.partition + apart;
         auto endpoint = belfry::sized<belfry_endpoint>();
         endpoint.flags = BELFRY_ENDPOINT_WAIT_SETTINGS;
         endpoint.url = belfry::str(std::string_view(url));
-        endpoint.partition = belfry::str(std::string_view(account_.partition));
+        endpoint.partition = belfry::str(std::string_view(partition));
         endpoint.client_cert_pem = belfry::str(std::string_view(account_.certificate.certificates_pem));
         endpoint.client_key_pem = belfry::str(std::string_view(account_.certificate.key_pem));
         endpoint.idle_s = idle_s;
@@ -97,8 +106,10 @@ private:
     const belfry::Services services_;
     const Config config_;
     Account account_;
-    ProviderToken token_{services_, config_};
-    ChannelCalls channels_{services_, config_, account_, token_};
+    std::shared_ptr<ProviderToken> token_;  // null: a certificate speaks for us
+    Standing standing_;
+    ChannelCalls channels_{services_, config_, account_};
+    std::atomic<bool> told_of_unknown_type_{false};
     int32_t production_ = -1, sandbox_ = -1, broadcast_ = -1;
 };
 

@@ -29,8 +29,11 @@ constexpr PushType kPushTypes[] = {{"alert", ""},
                                    {"controls", ".push-type.controls"}};
 
 // Those are the connection's business or ours.
-constexpr std::string_view kForbidden[] = {"authorization",     "host",       "content-length", "connection",
-                                           "transfer-encoding", "keep-alive", "upgrade",        "te"};
+constexpr std::string_view kForbidden[] = {
+    "authorization",     "host", "content-length", "connection", "keep-alive",     "upgrade", "proxy-connection",
+    "transfer-encoding", "te",   "expect",         "trailer",    "apns-channel-id"};
+
+constexpr size_t kHeadersMax = 48;  // of the caller's; a request has room for 64
 
 constexpr uint32_t kAnswerMax = 1024;
 
@@ -103,6 +106,8 @@ private:
             header.inside = {entry.value.at.at + 1, entry.value.at.n - 2};
             if (!push_->rendered) check_value(header, where);
             push_->headers.push_back(std::move(header));
+            if (push_->headers.size() > kHeadersMax)
+                wrong("headers", "more than " + std::to_string(kHeadersMax) + " of them");
         });
     }
 
@@ -116,6 +121,7 @@ private:
 
     static void check_value(const Push::Header& header, const std::string& where) {
         const std::string& value = header.value;
+        if (value.starts_with(' ') || value.ends_with(' ')) wrong(where, "begins or ends with a blank");
         const bool printable = std::all_of(value.begin(), value.end(),
                                            [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F; });
         if (!printable) wrong(where, "has control characters");
@@ -148,11 +154,8 @@ private:
         if (given("apns-push-type") == nullptr) add("apns-push-type", std::string(likely_type()));
         const std::string type_name = given("apns-push-type")->value;
         const PushType* type = type_of(type_name);
-        if (type == nullptr && !push_->rendered) {
-            services_.warning("a push type that Belfry does not know goes through as it is",
-                              {{"push_type", type_name}});
-        }
-        fill_in_topic(topic, type == nullptr ? std::string_view() : type->suffix);
+        push_->unknown_type = type == nullptr && !push_->rendered;
+        fill_in_topic(topic, type);
         const Push::Header* priority = given("apns-priority");
         if (type_name == "background" && priority == nullptr) add("apns-priority", "5");
         if (type_name == "background" && priority != nullptr && priority->value == "10") {
@@ -165,7 +168,8 @@ private:
     }
 
     // A broadcast's topic stands in its path, without suffix.
-    void fill_in_topic(const std::string& topic, std::string_view suffix) {
+    void fill_in_topic(const std::string& topic, const PushType* type) {
+        const std::string_view suffix = type == nullptr ? std::string_view() : type->suffix;
         const bool is_given = given("apns-topic") != nullptr;
         if (!is_given && topic.empty()) {
             wrong("headers.apns-topic", "missing: give it, or set topic in the provider's configuration");
@@ -178,7 +182,8 @@ private:
             return;
         }
         if (is_given) return;
-        push_->topic_is_ours = suffix.empty();
+        // Of an unknown type the suffix is unknown, and mdm's topics are no apps.
+        push_->topic_is_ours = type != nullptr && suffix.empty() && type->name != "mdm";
         add("apns-topic", topic.ends_with(suffix) ? topic : topic + std::string(suffix));
     }
 

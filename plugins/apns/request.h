@@ -28,6 +28,7 @@ struct Push final : belfry::PreparedBase {
     bool to_channel = false;
     bool rendered = false;       // devices get different payloads
     bool topic_is_ours = false;  // the configured one, as it is: if APNs refuses it, the configuration is wrong
+    bool unknown_type = false;   // newer than this plugin
     bool wants_id = true, wants_expiration = false;
 
     static const Push& of(const belfry_prepared* prepared) {

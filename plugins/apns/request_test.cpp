@@ -44,6 +44,21 @@ TEST(ApnsRequest, WhatTheCallerGaveGoesThroughUntouched) {
               "apns-priority: 5\napns-push-type: alert\napns-topic: com.other\nx-own: yes\n");
 }
 
+TEST(ApnsRequest, WhatNoRequestCanCarryIsRefusedByName) {
+    ApnsBed bed;
+    const auto where = [&](const std::string& headers) {
+        EXPECT_FALSE(bed.prepare(R"({"headers":{)" + headers + R"(},"payload":{}})")) << headers;
+        return bed.trouble.where;
+    };
+    for (const char* name : {"Expect", "trailer", "proxy-connection", "te", "apns-channel-id", "authorization"})
+        EXPECT_EQ(where('"' + std::string(name) + R"(":"x")"), "headers." + std::string(name));
+    EXPECT_EQ(where(R"("x-own":" a")"), "headers.x-own");
+    EXPECT_EQ(where(R"("x-own":"a ")"), "headers.x-own");
+    std::string many = R"("h":"")";
+    for (int i = 0; i < 48; ++i) many += R"(,"h)" + std::to_string(i) + R"(":"")";
+    EXPECT_EQ(where(many), "headers");
+}
+
 TEST(ApnsRequest, TheTopicGetsThePushTypesSuffix) {
     const std::pair<const char*, const char*> types[] = {{"alert", ""},
                                                          {"background", ""},

@@ -2,9 +2,8 @@
 #include "verdicts.h"
 
 #include <algorithm>
+#include <belfry/http.hpp>
 
-#include "answers/printable.h"
-#include "answers/retry_after.h"
 #include "reasons.h"
 #include "request.h"
 
@@ -14,25 +13,6 @@ namespace {
 constexpr size_t kQuotedMax = 100;  // bytes of an unknown reason
 constexpr Rule kNonsense = {0, 0, "", BELFRY_FAULT, kItem, 0, 0, "not an HTTP status"};
 
-struct Said {
-    std::string reason;
-    int64_t gone_unix_ms = 0;
-};
-
-// A body may be missing or not APNs' at all: then the status speaks.
-Said read_body(const belfry::Services& services, std::string_view body) {
-    Said said;
-    if (body.empty()) return said;
-    try {
-        services.json_check(body);
-    } catch (const belfry::Refused&) {
-        return said;
-    }
-    said.reason = services.json_text(body, "reason").value_or("");
-    said.gone_unix_ms = std::max<int64_t>(0, services.json_int(body, "timestamp").value_or(0));
-    return said;
-}
-
 const Rule& rule_for(int32_t status, std::string_view reason) {
     for (const Rule& rule : kRules) {
         const bool fits = status >= rule.from && status <= rule.to;
@@ -41,106 +21,144 @@ const Rule& rule_for(int32_t status, std::string_view reason) {
     return kNonsense;
 }
 
-// After trouble inside APNs never earlier than configured: Apple asks for patience there.
-int64_t wait_of(const belfry::Services& services, const Rule& rule, const Config& config, const belfry_answer& answer) {
-    const auto hint =
-        answers::retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
-    if (rule.wait_ms != kServerError) return hint.value_or(rule.wait_ms);
-    return std::max(hint.value_or(0), config.server_error_retry_ms);
-}
+// One refusal: what the table says of it first, then what is known beside the table. The last that knows better wins.
+class Refusal {
+public:
+    Refusal(const Instance& instance, const belfry_answer& answer)
+        : instance_(instance),
+          answer_(answer),
+          body_(belfry::Json::of(instance.services, belfry::view(answer.body))),
+          said_(body_.string("reason")),
+          rule_(rule_for(answer.status, said_)),
+          push_(answer.prepared == nullptr ? nullptr : &Push::of(answer.prepared)),
+          advice_(rule_.advice) {}
 
-// A token of the other environment looks like a dead one: asked there first, and given up only if both refuse it.
-void ask_other_environment(const Config& config, const belfry_answer& answer, const Rule& rule,
-                           belfry_verdict& verdict) {
-    const bool asked = (answer.variant & kOnceMore) != 0;
-    if (!config.both() || asked || rule.reason != "BadDeviceToken") return;
-    verdict.outcome = BELFRY_RETRY;  // counts only if it may not be sent again now
-    verdict.flags = BELFRY_VERDICT_RESEND;
-    verdict.variant = (answer.variant ^ kSandbox) | kOnceMore;
-}
+    void judge(const belfry::Verdicts& verdicts) {
+        const int64_t wait_ms = rule_.wait_ms == kServerError ? instance_.config.server_error_retry_ms : rule_.wait_ms;
+        verdict_ = belfry::verdict_on(instance_.services, answer_, rule_.outcome, rule_.scope, rule_.flags, wait_ms);
+        // After trouble inside APNs never earlier than configured: Apple asks for patience there.
+        if (rule_.wait_ms == kServerError) verdict_.retry_after_ms = std::max(verdict_.retry_after_ms, wait_ms);
+        if (rule_.outcome == BELFRY_DEVICE_GONE)
+            verdict_.gone_unix_ms = std::max<int64_t>(0, body_.number("timestamp").value_or(0));
+        // Sent again already: no third time, but a token that is too old must be renewed whatever the first time was
+        // about.
+        if ((rule_.flags & BELFRY_VERDICT_REAUTH) != 0 && answer_.resent > 0)
+            verdict_.flags &= ~uint32_t{BELFRY_VERDICT_RESEND};
+        if (instance_.config.both() && !to_channel()) know_environments();
+        if (push_ != nullptr) know_push();
+        if (rule_.outcome == BELFRY_MISCONFIGURED) advice_.append(" ").append(setting());
+        std::string reason = belfry::printable(said_, kQuotedMax);
+        if (reason.empty()) reason = "HTTP " + std::to_string(answer_.status);
+        reason.append(": ").append(advice_);
+        verdict_.reason = belfry::str(std::string_view(reason));
+        verdicts.give_all(answer_, verdict_);
+    }
 
-void fit_to_push(const belfry_prepared* prepared, const Rule& rule, belfry_verdict& verdict) {
-    if (prepared == nullptr) return;
-    const Push& push = Push::of(prepared);
-    const bool about_topic =
-        rule.reason == "BadTopic" || rule.reason == "MissingTopic" || rule.reason == "TopicDisallowed";
-    if (about_topic && push.topic_is_ours) {  // every push would be refused: they wait until somebody corrects it
-        verdict.outcome = BELFRY_MISCONFIGURED;
-        verdict.scope = kInstance;
-    }
-    // The caller's own topic, or one derived for a push type, has tokens of its own: this says nothing about the
-    // device.
-    if (rule.reason == "DeviceTokenNotForTopic" && !push.topic_is_ours) {
-        verdict.outcome = BELFRY_REFUSED;
-        verdict.flags = 0;
-    }
-    // The expiry was derived, and the channel stores nothing: only 0 will do.
-    const bool asked = (verdict.variant & kOnceMore) != 0;
-    if (rule.reason == "BadExpirationDate" && push.to_channel && push.wants_expiration && !asked) {
-        verdict.outcome = BELFRY_RETRY;  // counts only if it may not be sent again now
-        verdict.scope = kItem;
-        verdict.flags = BELFRY_VERDICT_RESEND;
-        verdict.variant |= kOnceMore;
-    }
-    if (push.rendered && verdict.scope == kPush) verdict.scope = kItem;
-}
+private:
+    bool to_channel() const { return push_ != nullptr && push_->to_channel; }
+    bool is_second() const { return (answer_.variant & kOnceMore) != 0; }
+    bool says(std::string_view reason) const { return rule_.reason == reason; }
 
-std::string reason_of(const Rule& rule, const Said& said, int32_t status) {
-    std::string text = answers::printable(said.reason, kQuotedMax);
-    if (text.empty()) text = "HTTP " + std::to_string(status);
-    return text.append(": ").append(rule.advice);
-}
-
-void decode_refusal(const belfry::Services& services, const Config& config, const belfry_answer& answer,
-                    const belfry::Verdicts& verdicts) {
-    const Said said = read_body(services, belfry::view(answer.body));
-    const Rule& rule = rule_for(answer.status, said.reason);
-    const std::string reason = reason_of(rule, said, answer.status);
-    auto verdict = belfry::sized<belfry_verdict>();
-    verdict.outcome = rule.outcome;
-    verdict.scope = rule.scope;
-    verdict.flags = rule.flags;
-    verdict.variant = answer.variant;
-    verdict.gone_unix_ms = rule.outcome == BELFRY_DEVICE_GONE ? said.gone_unix_ms : 0;
-    verdict.reason = belfry::str(std::string_view(reason));
-    // Sent again already: no third time, but a token that is too old must be renewed whatever the first time was about.
-    if ((rule.flags & BELFRY_VERDICT_REAUTH) != 0 && answer.resent > 0)
-        verdict.flags &= ~uint32_t{BELFRY_VERDICT_RESEND};
-    if (rule.outcome == BELFRY_THROTTLED || rule.outcome == BELFRY_RETRY)
-        verdict.retry_after_ms = wait_of(services, rule, config, answer);
-    ask_other_environment(config, answer, rule, verdict);
-    fit_to_push(answer.prepared, rule, verdict);
-    for (uint32_t i = 0; i < answer.items; ++i) {
-        verdict.item = answer.first_item + i;
-        verdicts.give(verdict);
+    const char* setting() const {
+        if (to_channel()) return "broadcast_endpoint";
+        return (answer_.variant & kSandbox) != 0 ? "sandbox_endpoint" : "endpoint";
     }
-}
+    void refuse(int32_t scope, std::string_view advice) {
+        verdict_.outcome = BELFRY_REFUSED;
+        verdict_.scope = scope;
+        verdict_.flags = 0;
+        advice_ = advice;
+    }
+    // Under another variant; the outcome counts only if it may not be sent again now.
+    void send_again(uint32_t variant) {
+        verdict_.outcome = BELFRY_RETRY;
+        verdict_.scope = kItem;
+        verdict_.flags = BELFRY_VERDICT_RESEND;
+        verdict_.variant = variant;
+    }
+
+    // A token of the other environment looks like a dead one: asked there first, and given up only if both refuse it.
+    // A key may be for one environment only: what the other one would say is never known then.
+    void know_environments() {
+        const uint32_t here = answer_.variant & kSandbox, other = here ^ kSandbox;
+        Standing& standing = instance_.standing;
+        const bool wrong_key =
+            says("BadEnvironmentKeyIdInToken") || says("BadEnvironmentKeyInToken") || says("BadCertificateEnvironment");
+        if (wrong_key && standing.close(here)) {
+            instance_.services.warning(
+                "the credentials are for one environment only: devices of the other cannot be reached",
+                {{"not_for", here == kSandbox ? "sandbox" : "production"},
+                 {"advice", "set environment, or give the other one an instance of its own"}});
+        }
+        if (!wrong_key && !says("BadDeviceToken")) return;
+        if (standing.closed(here) && standing.closed(other)) return;  // no environment takes it: somebody must act
+        if (!is_second() && !standing.closed(other)) return send_again(other | kOnceMore);
+        if (wrong_key || standing.closed(other))
+            refuse(kItem, "not a token of the environment that key or certificate is for; the device is kept");
+    }
+
+    void know_push() {
+        const bool about_topic = says("BadTopic") || says("MissingTopic") || says("TopicDisallowed");
+        if (about_topic && push_->topic_is_ours) {  // every push would be refused: they wait until somebody corrects it
+            verdict_.outcome = BELFRY_MISCONFIGURED;
+            verdict_.scope = kInstance;
+            advice_ = "APNs refuses the configured topic; correct";
+            advice_.append(" topic, or the key's rights in Apple Developer");
+        }
+        // The caller's own topic, or one derived for a push type, has tokens of its own: this says nothing about the
+        // device.
+        if (says("DeviceTokenNotForTopic") && !push_->topic_is_ours) {
+            verdict_.outcome = BELFRY_REFUSED;
+            verdict_.flags = 0;
+        }
+        // APNs' word for a topic of another team, too.
+        const bool accepted = instance_.standing.accepted_since(instance_.credential_mono_ns);
+        if (says("InvalidProviderToken") && !push_->topic_is_ours && accepted)
+            refuse(kPush, "the key is accepted for other pushes: is apns-topic one of its team's?");
+        // The expiry was derived, and the channel stores nothing: only 0 will do.
+        if (says("BadExpirationDate") && to_channel() && push_->wants_expiration && !is_second())
+            send_again(answer_.variant | kOnceMore);
+        // Devices are sent to elsewhere: they do not wait for it.
+        if (rule_.outcome == BELFRY_MISCONFIGURED && to_channel()) {
+            verdict_.outcome = BELFRY_RETRY;
+            verdict_.scope = kItem;
+            verdict_.retry_after_ms = instance_.config.server_error_retry_ms;
+        }
+        if (push_->rendered && verdict_.scope == kPush) verdict_.scope = kItem;
+    }
+
+    const Instance& instance_;
+    const belfry_answer& answer_;
+    const belfry::Json body_;  // may be missing or not APNs' at all: then the status speaks
+    const std::string said_;
+    const Rule& rule_;
+    const Push* const push_;  // null: unknown
+    std::string advice_;
+    belfry_verdict verdict_{};
+};
 
 void accept(const belfry_answer& answer, const belfry::Verdicts& verdicts) {
+    const bool device = answer.prepared == nullptr || !Push::of(answer.prepared).to_channel;
+    if (!device || (answer.variant & kOnceMore) == 0) return verdicts.accept_all(answer);
     auto verdict = belfry::sized<belfry_verdict>();
     verdict.outcome = BELFRY_ACCEPTED;
     verdict.scope = kItem;
-    const bool device = answer.prepared == nullptr || !Push::of(answer.prepared).to_channel;
-    if (device && (answer.variant & kOnceMore) != 0) {
-        verdict.flags = BELFRY_VERDICT_LEARN_VARIANT;
-        verdict.variant = answer.variant & kSandbox;
-    }
-    for (uint32_t i = 0; i < answer.items; ++i) {
-        verdict.item = answer.first_item + i;
-        verdicts.give(verdict);
-    }
+    verdict.flags = BELFRY_VERDICT_LEARN_VARIANT;
+    verdict.variant = answer.variant & kSandbox;
+    verdicts.give_all(answer, verdict);
 }
 
 }  // namespace
 
-void decode(const belfry::Services& services, const Config& config, belfry::Rows<belfry_answer> answers,
-            const belfry::Verdicts& verdicts) {
+void decode(const Instance& instance, belfry::Rows<belfry_answer> answers, const belfry::Verdicts& verdicts) {
+    const int64_t now = instance.services.mono_ns();
     for (const belfry_answer& answer : answers) {
-        if (answer.status == 200) {
-            accept(answer, verdicts);
-        } else {
-            decode_refusal(services, config, answer, verdicts);
+        if (answer.status != 200) {
+            Refusal(instance, answer).judge(verdicts);
+            continue;
         }
+        instance.standing.accepted(answer.variant & kSandbox, now);
+        accept(answer, verdicts);
     }
 }
 

@@ -51,8 +51,10 @@ const Case kCases[] = {
     {"A11_again_with_a_fresh_token", again(refusal(403, "ExpiredProviderToken")), BELFRY_AUTH_REFUSED, kInstance,
      BELFRY_VERDICT_REAUTH | kReconnect, 0, "ExpiredProviderToken"},
     {"Forbidden", refusal(403, "Forbidden"), BELFRY_AUTH_REFUSED, kInstance, 0, 0, "Forbidden"},
-    {"A12_InvalidProviderToken", refusal(403, "InvalidProviderToken"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
+    {"A12_InvalidProviderToken", refusal(403, "InvalidProviderToken"), BELFRY_AUTH_REFUSED, kInstance, kRenew, 0,
      "InvalidProviderToken"},
+    {"A12_again_with_a_fresh_token", again(refusal(403, "InvalidProviderToken")), BELFRY_AUTH_REFUSED, kInstance,
+     BELFRY_VERDICT_REAUTH | kReconnect, 0, "InvalidProviderToken"},
     {"A13_MissingProviderToken", refusal(403, "MissingProviderToken"), BELFRY_AUTH_REFUSED, kInstance, 0, 0,
      "MissingProviderToken"},
     {"A18_UnrelatedKeyIdInToken", refusal(403, "UnrelatedKeyIdInToken"), BELFRY_RETRY, kItem, kAgain, 10'000,
@@ -204,6 +206,67 @@ TEST(ApnsVerdict, AWrongConfiguredTopicStopsTheProviderNotThePushes) {
     }
     ASSERT_TRUE(bed.prepare(R"({"headers":{"apns-push-type":"voip"},"payload":{}})"));
     EXPECT_EQ(bed.decode(refusal(400, "TopicDisallowed")).outcome, BELFRY_REFUSED) << "the key may not do voip";
+    for (const char* type : {"mdm", "brandnew"}) {
+        ASSERT_TRUE(bed.prepare(R"({"headers":{"apns-push-type":")" + std::string(type) + R"("},"payload":{}})"));
+        EXPECT_EQ(bed.decode(refusal(400, "BadTopic")).outcome, BELFRY_REFUSED) << type;
+    }
+}
+
+TEST(ApnsVerdict, AForeignTopicIsNoWrongKeyOnceTheKeyWasAccepted) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.authorize());
+    const Answer answer = refusal(403, "InvalidProviderToken");
+    const std::string foreign = R"({"headers":{"apns-topic":"com.other.team"},"payload":{}})";
+    ASSERT_TRUE(bed.prepare(foreign));
+    EXPECT_EQ(bed.decode(answer).outcome, BELFRY_AUTH_REFUSED) << "nobody knows whether the key is good";
+    EXPECT_EQ(bed.decode(Answer{}).outcome, BELFRY_ACCEPTED);
+    const Verdict verdict = bed.decode(answer);
+    EXPECT_EQ(verdict.outcome, BELFRY_REFUSED);
+    EXPECT_EQ(verdict.scope, kPush);
+    EXPECT_EQ(verdict.flags, 0U);
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    EXPECT_EQ(bed.decode(answer).outcome, BELFRY_AUTH_REFUSED) << "the configured topic was good enough before";
+    bed.host.clock.advance(std::chrono::minutes(30));
+    ASSERT_TRUE(bed.authorize());
+    ASSERT_TRUE(bed.prepare(foreign));
+    EXPECT_EQ(bed.decode(answer).outcome, BELFRY_AUTH_REFUSED) << "of the new token nothing is known yet";
+}
+
+TEST(ApnsVerdict, AWrongBroadcastEndpointHoldsUpBroadcastsOnly) {
+    ApnsBed bed;
+    ASSERT_TRUE(bed.prepare(R"({"payload":{"aps":{}}})", "", BELFRY_CONTENT_CHANNEL, "c"));
+    for (const int status : {404, 405, 302}) {
+        const Verdict verdict = bed.decode(refusal(status, ""));
+        EXPECT_EQ(verdict.outcome, BELFRY_RETRY) << status;
+        EXPECT_EQ(verdict.scope, kItem) << status;
+        EXPECT_NE(verdict.reason.find("broadcast_endpoint"), std::string::npos) << verdict.reason;
+    }
+}
+
+TEST(ApnsVerdict, AKeyOfOneEnvironmentServesThatOneUnderBoth) {
+    constexpr uint32_t kResend = BELFRY_VERDICT_RESEND;
+    ApnsBed bed(kApnsKeySection + kApnsTopic + R"(,"environment":"both")");
+    ASSERT_TRUE(bed.prepare(R"({"payload":{}})"));
+    const auto said = [&](int status, const char* reason, uint32_t variant) {
+        Answer answer = refusal(status, reason);
+        answer.variant = variant;
+        return bed.decode(answer);
+    };
+    const char* const kWrongKey = "BadEnvironmentKeyIdInToken";
+    // A dead production token: sandbox cannot be asked, the device is kept.
+    EXPECT_EQ(said(400, "BadDeviceToken", 0).flags, kResend);
+    EXPECT_EQ(said(403, kWrongKey, 3).outcome, BELFRY_REFUSED);
+    EXPECT_EQ(said(403, kWrongKey, 3).scope, kItem);
+    EXPECT_EQ(said(400, "BadDeviceToken", 0).outcome, BELFRY_REFUSED) << "sandbox is known to be closed now";
+    // A device that was learnt to be sandbox's is tried at the open one.
+    EXPECT_EQ(said(403, kWrongKey, 1).flags, kResend);
+    EXPECT_EQ(said(403, kWrongKey, 1).variant, 2U);
+    EXPECT_EQ(said(400, "BadDeviceToken", 2).outcome, BELFRY_REFUSED);
+    // No environment takes the key: somebody must act.
+    EXPECT_EQ(said(403, kWrongKey, 2).outcome, BELFRY_AUTH_REFUSED);
+    EXPECT_EQ(said(403, kWrongKey, 2).scope, kInstance);
+    EXPECT_EQ(bed.decode({200, "", "", 0, 0, 1}).outcome, BELFRY_ACCEPTED);
+    EXPECT_EQ(said(400, "BadDeviceToken", 0).flags, kResend) << "sandbox was opened";
 }
 
 TEST(ApnsVerdict, WhatIsRenderedPerDeviceIsRefusedPerDevice) {

@@ -77,9 +77,48 @@ TEST(WebPushKeys, AreReadAsNumberPaddedOrPem) {
     }
 }
 
+TEST(WebPushKeys, GivenTwiceAreOnePair) {
+    WebPushBed bed;
+    const std::string key = crypto::base64url(bed.services.p256_key().scalar);
+    WebPushBed twice(R"("vapid_private_key":{"$secret":"n"},"vapid_previous_keys":[{"$secret":"n"}])", {{"n", key}});
+    ASSERT_EQ(twice.trouble.code, BELFRY_OK) << twice.trouble.text;
+    EXPECT_EQ(twice.decode({400, R"({"reason":"VapidPkHashMismatch"})"}).outcome, BELFRY_DEVICE_GONE)
+        << "there is no other pair to try";
+}
+
+TEST(WebPushKeys, TheOtherOneIsTriedBeforeAMessageIsRefused) {
+    WebPushBed bed;
+    const auto [now, before] = two_keys(bed.services);
+    WebPushBed two(R"("vapid_private_key":{"$secret":"n"},"vapid_previous_keys":[{"$secret":"b"}])",
+                   {{"n", crypto::base64url(now.scalar)}, {"b", before.pem}});
+    const Browser browser(two.services);
+    const auto device = two.validate(browser.subscription());
+    ASSERT_TRUE(device) << two.trouble.text;
+    WebPushBed::Answer mismatch{403, "the credentials do not correspond to those of the subscription"};
+    mismatch.variant = device->variant;
+    const auto again = two.decode(mismatch);
+    EXPECT_EQ(again.flags, static_cast<uint32_t>(BELFRY_VERDICT_RESEND));
+    const auto encoded = two.encode({{device->token, device->data, again.variant, R"({"payload":"x"})"}});
+    ASSERT_EQ(encoded.requests.size(), 1U);
+    EXPECT_NE(encoded.requests[0].headers.at("authorization").find(crypto::base64url(before.public_point)),
+              std::string::npos);
+    WebPushBed::Answer taken;
+    taken.resent = 1;
+    taken.variant = again.variant;
+    const auto learnt = two.decode(taken);
+    EXPECT_EQ(learnt.outcome, BELFRY_ACCEPTED);
+    EXPECT_EQ(learnt.flags, static_cast<uint32_t>(BELFRY_VERDICT_LEARN_VARIANT));
+    EXPECT_EQ(learnt.variant, again.variant);
+    mismatch.variant = again.variant;
+    mismatch.resent = 1;
+    const auto neither = two.decode(mismatch);
+    EXPECT_EQ(neither.outcome, BELFRY_REFUSED) << "no word about the subscription";
+    EXPECT_EQ(neither.flags, 0U);
+}
+
 TEST(WebPushKeys, SubscriptionsRememberTheirs) {
     WebPushBed bed;
-    const P256Key now = bed.services.p256_key(), before = bed.services.p256_key();
+    const auto [now, before] = two_keys(bed.services);
     WebPushBed two(R"("vapid_private_key":{"$secret":"n"},"vapid_previous_keys":[{"$secret":"b"}])",
                    {{"n", crypto::base64url(now.scalar)}, {"b", before.pem}});
     ASSERT_EQ(two.trouble.code, BELFRY_OK) << two.trouble.text;
@@ -95,9 +134,11 @@ TEST(WebPushKeys, SubscriptionsRememberTheirs) {
     EXPECT_FALSE(with(two.services.p256_key()));
     EXPECT_EQ(two.trouble.where, "applicationServerKey");
     const std::string payload = R"({"payload":"x"})";
+    uint32_t neither = 0;
+    while (neither == older->variant || neither == newer->variant) ++neither;
     const auto encoded = two.encode({{older->token, older->data, older->variant, payload},
                                      {newer->token, newer->data, newer->variant, payload},
-                                     {newer->token, newer->data, 12345, payload}});
+                                     {newer->token, newer->data, neither, payload}});
     ASSERT_EQ(encoded.requests.size(), 2U);
     const auto k = [&](const Written& request) {
         const std::string& value = request.headers.at("authorization");

@@ -128,6 +128,12 @@ TEST(WebPushRequest, LivesNoLongerThanThePush) {
     const auto late = bed.encode({{browser.endpoint, browser.data(), 0, payload, now - 1}});
     ASSERT_EQ(late.refused.size(), 1U);
     EXPECT_EQ(late.refused[0].outcome, BELFRY_EXPIRED);
+    const auto device = bed.validate(browser.subscription());
+    ASSERT_TRUE(device);
+    for (const auto& [text, sent] : {std::pair{R"({"payload":"x","ttl":0})", 0U}, {R"({"payload":"x","ttl":1})", 1U}}) {
+        const auto again = bed.encode({{device->token, device->data, device->variant, text, 0, 2}});
+        EXPECT_EQ(again.requests.size(), sent) << "ttl 0 is for now or never: " << text;
+    }
 }
 
 TEST(WebPushRequest, MapsEachTopicToOneSafeValue) {

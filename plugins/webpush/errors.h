@@ -17,10 +17,12 @@ namespace webpush {
 
 struct Evidence {
     int32_t status = 0;
-    int64_t number = 0;    // Mozilla's errno; 0: none
-    std::string reason;    // Apple's
-    std::string text;      // Mozilla's message, or the body's beginning
-    bool windows = false;  // WNS
+    int64_t number = 0;       // Mozilla's errno; 0: none
+    std::string reason;       // Apple's
+    std::string text;         // Mozilla's message, or the body's beginning
+    bool windows = false;     // WNS
+    bool other_json = false;  // an API's error, but none of a push service
+    bool proved = false;      // the origin accepted the very token for another subscription
     std::optional<int64_t> retry_after_ms;
 };
 
@@ -37,9 +39,15 @@ inline bool says(const Evidence& e, std::string_view part) {
     return e.text.find(part) != std::string::npos;
 }
 inline bool of_another_key(const Evidence& e) {
-    if (e.windows) return e.status == 401 || e.status == 403;
+    if (e.windows) return e.status == 403 || (e.status == 401 && e.proved);
     return e.reason == "VapidPkHashMismatch" || (e.number == 109 && says(e, "VAPID public key mismatch")) ||
            (e.status == 403 && says(e, "do not correspond"));
+}
+inline bool is_no_push_service(const Evidence& e) {
+    return e.other_json;
+}
+inline bool is_windows(const Evidence& e) {
+    return e.windows;
 }
 inline bool is_apples(const Evidence& e) {
     return !e.reason.empty();
@@ -59,12 +67,16 @@ inline constexpr Rule kRules[] = {
      "NOT_FOUND", "the push service does not know the subscription"},
     {400, 403, of_another_key, BELFRY_DEVICE_GONE, kItem, kSuspect, 0,
      "KEY_MISMATCH", "the subscription was made for another application server key"},
+    {401, 403, is_no_push_service, BELFRY_REFUSED, kItem, 0, 0,
+     "NO_SUBSCRIPTION", "its address is another service of that host"},
     {401, 401, nullptr, BELFRY_AUTH_REFUSED, kOrigin, 0, 0,
      "UNAUTHORIZED", "the push service refuses our VAPID token; check subject and this machine's clock"},
     {403, 403, nullptr, BELFRY_AUTH_REFUSED, kOrigin, 0, 0,
      "FORBIDDEN", "the push service refuses our VAPID token; check subject and this machine's clock"},
-    {405, 405, nullptr, BELFRY_MISCONFIGURED, kOrigin, 0, 0,
+    {405, 405, is_windows, BELFRY_MISCONFIGURED, kOrigin, 0, 0,
      "NOT_A_PUSH_SERVICE", "what answers there takes no messages; check proxies"},
+    {405, 405, nullptr, BELFRY_RETRY, kItem, 0, 0,
+     "NOT_A_PUSH_SERVICE", "what answers there takes no messages: another service's address, or a proxy"},
     {407, 407, nullptr, BELFRY_MISCONFIGURED, kOrigin, 0, 0,
      "PROXY_AUTHENTICATION", "a proxy is in the way"},
     {413, 413, nullptr, BELFRY_REFUSED, kItem, 0, 0,

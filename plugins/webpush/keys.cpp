@@ -19,6 +19,10 @@ constexpr int64_t kSameMomentS = 60;        // requests that went out together a
 constexpr size_t kTokensMax = 4096;         // key and origin pairs kept
 constexpr std::string_view kStateKey = "vapid_private_key";
 
+// A pair's number is the end of its public key's digest, short enough for the compact form in which storages keep a
+// device. Devices of earlier versions carry more of the digest.
+constexpr uint32_t kNumberMask = 0xFFF;
+
 }  // namespace
 
 void Keys::load(const Config& config) {
@@ -53,8 +57,12 @@ void Keys::add(std::string_view secret, const std::string& where) {
         }
         const belfry::P256Key key = services_.p256_key(*scalar);
         const std::array<uint8_t, 32> digest = services_.sha256(key.public_point);
-        uint32_t number = 0;
-        for (size_t i = 0; i < 4; ++i) number = number << 8 | digest[i];
+        const uint32_t number = (uint32_t{digest[2]} << 8 | digest[3]) & kNumberMask;
+        const auto known = find(number);
+        if (known != pairs_.end() && known->public_point == key.public_point) return;
+        if (known != pairs_.end())
+            throw Refused(BELFRY_CONFIG, where,
+                          "cannot be told from another pair (one in 4,096 is alike); make another");
         pairs_.push_back({number, key.pem, key.public_point, belfry::base64url(key.public_point)});
     } catch (const Refused& refused) {
         throw Refused(BELFRY_CONFIG, where, refused.what());
@@ -81,6 +89,16 @@ uint32_t Keys::number_of(std::string_view application_key) const {
                   "no configured key pair has it; subscribe with " + public_key());
 }
 
+std::vector<Keys::Pair>::const_iterator Keys::find(uint32_t number) const {
+    return std::find_if(pairs_.begin(), pairs_.end(),
+                        [&](const Pair& pair) { return pair.number == (number & kNumberMask); });
+}
+
+uint32_t Keys::next(uint32_t number) const {
+    const auto pair = find(number);
+    return pair == pairs_.end() || pair + 1 == pairs_.end() ? pairs_.front().number : (pair + 1)->number;
+}
+
 std::string Keys::sign(const Pair& pair, const std::string& origin) const {
     const std::string claims = belfry::JsonObject(services_)
                                    .text("aud", origin)
@@ -92,17 +110,42 @@ std::string Keys::sign(const Pair& pair, const std::string& origin) const {
 }
 
 std::shared_ptr<const std::string> Keys::authorization(uint32_t number, const std::string& origin) {
-    const auto pair =
-        std::find_if(pairs_.begin(), pairs_.end(), [&](const Pair& each) { return each.number == number; });
+    const auto pair = find(number);
     if (pair == pairs_.end()) return nullptr;
     const std::lock_guard lock(mutex_);  // signing inside: others would only sign the same
-    if (tokens_.size() >= kTokensMax) tokens_.clear();
-    Token& token = tokens_[{number, origin}];
     const int64_t now = services_.mono_ns();
+    auto at = tokens_.find({pair->number, origin});
+    if (at == tokens_.end()) {
+        make_room();
+        at = tokens_.emplace(std::pair(pair->number, origin), Token{}).first;
+    }
+    Token& token = at->second;
     const bool refused = !token.value && token.made_mono_ns != 0;
     if (!token.value || now - token.made_mono_ns > kTokenUseS * kNsPerSecond)
-        token = {std::make_shared<const std::string>(sign(*pair, origin)), now, services_.unix_ms(), refused};
+        token = {
+            std::make_shared<const std::string>(sign(*pair, origin)), now, services_.unix_ms(), now, refused, false};
+    token.used_mono_ns = now;
     return token.value;
+}
+
+// Subscriptions choose origins: names that somebody made up push out each other, not those in use.
+void Keys::make_room() {
+    if (tokens_.size() < kTokensMax) return;
+    tokens_.erase(std::min_element(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) {
+        return a.second.used_mono_ns < b.second.used_mono_ns;
+    }));
+}
+
+void Keys::prove(uint32_t number, std::string_view origin) {
+    const std::lock_guard lock(mutex_);
+    const auto token = tokens_.find({number & kNumberMask, std::string(origin)});
+    if (token != tokens_.end() && token->second.value) token->second.proved = true;
+}
+
+bool Keys::proved(uint32_t number, std::string_view origin) {
+    const std::lock_guard lock(mutex_);
+    const auto token = tokens_.find({number & kNumberMask, std::string(origin)});
+    return token != tokens_.end() && token->second.value && token->second.proved;
 }
 
 bool Keys::distrust(std::string_view origin, bool sent_again) {

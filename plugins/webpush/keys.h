@@ -33,9 +33,14 @@ public:
     // A service refused a token of this origin. True: the request is worth sending again, with a newer token than it
     // had. `sent_again`: it had been already. Apple wants no new one within an hour.
     bool distrust(std::string_view origin, bool sent_again);
+    // The origin accepted a token of this pair: what it refuses from now on is not the token.
+    void prove(uint32_t number, std::string_view origin);
+    bool proved(uint32_t number, std::string_view origin);
     const std::string& public_key() const { return pairs_.front().public_key; }
     // A subscription does not say which of them it was made for, unless its owner did when it registered.
-    bool several() const { return pairs_.size() > 1; }
+    size_t count() const { return pairs_.size(); }
+    // The pair to try behind that one, round and round.
+    uint32_t next(uint32_t number) const;
 
 private:
     struct Pair {
@@ -45,8 +50,12 @@ private:
     struct Token {
         std::shared_ptr<const std::string> value;
         int64_t made_mono_ns = 0, made_unix_ms = 0;
+        int64_t used_mono_ns = 0;
         bool in_place = false;  // of one that was refused
+        bool proved = false;
     };
+    std::vector<Pair>::const_iterator find(uint32_t number) const;
+    void make_room();
     void add(std::string_view secret, const std::string& where);
     std::string cluster_key() const;
     std::string sign(const Pair& pair, const std::string& origin) const;

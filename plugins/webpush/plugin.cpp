@@ -151,6 +151,8 @@ private:
             ready.message = rendering.message;
             if (!read_keys(belfry::view(item.data), ready.p256dh, ready.auth))
                 return refuse(BELFRY_REFUSED, "NO_KEYS: the subscription was registered without its keys");
+            if (ready.message->ttl_s == 0 && item.attempt > 1)
+                return refuse(BELFRY_EXPIRED, "EXPIRED: ttl 0 is for now or never");
             const std::optional<int64_t> ttl = ttl_of(item, *ready.message);
             if (!ttl) return refuse(BELFRY_EXPIRED, "EXPIRED");
             const auto authorization = keys_.authorization(item.variant, ready.endpoint.origin);

@@ -62,8 +62,9 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"gone", {410, "push subscription has unsubscribed or expired.\n"}, BELFRY_DEVICE_GONE},
         Row{"too_large", {413, ""}, BELFRY_REFUSED},
         Row{"throttled", {429, "", {{"retry-after", "7"}}}, BELFRY_THROTTLED, BELFRY_SCOPE_ORIGIN, 0, 7000},
-        Row{"broken", {500, "<html>"}, BELFRY_RETRY}, Row{"bad_gateway", {502, ""}, BELFRY_RETRY},
-        Row{"unavailable", {503, ""}, BELFRY_RETRY}),
+        Row{"another_api", {401, R"({"error":{"code":401,"status":"UNAUTHENTICATED"}})"}, BELFRY_REFUSED},
+        Row{"wrong_method", {405, ""}, BELFRY_RETRY}, Row{"broken", {500, "<html>"}, BELFRY_RETRY},
+        Row{"bad_gateway", {502, ""}, BELFRY_RETRY}, Row{"unavailable", {503, ""}, BELFRY_RETRY}),
     [](const auto& at) { return at.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -169,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{"unavailable", {503, "", {kWns}}, BELFRY_RETRY},
                     Row{"dropped", {201, "", {{"x-wns-status", "dropped"}}}, BELFRY_ACCEPTED},
                     Row{"bad_request", {400, "", {{"x-wns-error-description", "Bad header"}}}, BELFRY_REFUSED},
-                    Row{"other_key_401", {401, "", {kWns}}, BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, kSuspect},
+                    Row{"unproved_401", {401, "", {kWns}}, BELFRY_AUTH_REFUSED, BELFRY_SCOPE_ORIGIN},
                     Row{"other_key_403", {403, "", {kWns}}, BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, kSuspect},
                     Row{"not_found", {404, "", {kWns}}, BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, kSuspect},
                     Row{"gone", {410, "", {kWns}}, BELFRY_DEVICE_GONE},
@@ -234,6 +235,33 @@ TEST(WebPushRefusedToken, IsReplacedOnceIfItIsOld) {
     bed.host.clock.advance(std::chrono::minutes(2));
     EXPECT_EQ(bed.decode(refusal).flags, 0U);
     EXPECT_EQ(token(), second);
+}
+
+// WNS gives the same 401 for a bad token and for a subscription of another key.
+TEST(WebPushRefusedToken, OfWindowsIsTheSubscriptionsFaultOnlyIfAnotherTookTheToken) {
+    WebPushBed bed;
+    const Browser browser(bed.services, "https://db5p.notify.windows.com/w/?token=x");
+    const auto device = bed.validate(browser.subscription());
+    ASSERT_TRUE(device) << bed.trouble.text;
+    const auto request = [&] {
+        return bed.encode({{device->token, device->data, device->variant, R"({"payload":"x"})"}});
+    };
+    ASSERT_EQ(request().requests.size(), 1U);
+    WebPushBed::Answer refusal{401, "", {kWns}, 0, "https://db5p.notify.windows.com", 0, device->variant};
+    EXPECT_EQ(bed.decode(refusal).outcome, BELFRY_AUTH_REFUSED);
+    WebPushBed::Answer taken = refusal;
+    taken.status = 201;
+    EXPECT_EQ(bed.decode(taken).outcome, BELFRY_ACCEPTED);
+    const auto other_key = bed.decode(refusal);
+    EXPECT_EQ(other_key.outcome, BELFRY_DEVICE_GONE);
+    EXPECT_EQ(other_key.flags, kSuspect);
+    refusal.origin = "https://am3p.notify.windows.com";
+    EXPECT_EQ(bed.decode(refusal).outcome, BELFRY_AUTH_REFUSED) << "that one never took a token";
+    // The clock was wrong when the token was made: a newer one knows nothing yet.
+    refusal.origin = taken.origin;
+    bed.host.clock.advance(std::chrono::hours(12));
+    ASSERT_EQ(request().requests.size(), 1U);
+    EXPECT_EQ(bed.decode(refusal).outcome, BELFRY_AUTH_REFUSED);
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ struct Item {
     uint32_t variant = 0;
     std::string_view payload;
     int64_t expires_unix_ms = 0;
+    uint32_t attempt = 1;
 };
 struct Written {
     uint32_t first_item = 0, items = 0, variant = 0;
@@ -185,7 +186,7 @@ public:
             auto row = sized<belfry_item>();
             row.index = first + static_cast<uint32_t>(rows.size());
             row.variant = item.variant;
-            row.attempt = 1;
+            row.attempt = item.attempt;
             row.token = str(std::string_view(item.token));
             row.data = str(std::string_view(item.data));
             row.payload = str(item.payload);

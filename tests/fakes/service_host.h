@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fakes/facades.h"
+#include "fakes/settable_clock.h"
 #include "services/host_services.h"
 
 namespace belfry::fakes {
@@ -93,7 +94,7 @@ struct TestHost {
 
     RecordingLog log;
     MemoryMetrics metrics;
-    ManualClock clock;
+    SettableClock clock;
     ScriptedHttp http;
     TemporaryFolder folder;
     services::HostServices services{services::Parts{log, metrics, clock, http, folder.path() / "state"}};

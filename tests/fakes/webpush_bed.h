@@ -47,6 +47,17 @@ struct Browser {
     std::string auth;
 };
 
+// Two pairs that the plugin can tell apart by 12 bits, which random ones sometimes cannot be.
+inline std::pair<P256Key, P256Key> two_keys(const Services& services) {
+    const auto number = [&](const P256Key& key) {
+        const auto digest = services.sha256(key.public_point);
+        return (digest[2] & 15U) << 8 | digest[3];
+    };
+    std::pair<P256Key, P256Key> made{services.p256_key(), services.p256_key()};
+    while (number(made.first) == number(made.second)) made.second = services.p256_key();
+    return made;
+}
+
 // Secrets by id.
 struct WebPushHost {
     WebPushHost(std::map<std::string, std::string> secrets, MemoryClusterState* shared)
@@ -74,6 +85,7 @@ public:
         int64_t date_unix_ms = 0;
         std::string origin = "https://fcm.googleapis.com";
         uint32_t resent = 0;
+        uint32_t variant = 77;
     };
 
     // `config` is what follows the subject.
@@ -98,7 +110,7 @@ public:
         return encoded.requests.empty() ? Written{} : encoded.requests[0];
     }
     Verdict decode(const Answer& answer) {
-        fakes::Answer given{answer.status, answer.body, "", answer.resent, answer.date_unix_ms, 77};
+        fakes::Answer given{answer.status, answer.body, "", answer.resent, answer.date_unix_ms, answer.variant};
         given.headers = answer.headers;
         given.origin = answer.origin;
         const auto verdicts = ProviderInstance::decode(std::vector<fakes::Answer>{given}, 5);

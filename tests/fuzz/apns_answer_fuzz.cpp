@@ -60,9 +60,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     answer.body = belfry::str(body);
     const belfry_header header{belfry::str("retry-after"), belfry::str(body.substr(0, 21))};
     answer.headers = belfry::one_row(header);
+    apns::Standing standing;
     int verdicts = 0;
     const auto call = [&](belfry_emit emit, void* ctx) {
-        apns::decode(world.services, (choice & 1) != 0 ? world.both : world.one,
+        apns::decode({world.services, (choice & 1) != 0 ? world.both : world.one, standing, 0},
                      belfry::Rows<belfry_answer>(belfry::one_row(answer)), belfry::Verdicts({emit, ctx}));
         return belfry_code{BELFRY_OK};
     };

@@ -12,6 +12,14 @@
 #include "conformance/runner/lent.h"
 #include "conformance/runner/process.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+// The runner tells a crash by its signal, which the sanitizer would turn into an exit.
+extern "C" const char* __asan_default_options();  // NOLINT(bugprone-reserved-identifier)
+extern "C" const char* __asan_default_options() {
+    return "handle_segv=0";
+}
+#endif
+
 namespace belfry::conformance {
 namespace {
 
