@@ -1,60 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Belfry on PostgreSQL alone: devices and queue in one database, one server and then two; kill -9 of servers, crashes of the
 database (REL-1, REL-3, PERF-8)."""
-import random
 import time
 
-import kill_rounds
-from harness import BUILD, Server, http
-from on_postgres import DEVICES, HEALED_S, HELLO, OnPostgres, main
-
-LEASE_S = 10
-PAGE_DEVICES_MAX = kill_rounds.PAGE_DEVICES_MAX * kill_rounds.PAGES_IN_FLIGHT_MAX
+import shared_queue
+from on_postgres import DEVICES, HEALED_S, HELLO, main
 
 
-class PostgresQueue(OnPostgres):
+class PostgresQueue(shared_queue.SharedQueue):
     @classmethod
     def sections(cls, dsn):
         return (f'[storage]\nplugin = "storage_pg"\ndsn = "{dsn}"\n'
-                f'[queue]\nplugin = "queue_pg"\ndsn = "{dsn}"\nlease_s = {LEASE_S}\n')
-
-    def wait_recovered(self, uid):
-        """Until the server answers from its database and goes on sending."""
-        end = time.monotonic() + HEALED_S
-        seen = self.counted()["distinct"]
-        while "error" in self.server.call("push_status", {"uid": uid}) or seen == self.counted()["distinct"] < DEVICES:
-            self.assertLess(time.monotonic(), end, f"not back {HEALED_S} s after its database")
-            time.sleep(0.05)
-
-    def second_server(self):
-        server = Server(BUILD, self.folder / "second", self.simulator, extra=self.config_extra)
-        self.addCleanup(server.kill)
-        return server
-
-    def claimed(self, server):
-        """Work items that a server has claimed since its start."""
-        status, text = http("GET", server.url + "/metrics", headers={"Authorization": f"apikey {server.KEY}"})
-        self.assertEqual(status, 200)
-        lines = [line for line in text.decode().splitlines() if line.startswith("belfry_items_claimed_total")]
-        return sum(float(line.split()[-1]) for line in lines)
-
-    def test_a_small_push_a_delayed_one_and_a_cancelled_one(self):
-        self.register("ok-first", topics=["first"], user="42")
-        self.assertEqual(self.outcomes(self.send({"filter": {"users": ["42"]}}, HELLO)), {("fcm", "accepted"): 1})
-        later = int(time.time()) + 2
-        self.server.result("send_push_notification", {"uid": "later", "recipient": {"filter": {"topics": ["first"]}},
-                                                      "notification": HELLO, "send_at": later})
-        self.server.result("send_push_notification", {"uid": "never", "recipient": {"filter": {"topics": ["first"]}},
-                                                      "notification": HELLO, "send_at": later})
-        self.server.result("cancel_push", {"uid": "never"})
-        self.assertEqual(self.outcomes(self.server.wait_done("later", 30)), {("fcm", "accepted"): 1})
-        self.assertEqual(self.server.wait_done("never", 30)["state"], "cancelled")
-        self.assertEqual(len(self.phone("ok-first")), 2)
-
-    def test_kill_rounds_lose_nothing(self):
-        rng = random.Random(1)
-        counted = sum(kill_rounds.one_round(self.server, self.simulator, DEVICES, f"pgq{i}", rng) for i in range(3))
-        self.assertGreater(counted, 0)
+                f'[queue]\nplugin = "queue_pg"\ndsn = "{dsn}"\nlease_s = {shared_queue.LEASE_S}\n')
 
     def test_a_database_that_crashes_in_a_broadcast_costs_nothing(self):
         for mode, pause_s in (("immediate", 0), ("fast", 3)):
@@ -65,32 +22,6 @@ class PostgresQueue(OnPostgres):
                 self.cluster.restart(mode, pause_s)
                 self.wait_recovered(f"pgq-crash-{mode}")
                 self.check_complete(f"pgq-crash-{mode}")
-
-    def test_two_servers_share_the_work_and_one_takes_over_from_the_other(self):
-        second = self.second_server()
-        self.start_broadcast("pgq-both")
-        self.check_complete("pgq-both", server=second)
-        self.assertEqual(self.counted()["accepted"], DEVICES, "without any trouble nobody gets it twice")
-        self.assertGreater(self.claimed(second), 0, "items that the second server claimed")
-        self.simulator.control("POST", "/reset")
-        before = self.claimed(self.server)
-        self.start_broadcast("pgq-takeover")
-        self.wait_for(DEVICES // 5)
-        second.kill()
-        self.check_complete("pgq-takeover")
-        self.assertGreater(self.claimed(self.server), before)
-        repeats = self.counted()["accepted"] - DEVICES
-        self.assertLessEqual(repeats, PAGE_DEVICES_MAX)
-
-    def test_a_cancellation_reaches_the_other_server(self):
-        second = self.second_server()
-        self.start_broadcast("pgq-cancel")
-        self.wait_for(DEVICES // 20)
-        second.result("cancel_push", {"uid": "pgq-cancel"})
-        status = self.server.wait_done("pgq-cancel", 60)
-        self.assertEqual(status["state"], "cancelled")
-        self.assertLess(self.counted()["distinct"], DEVICES)
-        self.assertEqual(sum(row["n"] for row in status["outcomes"]), status["planned"])
 
     def test_without_its_database_the_server_says_so_and_comes_back(self):
         push = {"recipient": {"filter": {"topics": ["nobody"]}}, "notification": HELLO}
