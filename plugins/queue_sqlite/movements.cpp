@@ -241,15 +241,8 @@ bool Movements::replay(const DeadRow& dead, bool ignore_expiry) {
     const int64_t expires = push->facts->expires_unix_ms;
     if (expires != 0 && expires <= now) {
         if (!ignore_expiry) return false;
-        auto facts = std::make_shared<PushFacts>();
-        facts->id = push->facts->id;
-        facts->app = push->facts->app;
-        facts->app_name = push->facts->app_name;
-        facts->uid = push->facts->uid;
-        facts->weight = push->facts->weight;
-        facts->created_unix_ms = push->facts->created_unix_ms;
-        facts->send_at_unix_ms = push->facts->send_at_unix_ms;
-        facts->body = push->facts->body;
+        auto facts = std::make_shared<PushFacts>(*push->facts);
+        facts->expires_unix_ms = 0;
         core_.book.replace_facts(*push, std::move(facts));
     }
     core_.book.edit_state(*push);

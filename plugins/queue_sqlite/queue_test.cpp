@@ -63,6 +63,8 @@ protected:
         push.app = str("default");
         push.uid = str(std::string_view(uid));
         push.send_at_unix_ms = send_at;
+        push.expires_unix_ms = expires_;
+        push.fingerprint[0] = fingerprint_;
         push.body = str("body");
         push.items = one_row(item);
         int32_t code = -1;
@@ -74,6 +76,41 @@ protected:
             },
             &code);
         return code;
+    }
+
+    // Large pushes, numbered from `from` to before `to`, in one call.
+    void enqueue_many(uint32_t from, uint32_t to) {
+        auto item = sized<belfry_new_item>();
+        item.kind = BELFRY_WORK_SLICE;
+        item.blob = UINT32_MAX;
+        item.after = -1;
+        item.hi = 1000;
+        std::vector<std::string> uids;
+        for (uint32_t i = from; i < to; ++i) uids.push_back("n" + std::to_string(i));
+        std::vector<belfry_new_push> pushes;
+        for (const std::string& uid : uids) {
+            pushes.push_back(sized<belfry_new_push>());
+            pushes.back().lane = BELFRY_LANE_NORMAL;
+            pushes.back().weight = 1;
+            pushes.back().app = str("default");
+            pushes.back().uid = str(std::string_view(uid));
+            pushes.back().items = one_row(item);
+        }
+        queue_->enqueue(
+            list_of(pushes), [](void*, belfry_list) -> int32_t { return 0; }, nullptr);
+    }
+    // How many pushes a list in this state has; the cursor of the next call.
+    std::pair<size_t, std::string> listed(int32_t state, const std::string& cursor = {}) {
+        size_t found = 0;
+        char next[64] = "";
+        queue_->list(
+            str("default"), state, str(std::string_view(cursor)), 10,
+            [](void* ctx, belfry_list rows) -> int32_t {
+                *static_cast<size_t*>(ctx) += rows.n;
+                return 0;
+            },
+            &found, next);
+        return {found, next};
     }
 
     struct Held {
@@ -126,6 +163,25 @@ protected:
         queue_->page(
             kNode, one_row(checkpoint), [](void*, belfry_list) -> int32_t { return 0; }, nullptr);
     }
+    // Ends an item; `buried`: all of it as dead letters.
+    void finish(const Held& held, bool buried) {
+        auto checkpoint = sized<belfry_checkpoint>();
+        checkpoint.item = held.item;
+        checkpoint.epoch = held.epoch;
+        checkpoint.request = ++request_;
+        checkpoint.next = BELFRY_NEXT_FINISH;
+        checkpoint.planned = 1;
+        checkpoint.cursor = held.hi;
+        auto owed = sized<belfry_owed>();
+        owed.attempt = 2;
+        owed.note = str("why");
+        owed.flags = BELFRY_OWED_DEAD;
+        const int64_t key = 7;
+        owed.keys = {&key, 1, sizeof key};
+        if (buried) checkpoint.owed = one_row(owed);
+        queue_->page(
+            kNode, one_row(checkpoint), [](void*, belfry_list) -> int32_t { return 0; }, nullptr);
+    }
     void steer(const std::string& uid, int32_t verb) {
         const belfry_str row = str(std::string_view(uid));
         queue_->steer(
@@ -172,6 +228,8 @@ protected:
     Config config_;
     std::unique_ptr<Queue> queue_;
     uint64_t request_ = 0;
+    uint8_t fingerprint_ = 0;
+    int64_t expires_ = 0;
 };
 
 TEST_F(QueueTest, ATransactionThatFailsLeavesMemoryAsTheFileSays) {
@@ -221,6 +279,24 @@ TEST_F(QueueTest, AUidWhoseEnqueueFailedIsFree) {
         EXPECT_EQ(enqueue(uid, small), BELFRY_OK);
         EXPECT_EQ(BELFRY_CODE_CLASS(enqueue(uid, small)), BELFRY_DUPLICATE);
     }
+}
+
+TEST_F(QueueTest, AReplayedPushStillKnowsTheRequestItCameFrom) {
+    fingerprint_ = 7;
+    expires_ = 1;
+    ASSERT_EQ(enqueue("late", false), BELFRY_OK);
+    for (const Held& held : claim(1)) finish(held, true);
+    uint64_t letter = 0;
+    queue_->dead(
+        str("default"), {}, 0, 10,
+        [](void* ctx, belfry_list rows) -> int32_t {
+            for (const belfry_dead_row& row : Rows<belfry_dead_row>(rows)) *static_cast<uint64_t*>(ctx) = row.id;
+            return 0;
+        },
+        &letter);
+    ASSERT_NE(letter, 0u);
+    ASSERT_EQ(queue_->replay(str("default"), one_row(letter), true), 1u);
+    EXPECT_EQ(BELFRY_CODE_CLASS(enqueue("late", false)), BELFRY_DUPLICATE);
 }
 
 // Statements that read whole tables or indexes on purpose: all of them run at start or in upkeep only.

@@ -26,6 +26,21 @@ using namespace queue_parts;
 
 // What claim hands out about a push.
 struct PushFacts {
+    PushFacts() = default;
+    // Facts of the same push; its items in memory are not theirs.
+    PushFacts(const PushFacts& other)
+        : id(other.id),
+          app(other.app),
+          app_name(other.app_name),
+          uid(other.uid),
+          weight(other.weight),
+          created_unix_ms(other.created_unix_ms),
+          send_at_unix_ms(other.send_at_unix_ms),
+          expires_unix_ms(other.expires_unix_ms),
+          body(other.body),
+          fingerprint(other.fingerprint) {}
+    PushFacts& operator=(const PushFacts&) = delete;
+
     int64_t id = 0;
     uint32_t app = 0;  // number inside this file
     std::string app_name, uid;
