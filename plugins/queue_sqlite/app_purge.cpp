@@ -20,7 +20,7 @@ AppPurge::Progress AppPurge::step(std::string_view app, uint32_t limit, int64_t 
     if (number == 0) return progress;
     const size_t want = std::clamp<size_t>(limit, 1, kPushesPerStep);
     constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
-    const std::vector<Push> pushes = core_.tables.pushes.of_app(number, 0, kNewest, want);
+    const std::vector<Push> pushes = core_.tables.pushes.of_app(number, kNewest, want);
     for (const Push& push : pushes) movements_.erase(*core_.book.push(push.facts->id));
     if (pushes.size() == want) {
         progress.more = true;

@@ -51,12 +51,13 @@ PushTable::PushTable(sqlite::Database& db)
       erase_(db.prepare("DELETE FROM push WHERE id=?1")),
       find_(db.prepare("SELECT " PUSH_COLUMNS " FROM push WHERE id=?1")),
       of_app_(db.prepare("SELECT " PUSH_COLUMNS " FROM push WHERE app=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")),
-      of_app_state_(db.prepare("SELECT " PUSH_COLUMNS
-                               " FROM push WHERE app=?1 AND id<?2 AND state=?4 ORDER BY id DESC LIMIT ?3")),
+      open_below_(db.prepare("SELECT " PUSH_COLUMNS
+                             " FROM push WHERE finished=0 AND state=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")),
       expiring_(
           db.prepare("SELECT id FROM push WHERE expires>0 AND state<4 AND expires<=?1 ORDER BY expires LIMIT ?2")),
-      finished_(db.prepare("SELECT id FROM push WHERE finished>0 AND finished<=?1 "
-                           "AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.push=push.id) ORDER BY finished LIMIT ?2")),
+      finished_(db.prepare("SELECT id, finished, EXISTS (SELECT 1 FROM dead WHERE dead.push=push.id) FROM push "
+                           "WHERE finished>0 AND finished<=?1 AND (finished, id)>(?2, ?3) ORDER BY finished, id "
+                           "LIMIT ?4")),
       open_(db.prepare("SELECT id FROM push WHERE finished=0 AND state=?1")),
       count_open_(db.prepare("SELECT count(*) FROM push WHERE finished=0 AND state=?1")),
       uids_(db.prepare("SELECT id, app, uid FROM push WHERE id>?1 ORDER BY id")) {}
@@ -119,19 +120,38 @@ std::optional<Push> PushTable::find(int64_t id) {
     return read(find_);
 }
 
-std::vector<Push> PushTable::of_app(uint32_t app, int32_t state, int64_t below, size_t limit) {
-    Statement& rows = state == 0 ? of_app_.with(app, below, limit) : of_app_state_.with(app, below, limit, state);
-    const ResetAtEnd reset(rows);
+std::vector<Push> PushTable::of_app(uint32_t app, int64_t below, size_t limit) {
+    const ResetAtEnd reset(of_app_);
+    of_app_.with(app, below, limit);
     std::vector<Push> found;
-    while (rows.step()) found.push_back(read(rows));
+    while (of_app_.step()) found.push_back(read(of_app_));
     return found;
+}
+
+// Those of an open state are few among all of an app, and have an index.
+PushTable::Look PushTable::in_state(uint32_t app, int32_t state, int64_t below, size_t limit) {
+    Statement& rows = state <= BELFRY_PUSH_PAUSED ? open_below_.with(state, below, kRowsPerLook)
+                                                  : of_app_.with(app, below, kRowsPerLook);
+    const ResetAtEnd reset(rows);
+    Look look;
+    for (size_t seen = 1; rows.step(); ++seen) {
+        if (rows.integer(5) == state && rows.integer(10) == app) look.found.push_back(read(rows));
+        if (seen < kRowsPerLook && look.found.size() < limit) continue;
+        look.looked_to = rows.integer(0);
+        break;
+    }
+    return look;
 }
 
 std::vector<int64_t> PushTable::expiring(int64_t now, size_t limit) {
     return integers(expiring_.with(now, limit));
 }
-std::vector<int64_t> PushTable::finished_before(int64_t t, size_t limit) {
-    return integers(finished_.with(t, limit));
+std::vector<PushTable::Finished> PushTable::finished_before(int64_t t, const Finished& after, size_t limit) {
+    const ResetAtEnd reset(finished_);
+    finished_.with(t, after.unix_ms, after.id, limit);
+    std::vector<Finished> found;
+    while (finished_.step()) found.push_back({finished_.integer(1), finished_.integer(0), finished_.integer(2) != 0});
+    return found;
 }
 std::vector<int64_t> PushTable::open_in_state(int32_t state) {
     return integers(open_.with(state));

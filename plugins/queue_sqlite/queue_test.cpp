@@ -281,6 +281,42 @@ TEST_F(QueueTest, AUidWhoseEnqueueFailedIsFree) {
     }
 }
 
+TEST_F(QueueTest, AListInOneStateLooksAtABoundedNumberOfRows) {
+    enqueue("old", false);
+    enqueue_many(0, 1500);
+    steer("old", BELFRY_STEER_PAUSE);
+    EXPECT_EQ(listed(BELFRY_PUSH_PAUSED), std::pair(size_t{1}, std::string())) << "open states have an index";
+    const auto [found, cursor] = listed(BELFRY_PUSH_DONE);
+    EXPECT_EQ(found, 0u);
+    ASSERT_NE(cursor, "") << "it stopped on its way";
+    EXPECT_EQ(listed(BELFRY_PUSH_DONE, cursor), std::pair(size_t{0}, std::string()));
+    size_t running = 0;
+    for (auto [n, next] = listed(BELFRY_PUSH_RUNNING); n > 0; std::tie(n, next) = listed(BELFRY_PUSH_RUNNING, next)) {
+        running += n;
+        if (next.empty()) break;
+    }
+    EXPECT_EQ(running, 1500u);
+}
+
+TEST_F(QueueTest, AFinishedPushGoesWithItsLastDeadLetter) {
+    config_.results_days = config_.dead_days = 0;
+    reopen();
+    enqueue("buried", false);
+    enqueue("done", false);
+    bool buried = true;
+    for (const Held& held : claim(2)) finish(held, std::exchange(buried, false));
+    for (const bool refused : {true, false}) {
+        g_refuse_commits = refused;
+        try {
+            queue_->upkeep(kNode, 1000, nullptr);
+            EXPECT_FALSE(refused);
+        } catch (const sqlite::Failure&) {
+            EXPECT_TRUE(refused);
+        }
+    }
+    EXPECT_EQ(listed(0).first, 0u);
+}
+
 TEST_F(QueueTest, AReplayedPushStillKnowsTheRequestItCameFrom) {
     fingerprint_ = 7;
     expires_ = 1;

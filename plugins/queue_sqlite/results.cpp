@@ -76,6 +76,13 @@ std::vector<PushView> Results::lookup(belfry_str app, belfry_list uids) {
     return views;
 }
 
+PushTable::Look Results::pushes_of(uint32_t app, int32_t state, int64_t below, size_t limit) {
+    if (state != 0) return core_.tables.pushes.in_state(app, state, below, limit);
+    PushTable::Look look{core_.tables.pushes.of_app(app, below, limit)};
+    if (look.found.size() == limit) look.looked_to = look.found.back().facts->id;
+    return look;
+}
+
 std::vector<PushView> Results::list(belfry_str app, int32_t state, belfry_str cursor, uint32_t limit,
                                     char next_cursor[64]) {
     next_cursor[0] = '\0';
@@ -84,7 +91,7 @@ std::vector<PushView> Results::list(belfry_str app, int32_t state, belfry_str cu
     const size_t want = std::clamp<size_t>(limit, 1, kListMax);
     std::vector<PushView> views;
     if (number == 0) return views;
-    const std::vector<Push> pushes = core_.tables.pushes.of_app(number, state, from.id, want);
+    const auto [pushes, looked_to] = pushes_of(number, state, from.id, want);
     for (const Push& push : pushes) views.push_back(view_of(push, true));
     // A bundle holds members of several apps and states: what was looked through counts, not what was found.
     const int64_t bundles_below =
@@ -99,8 +106,7 @@ std::vector<PushView> Results::list(belfry_str app, int32_t state, belfry_str cu
         }
     }
     // What lies below the last row of either source that was cut off is not complete yet.
-    int64_t complete_to = 0;
-    if (pushes.size() == want) complete_to = pushes.back().facts->id;
+    int64_t complete_to = looked_to;
     if (bundles.size() == kBundlesPerLook) complete_to = std::max(complete_to, bundles.back().id);
     put_cursor(next_cursor, cut_list(views, want, complete_to));
     return views;

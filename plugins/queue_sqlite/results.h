@@ -22,6 +22,7 @@ public:
     std::vector<PushView> list(belfry_str app, int32_t state, belfry_str cursor, uint32_t limit, char next_cursor[64]);
 
 private:
+    PushTable::Look pushes_of(uint32_t app, int32_t state, int64_t below, size_t limit);
     PushView view_of(const Push& push, bool with_items);
     PushView view_of(const BundleRow& row, size_t member);
 

@@ -141,17 +141,28 @@ public:
     void erase(int64_t id);
     // Without app names and item counts.
     std::optional<Push> find(int64_t id);
-    std::vector<Push> of_app(uint32_t app, int32_t state, int64_t below, size_t limit);
+    std::vector<Push> of_app(uint32_t app, int64_t below, size_t limit);
+    // Those in a state among the next kRowsPerLook rows, newest first.
+    struct Look {
+        std::vector<Push> found;
+        int64_t looked_to = 0;  // below it nothing was looked at; 0: there is nothing
+    };
+    static constexpr size_t kRowsPerLook = 1000;
+    Look in_state(uint32_t app, int32_t state, int64_t below, size_t limit);
     std::vector<int64_t> expiring(int64_t now_unix_ms, size_t limit);
-    // Those without dead letters.
-    std::vector<int64_t> finished_before(int64_t unix_ms, size_t limit);
+    struct Finished {
+        int64_t unix_ms = 0, id = 0;
+        bool has_letters = false;
+    };
+    // In this order, behind `after`.
+    std::vector<Finished> finished_before(int64_t unix_ms, const Finished& after, size_t limit);
     std::vector<int64_t> open_in_state(int32_t state);
     int64_t count_open(int32_t state);
     void each_uid_above(int64_t id, const std::function<void(int64_t id, uint32_t app, std::string_view uid)>& fn);
 
 private:
     static Push read(const sqlite::Statement& row);
-    sqlite::Statement insert_, counters_, state_, erase_, find_, of_app_, of_app_state_, expiring_, finished_, open_,
+    sqlite::Statement insert_, counters_, state_, erase_, find_, of_app_, open_below_, expiring_, finished_, open_,
         count_open_, uids_;
 };
 

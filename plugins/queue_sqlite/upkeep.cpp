@@ -146,16 +146,29 @@ bool Upkeep::count_crash(Item& item) {
 bool Upkeep::purge(int64_t now) {
     if (now - purged_unix_ms_ < kPurgeEveryMs && now >= purged_unix_ms_) return false;
     const int64_t results_before = now - core_.config.results_days * kDayMs;
-    const std::vector<int64_t> pushes = core_.tables.pushes.finished_before(results_before, kPushesPerStep);
-    for (const int64_t id : pushes) purge_push(id);
+    const bool more_pushes = purge_pushes(results_before);
     const std::vector<int64_t> bundles = core_.tables.bundles.finished_before(results_before, kPushesPerStep);
     for (const int64_t id : bundles) purge_bundle(id);
     const std::vector<DeadRow> dead =
         core_.tables.dead.buried_before(now - core_.config.dead_days * kDayMs, kPushesPerStep);
-    for (const DeadRow& row : dead) purge_dead(row);
-    if (std::max({pushes.size(), bundles.size(), dead.size()}) == kPushesPerStep) return true;
+    for (const DeadRow& row : dead) purge_dead(row, results_before);
+    if (more_pushes || std::max(bundles.size(), dead.size()) == kPushesPerStep) return true;
     purged_unix_ms_ = now;
     return false;
+}
+
+bool Upkeep::purge_pushes(int64_t finished_before) {
+    const std::vector<PushTable::Finished> rows =
+        core_.tables.pushes.finished_before(finished_before, looked_to_, kRowsPerStep);
+    size_t purged = 0;
+    for (const PushTable::Finished& row : rows) {
+        if (purged == kPushesPerStep) return true;
+        looked_to_ = row;
+        if (row.has_letters) continue;
+        purge_push(row.id);
+        ++purged;
+    }
+    return rows.size() == kRowsPerStep;
 }
 
 void Upkeep::purge_push(int64_t id) {
@@ -176,12 +189,15 @@ void Upkeep::purge_bundle(int64_t id) {
     core_.tables.bundles.erase(id);
 }
 
-void Upkeep::purge_dead(const DeadRow& row) {
+void Upkeep::purge_dead(const DeadRow& row, int64_t finished_before) {
     core_.tables.dead.erase(row.item.id);
     if (row.replayed_unix_ms == 0) --core_.book.totals.dead;
     if (row.item.blob != 0) core_.tables.blobs.erase_if_unused(row.item.blob);
     Push* push = core_.book.push(row.item.push);
-    if (push == nullptr || push->finished_unix_ms == 0 || push->body == 0) return;
+    if (push == nullptr || push->finished_unix_ms == 0) return;
+    if (push->finished_unix_ms <= finished_before && !core_.tables.dead.any_of_push(row.item.push))
+        return movements_.erase(*push);
+    if (push->body == 0) return;
     if (core_.tables.dead.any_unreplayed_of_push(row.item.push)) return;
     core_.tables.blobs.erase(push->body);
     core_.book.edit_state(*push).body = 0;
