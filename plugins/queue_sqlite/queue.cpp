@@ -86,6 +86,7 @@ void Queue::begin(bool durable) {
     const auto level = full ? sqlite::Synchronous::Full : sqlite::Synchronous::Normal;
     if (core_.database->synchronous() != level) core_.database->set_synchronous(level);
     transaction_.emplace(*core_.database);
+    changes_before_ = core_.database->total_changes();
 }
 
 void Queue::commit() {
@@ -95,7 +96,9 @@ void Queue::commit() {
     core_.uids.flush(core_.book.last_id());
     transaction_->commit();
     transaction_.reset();
-    unsynced_ = core_.database->synchronous() == sqlite::Synchronous::Normal;
+    // A transaction without a change writes and syncs nothing, whatever its level.
+    if (core_.database->total_changes() != changes_before_)
+        unsynced_ = core_.database->synchronous() == sqlite::Synchronous::Normal;
     core_.book.publish(now);
     core_.uids.commit();
     core_.changes.commit();
@@ -111,6 +114,7 @@ void Queue::rollback() noexcept {
     core_.uids.rollback();
     core_.changes.rollback();
     core_.replies.rollback();
+    upkeep_.look_again();
 }
 
 void Queue::enqueue(belfry_list pushes, belfry_emit emit, void* ctx) {

@@ -78,8 +78,9 @@ private:
     std::mutex purges_mutex_;
     std::map<std::string, int64_t> purges_;  // apps being purged: the bundles looked through
     std::optional<sqlite::Transaction> transaction_;
-    bool unsynced_ = false;  // progress was committed without a sync
-    bool suspect_ = false;   // an input/output error happened: the log must be written out before the next commit
+    int64_t changes_before_ = 0;  // this transaction, in rows
+    bool unsynced_ = false;       // progress was committed without a sync
+    bool suspect_ = false;        // an input/output error happened: the log must be written out before the next commit
     Writer writer_{*this};
     Claims claims_{core_, writer_};
 };

@@ -281,6 +281,24 @@ TEST_F(QueueTest, AUidWhoseEnqueueFailedIsFree) {
     }
 }
 
+TEST_F(QueueTest, AnIdleQueueWritesNothing) {
+    sqlite3* connection = g_opened;
+    queue_->upkeep(kNode, 1, nullptr);  // makes durable what the start left
+    const int64_t idle = sqlite3_total_changes64(connection);
+    for (int i = 0; i < 5; ++i) queue_->upkeep(kNode, 1, nullptr);
+    EXPECT_EQ(sqlite3_total_changes64(connection), idle);
+
+    std::mt19937 random(1);
+    enqueue("large", false);
+    for (const Held& held : claim(1)) page(held, random);
+    const int64_t progress = sqlite3_total_changes64(connection);
+    queue_->upkeep(kNode, 1, nullptr);
+    const int64_t synced = sqlite3_total_changes64(connection);
+    EXPECT_GT(synced, progress) << "progress is made durable";
+    queue_->upkeep(kNode, 1, nullptr);
+    EXPECT_EQ(sqlite3_total_changes64(connection), synced) << "once";
+}
+
 TEST_F(QueueTest, AListInOneStateLooksAtABoundedNumberOfRows) {
     enqueue("old", false);
     enqueue_many(0, 1500);

@@ -68,6 +68,8 @@ public:
     void set_synchronous(Synchronous level);
     Synchronous synchronous() const noexcept { return synchronous_; }
     int64_t changes() const noexcept { return sqlite3_changes64(connection_); }
+    // Of this connection so far.
+    int64_t total_changes() const noexcept { return sqlite3_total_changes64(connection_); }
     int64_t last_insert_rowid() const noexcept { return sqlite3_last_insert_rowid(connection_); }
     bool in_transaction() const noexcept { return sqlite3_get_autocommit(connection_) == 0; }
     // Length of the WAL in pages after the last commit.
