@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t kStartTimeoutMs = 15'000;  // deadline of one call of start
 constexpr int64_t kBackoffFirstMs = 250;
 constexpr int64_t kBackoffMaxMs = 30'000;
+constexpr std::chrono::milliseconds kLookEvery{100};  // whether the one who waits has given up
 
 }  // namespace
 
@@ -59,6 +60,11 @@ InstanceInfo Instance::info() const {
     info.generation = current_ ? current_->number() : 0;
     info.faults = faults_->total();
     return info;
+}
+
+bool Instance::in_start() const {
+    const std::lock_guard lock(mutex_);
+    return in_start_;
 }
 
 bool Instance::runs_as(const PreparedComponent& component) const {
@@ -110,10 +116,11 @@ void Instance::attempt() {
     std::optional<PreparedComponent> component;
     {
         const std::lock_guard lock(mutex_);
-        if (state_ == InstanceState::Ended) return;
+        // A reload has been faster.
+        if (state_ == InstanceState::Ended || current_ != nullptr) return;
         component = component_;
     }
-    Result<std::shared_ptr<Generation>> made = begin(*component);
+    Result<std::shared_ptr<Generation>> made = begin_attempt(*component);
     if (made) {
         {
             const std::lock_guard lock(mutex_);
@@ -136,6 +143,17 @@ void Instance::attempt() {
     try_again_after(made.error());
 }
 
+Result<std::shared_ptr<Generation>> Instance::begin_attempt(const PreparedComponent& component) {
+    const auto mark = [this](bool running) {
+        const std::lock_guard lock(mutex_);
+        in_start_ = running;
+    };
+    mark(true);
+    Result<std::shared_ptr<Generation>> made = begin(component);
+    mark(false);
+    return made;
+}
+
 void Instance::try_again_after(const Error& failure) {
     int64_t delay_ms = 0;
     {
@@ -152,7 +170,7 @@ void Instance::try_again_after(const Error& failure) {
     control_->post_after([self = shared_from_this()] { self->attempt(); }, delay_ms);
 }
 
-Status Instance::start(PreparedComponent component, int64_t wait_ms) {
+Status Instance::start(PreparedComponent component, const Patience& patience) {
     {
         const std::lock_guard lock(mutex_);
         component_ = std::move(component);
@@ -160,41 +178,81 @@ Status Instance::start(PreparedComponent component, int64_t wait_ms) {
     }
     if (!control_->post([self = shared_from_this()] { self->attempt(); }))
         return error(ErrorCode::Busy, "too many control calls of this instance are waiting");
-    std::unique_lock lock(mutex_);
-    settled_.wait_for(lock, std::chrono::milliseconds(wait_ms), [&] {
+    return wait_for_start(patience);
+}
+
+Status Instance::wait_for_start(const Patience& patience) {
+    const auto began = std::chrono::steady_clock::now();
+    auto report_at = began + std::chrono::milliseconds(patience.report_ms);
+    const auto over_at = began + std::chrono::milliseconds(patience.wait_ms);
+    const auto settled = [this] {
         return state_ == InstanceState::Running || state_ == InstanceState::Failed || state_ == InstanceState::Ended;
-    });
+    };
+    std::unique_lock lock(mutex_);
+    while (!settled()) {
+        const auto now = std::chrono::steady_clock::now();
+        if (patience.given_up && patience.given_up())
+            return error(ErrorCode::Cancelled, "not waited for any longer", name_);
+        const bool at_work = state_ == InstanceState::Starting || in_start_;
+        if (now >= over_at && !(patience.to_the_end && at_work)) break;
+        if (now >= report_at) {
+            const auto waited_s = std::chrono::duration_cast<std::chrono::seconds>(now - began).count();
+            log_.info("instance still starts", {{"instance", name_}, {"seconds", waited_s}});
+            report_at = now + std::chrono::milliseconds(patience.report_ms);
+        }
+        const auto look_at = std::min(report_at, now + kLookEvery);
+        settled_.wait_until(lock, now < over_at ? std::min(look_at, over_at) : look_at);
+    }
     if (state_ == InstanceState::Running) return {};
     if (state_ == InstanceState::Starting)
         return error(ErrorCode::DeadlineExceeded,
-                     "plugin did not finish its start within " + std::to_string(wait_ms) + " ms", name_);
+                     "plugin did not finish its start within " + std::to_string(patience.wait_ms) + " ms", name_);
     return last_error_;
 }
 
-Status Instance::reload(PreparedComponent component, const Check& check, int64_t wait_ms) {
-    auto next = std::make_shared<std::optional<std::shared_ptr<Generation>>>();
-    const Status ready = control_->run(
-        [self = shared_from_this(), next, component, check]() -> Status {
-            Result<std::shared_ptr<Generation>> made = self->begin(component);
-            if (!made) return made.error();
-            if (check) {
-                if (const Status checked = check(**made); !checked) return checked;
-            }
-            *next = std::move(*made);
-            return {};
-        },
-        wait_ms);
-    if (!ready) return ready;
+// [control] So that no attempt with the old component comes between the start and the switch.
+Status Instance::take_turn(Turn& turn, const PreparedComponent& component, const Check& check) {
+    control_->cancel_delayed();
+    Result<std::shared_ptr<Generation>> made = begin(component);
+    Status answer = made ? Status() : Status(made.error());
+    if (answer && check) answer = check(**made);
     std::shared_ptr<Generation> before;
     {
         const std::lock_guard lock(mutex_);
-        if (state_ == InstanceState::Ended) return error(ErrorCode::Cancelled, "the host is stopping", name_);
-        before = std::exchange(current_, std::move(**next));
-        component_ = std::move(component);
-        backoff_ms_ = 0;
+        if (answer && state_ == InstanceState::Ended)
+            answer = error(ErrorCode::Cancelled, "the host is stopping", name_);
+        turn.done = answer && !turn.abandoned;
+        if (turn.done) {
+            before = std::exchange(current_, std::move(*made));
+            component_ = component;
+            backoff_ms_ = 0;
+        }
     }
-    control_->cancel_delayed();
-    settle(InstanceState::Running, {});
+    if (turn.done) {
+        settle(InstanceState::Running, {});
+    } else {
+        go_on_trying();
+    }
+    return answer;
+}
+
+// A reload that failed leaves the instance as it was, with the attempt it was waiting for.
+void Instance::go_on_trying() {
+    const std::lock_guard lock(mutex_);
+    if (state_ != InstanceState::Retrying) return;
+    control_->post_after([self = shared_from_this()] { self->attempt(); }, backoff_ms_);
+}
+
+Status Instance::reload(PreparedComponent component, const Check& check, int64_t wait_ms) {
+    auto turn = std::make_shared<Turn>();
+    const Status ready = control_->run([self = shared_from_this(), turn, component = std::move(component),
+                                        check] { return self->take_turn(*turn, component, check); },
+                                       wait_ms);
+    {
+        const std::lock_guard lock(mutex_);
+        turn->abandoned = !turn->done;
+        if (turn->abandoned) return ready;
+    }
     log_.info("instance reloaded", {{"instance", name_}, {"generation", info().generation}});
     return {};
 }
@@ -231,7 +289,7 @@ void Instances::respect(const CrashRecord& record) {
                  {{"instance", last.instance}, {"unix_s", last.unix_s}, {"record", record.file()}});
 }
 
-Status Instances::add(const ComponentSpec& spec, int64_t wait_ms) {
+Status Instances::add(const ComponentSpec& spec, const Patience& patience) {
     Instance* instance = nullptr;
     {
         const std::lock_guard lock(mutex_);
@@ -253,7 +311,7 @@ Status Instances::add(const ComponentSpec& spec, int64_t wait_ms) {
         instance->fail(error(ErrorCode::Misconfigured, blocked, section_name(spec.kind, spec.instance)));
         return {};
     }
-    const Status started = instance->start(std::move(*prepared), wait_ms);
+    const Status started = instance->start(std::move(*prepared), patience);
     return critical ? started : Status();
 }
 
@@ -287,6 +345,11 @@ std::vector<InstanceInfo> Instances::list() const {
     std::vector<InstanceInfo> all;
     for (const auto& instance : instances_) all.push_back(instance->info());
     return all;
+}
+
+bool Instances::any_in_start() const {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(instances_.begin(), instances_.end(), [](const auto& instance) { return instance->in_start(); });
 }
 
 void Instances::stop(int64_t wait_ms) {

@@ -41,6 +41,14 @@ std::string_view name_of(InstanceState state) noexcept;
 enum class Unchanged : uint8_t { Keep, Replace };
 enum class Reloaded : uint8_t { Kept, Replaced };
 
+// How long somebody waits for an instance to start.
+struct Patience {
+    int64_t wait_ms = 0;                  // then it is tried on in the background
+    bool to_the_end = false;              // a start that is under way is waited for as long as it takes
+    std::function<bool()> given_up = {};  // asked now and then; true: wait no longer. Empty: never
+    int64_t report_ms = 10'000;           // the log says this often that it still starts
+};
+
 struct InstanceInfo {
     std::string name;
     Kind kind = Kind::Provider;
@@ -69,11 +77,14 @@ public:
     bool runs_as(const PreparedComponent& component) const;
     const Faults& faults() const noexcept { return *faults_; }
 
-    // Waits until it runs, has failed for good, or the time is over; in that case it is tried on in the background.
-    Status start(PreparedComponent component, int64_t wait_ms);
+    // Waits until it runs, has failed for good, or patience ends; in that case it is tried on in the background.
+    // Cancelled: given up.
+    Status start(PreparedComponent component, const Patience& patience);
     // A new generation takes over once it has started and `check` (may be empty; runs on the control thread) has
     // passed.
     Status reload(PreparedComponent component, const Check& check, int64_t wait_ms);
+    // A thread is inside the plugin's start.
+    bool in_start() const;
     // Remembers why there is nothing to start.
     void fail(const Error& why);
     // Runs a job on the control thread, like authorize. False if too many wait.
@@ -91,7 +102,15 @@ private:
     Result<std::shared_ptr<Generation>> begin(const PreparedComponent& component);
     // [control]
     void attempt();
+    Result<std::shared_ptr<Generation>> begin_attempt(const PreparedComponent& component);
+    // A reload, unless whoever asked for it has gone meanwhile.
+    struct Turn {
+        bool abandoned = false, done = false;
+    };
+    Status take_turn(Turn& turn, const PreparedComponent& component, const Check& check);
+    void go_on_trying();
     void try_again_after(const Error& failure);
+    Status wait_for_start(const Patience& patience);
     void settle(InstanceState state, const std::string& line);
     static bool may_pass(ErrorCode code) noexcept;
 
@@ -108,6 +127,7 @@ private:
     std::shared_ptr<Generation> current_;
     std::optional<PreparedComponent> component_;
     InstanceState state_ = InstanceState::Starting;
+    bool in_start_ = false;  // the plugin's create or start of an attempt is running
     std::string line_;
     Error last_error_;
     uint64_t next_number_ = 1;
@@ -128,13 +148,16 @@ public:
 
     // Prepares and starts. The instance is there afterwards, running or not. An error is returned for critical ones
     // only; for others it is logged and kept in info().
-    Status add(const ComponentSpec& spec, int64_t wait_ms);
+    Status add(const ComponentSpec& spec, const Patience& patience);
+    Status add(const ComponentSpec& spec, int64_t wait_ms) { return add(spec, Patience{wait_ms}); }
     // Storage and queue are not reloaded beside themselves: Unsupported.
     Result<Reloaded> reload(const ComponentSpec& spec, const Instance::Check& check, int64_t wait_ms,
                             Unchanged unchanged = Unchanged::Replace);
     // Null: no such instance. Stays valid until *this ends.
     Instance* find(std::string_view name) const;
     std::vector<InstanceInfo> list() const;
+    // Some thread is inside a plugin's start.
+    bool any_in_start() const;
     // Ends all, latest first.
     void stop(int64_t wait_ms);
 

@@ -98,7 +98,13 @@ void wait_for_stop(const std::function<void()>& reload, const std::function<void
     }
 }
 
+bool stop_is_pending() {
+    sigset_t pending;
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 void let_signals_kill() {
+    std::signal(SIGHUP, SIG_IGN);  // a certificate renewed meanwhile must not end the orderly stop
     const sigset_t set = handled_signals();
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }

@@ -36,7 +36,9 @@ void block_signals();
 // Waits for SIGTERM or SIGINT. Meanwhile calls `reload` for each SIGHUP, and `look` about once a second and after each
 // reload.
 void wait_for_stop(const std::function<void()>& reload, const std::function<void()>& look);
-// From now on another SIGTERM or SIGINT ends the process at once.
+// SIGTERM or SIGINT has come and nobody has taken it yet. For what may take long before wait_for_stop.
+bool stop_is_pending();
+// From now on a SIGHUP does nothing, and another SIGTERM or SIGINT ends the process at once.
 void let_signals_kill();
 
 }  // namespace belfry::serve

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "serve/component_specs.h"
+#include "serve/process.h"
 
 namespace belfry::serve {
 
@@ -68,6 +69,7 @@ bool Reload::reload_certificate(const config::HttpConfig& fresh) {
 bool Reload::apply_providers(const config::Config& fresh) {
     bool good = true;
     for (const config::ComponentConfig& provider : fresh.providers) {
+        if (stop_is_pending()) return false;
         if (instances_.find(provider.instance) == nullptr) {
             log_.warning("a new provider needs a restart", {{"provider", provider.instance}});
             continue;

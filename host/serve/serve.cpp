@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -41,7 +42,7 @@ namespace belfry::serve {
 
 namespace {
 
-constexpr int64_t kStoreStartMs = 30'000;    // migrations, recovery after a crash
+constexpr int64_t kStoreStartMs = 30'000;  // of tries that fail; one that is at work (a migration) takes what it takes
 constexpr int64_t kProviderStartMs = 3'000;  // a provider that needs longer goes on in the background
 constexpr int64_t kRequestsEndMs = 5'000;    // requests in work when the server is told to stop
 constexpr int64_t kAnswersEndMs = 1'000;     // the engine's share, after delivery has waited for its answers
@@ -72,15 +73,18 @@ plugins::LoaderOptions loader_options(const config::Config& config, const DataDi
 }
 
 Status start_stores(const config::Config& config, plugins::Instances& instances) {
-    if (Status s = instances.add(spec_of(config, config.storage, plugins::Kind::Storage), kStoreStartMs); !s) return s;
-    return instances.add(spec_of(config, config.queue, plugins::Kind::Queue), kStoreStartMs);
+    const plugins::Patience patience{kStoreStartMs, true, stop_is_pending};
+    if (Status s = instances.add(spec_of(config, config.storage, plugins::Kind::Storage), patience); !s) return s;
+    return instances.add(spec_of(config, config.queue, plugins::Kind::Queue), patience);
 }
 
 // Only now, since what they keep for the cluster lies in the storage. Storage and queue must run; a provider that does
 // not is shown by /health, and its work waits.
 Status start_providers(const config::Config& config, plugins::Instances& instances) {
     for (const config::ComponentConfig& provider : config.providers) {
-        const Status s = instances.add(spec_of(config, provider, plugins::Kind::Provider), kProviderStartMs);
+        if (stop_is_pending()) break;
+        const plugins::Patience patience{kProviderStartMs, false, stop_is_pending};
+        const Status s = instances.add(spec_of(config, provider, plugins::Kind::Provider), patience);
         if (!s && !provider.implied) return s;
     }
     return {};
@@ -148,6 +152,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     StorageState cluster(storage->storage());
     const LentState lent(ground.services, cluster);
     if (Status started = start_providers(config, ground.instances); !started) return started;
+    if (stop_is_pending()) return {};
     if (const size_t stale = ground.loader.remove_stale_copies(); stale > 0)
         log.info("old private copies of plugins removed", {{"files", stale}});
 
@@ -225,9 +230,15 @@ Status run(const config::Config& config, telemetry::LineLog& lines, const Clock&
         outcome =
             serve_on({config, *data, **engine, services, loader, instances, clock, lines, metrics}, std::move(*keys));
     }
+    if (stop_is_pending() && instances.any_in_start()) {
+        // Its thread uses all of the above. What it has not committed is not there at the next start.
+        log.info("stopped in the middle of a start, which begins anew");
+        std::_Exit(0);
+    }
     instances.stop(kInstancesEndMs);
     log.info("stopped");
-    return outcome;
+    const bool given_up = !outcome && outcome.error().code == ErrorCode::Cancelled && stop_is_pending();
+    return given_up ? Status() : outcome;
 }
 
 }  // namespace

@@ -193,6 +193,20 @@ class StartTrouble(unittest.TestCase):
         stranger.close()
         self.assertEqual(self.transport("device_register", device)[0], 200)
 
+    def test_a_stop_while_a_store_cannot_be_opened_is_taken_at_once(self):
+        self.server.stop()
+        for store in ("storage.db", "queue.db"):
+            with self.subTest(store):
+                stranger = sqlite3.connect(next(self.server.folder.rglob(store)), isolation_level=None)
+                stranger.execute("PRAGMA locking_mode = EXCLUSIVE")
+                stranger.execute("BEGIN EXCLUSIVE")
+                self.server.start(wait=False)
+                self.server.process.wait_until(lambda: "trying again" in self.server.process.log.read_text(), 30, "a try that failed")
+                self.assertEqual(self.server.process.stop(10), 0)
+                self.server.process.log.unlink()
+                stranger.close()
+        self.server.start()
+
     def fill(self):
         """Registers devices until the storage refuses: (tokens that were acknowledged, the refusal)."""
         stored = []
