@@ -3,7 +3,6 @@
 // Threads: [any].
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -44,12 +43,6 @@ public:
     std::optional<T> pop() {
         std::unique_lock lock(mutex_);
         ready_.wait(lock, [&] { return closed_ || !items_.empty(); });
-        return take(lock);
-    }
-    // As pop, but gives up after `wait`.
-    std::optional<T> pop_for(std::chrono::nanoseconds wait) {
-        std::unique_lock lock(mutex_);
-        ready_.wait_for(lock, wait, [&] { return closed_ || !items_.empty(); });
         return take(lock);
     }
     // Everything that is there, at most n; waits for the first. Empty once closed and drained.

@@ -99,8 +99,6 @@ public:
     WorkItem& item() noexcept { return item_; }
     uint32_t lane() const noexcept { return lane_.load(std::memory_order_relaxed); }  // 0 high, 1 normal, 2 low
     void start(uint32_t lane);
-    // [any] Of the item it works on; null: none or mixed.
-    Gate* item_gate() const noexcept { return item_gate_; }
     // [any]
     void post(uint32_t events);
     // [scheduler] Rings the page if it asked for that.

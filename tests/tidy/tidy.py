@@ -182,8 +182,12 @@ def check_agreements():
     plugin_h = (ROOT / "plugin_api/include/belfry/plugin.h").read_text()
     revision = int(re.search(r"#define BELFRY_DRAFT_REVISION (\d+)", plugin_h).group(1))
     for manifest in sorted(ROOT.glob("plugins/*/*.json")):
-        if json.loads(manifest.read_text()).get("draft_revision") != revision:
+        said = json.loads(manifest.read_text())
+        if said.get("draft_revision") != revision:
             yield str(manifest.relative_to(ROOT)), f"draft_revision is not the header's {revision}"
+        source = manifest.parent / "plugin.cpp"
+        if said.get("version") != version or f'"{version}"' not in source.read_text():
+            yield str(manifest.relative_to(ROOT)), f"it and plugin.cpp do not both say the version of CMakeLists.txt, {version}"
     for message in check_code_map(tracked_files()):
         yield "ARCHITECTURE.md", message
     for folder in sorted(p for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name != "shared" and any(p.glob("*.cpp"))):

@@ -156,8 +156,6 @@ class Queue {
 public:
     // Starts the plugin of the case. Throws Failed.
     explicit Queue(Context& context, std::string config = {}, uint64_t node = 1);
-    // Another node on the same instance.
-    void as_node(uint64_t node) { node_ = node; }
     uint64_t node() const { return node_; }
 
     FakeHost& host() { return *host_; }
