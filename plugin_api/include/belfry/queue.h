@@ -270,7 +270,7 @@ typedef struct belfry_queue_stats {
 /* All calls: [work]. Common codes: RETRY_LATER, STORE_FULL, CORRUPT, INTERNAL, each with `why`. `node` is this
  * process's incarnation: a random number made at its start. */
 typedef struct belfry_queue {
-    uint32_t size, flags, concurrency, item_bytes_max; /* item_bytes_max: longest body + blobs of one push */
+    uint32_t size, flags, concurrency, item_bytes_max; /* calls at once, 0: any; longest body + blobs of a push */
     /* Stores pushes (belfry_new_push[]) durably before it returns; one belfry_enqueued each. Batches are built by the
      * host. */
     belfry_code (*enqueue)(belfry_instance*, uint64_t node, belfry_list pushes, belfry_emit, void* ctx, belfry_why*);

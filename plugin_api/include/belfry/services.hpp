@@ -51,7 +51,7 @@ struct HttpAnswer {
     std::vector<std::pair<std::string, std::string>> headers;
     int64_t date_unix_ms = 0;
 
-    // Lower-case name; empty if there is none.
+    // Lower-case name; empty if there is none. A view into this answer.
     std::string_view header(std::string_view name) const {
         for (const auto& [key, value] : headers) {
             if (key == name) return value;

@@ -181,7 +181,7 @@ typedef struct belfry_item_result {
     uint32_t size, index;
     belfry_code code;
     uint32_t changed; /* how many rows */
-    int64_t key;
+    int64_t key;      /* of the device; -1 for a row about a user */
 } belfry_item_result;
 
 typedef struct belfry_kv {
@@ -193,7 +193,7 @@ typedef struct belfry_kv {
 /* All calls: [work]. Common codes: RETRY_LATER (connection lost, busy), DEADLINE, STORE_FULL, CORRUPT, INTERNAL, each
  * with `why`. */
 typedef struct belfry_storage {
-    uint32_t size, flags, concurrency, reserved;
+    uint32_t size, flags, concurrency, reserved; /* concurrency: how many calls may run at once; 0 = any number */
     /* Registers whole devices (full replacement); one belfry_registered per row of `registrations`. Each row is atomic
      * by itself, the batch is durable on return. */
     belfry_code (*register_devices)(belfry_instance*, belfry_str app, belfry_list registrations, belfry_emit, void* ctx,
@@ -232,27 +232,27 @@ typedef struct belfry_storage {
     belfry_code (*invalidate)(belfry_instance*, belfry_str app, belfry_list facts, belfry_emit, void* ctx, belfry_why*);
     /* Compare-and-set of the learnt variant; as invalidate. */
     belfry_code (*amend)(belfry_instance*, belfry_str app, belfry_list facts, belfry_emit, void* ctx, belfry_why*);
-    /* Cluster state: emits one belfry_kv if the key exists, nothing otherwise. Not bound to an app. */
+    /* Cluster state: emits one belfry_kv if the key exists, nothing otherwise (OK, too). Not bound to an app. */
     belfry_code (*kv_get)(belfry_instance*, belfry_str key, belfry_emit, void* ctx, belfry_why*);
     /* Writes key = value if the stored version equals kv->version (0: must not exist); the new version is the old + 1.
      * An empty value with p == NULL deletes. CONFLICT if the version differs. Durable on return. */
     belfry_code (*kv_cas)(belfry_instance*, const belfry_kv*, belfry_why*);
-    /* COUNTS: how many devices match; exact. */
+    /* COUNTS: how many devices match; exact. OK with 0 if none does. */
     belfry_code (*count)(belfry_instance*, belfry_str app, const belfry_selection*, int64_t deadline_mono_ns,
                          int64_t* n, belfry_why*);
-    /* SPLIT: a key between after and hi that about halves the rows there: rows below it are one half, it and those
-     * above it the other. NOT_FOUND: fewer than two rows. Without this call the host halves the key space. */
+    /* SPLIT: a key that about halves the rows of the scan (its app, by, value, after, hi and deadline count): those
+     * below it, and it with those above. NOT_FOUND: fewer than two. Without this call the host halves the key space. */
     belfry_code (*split)(belfry_instance*, const belfry_scan*, int64_t* middle, belfry_why*);
     /* EXPIRE: removes devices neither registered nor updated since; at most `limit`. *more = 1: call again. */
     belfry_code (*expire)(belfry_instance*, belfry_str app, int64_t before_unix_ms, uint32_t limit, uint32_t* removed,
                           int32_t* more, belfry_why*);
-    /* DUMP: everything of the app as records (emits belfry_str) after a cursor: devices with their keys, times and
-     * topics, users' topics; with the app "" the cluster's state. load takes them back, into any app and any storage
-     * that declares DUMP; a record loaded twice is as good as once. BAD_REQUEST names the record that is none. */
+    /* DUMP: the app as records (belfry_str) after a cursor: devices with keys, times and topics, users' topics; of the
+     * app "" the cluster's state. load takes them into any app and any storage that declares DUMP, durable on return;
+     * twice is as good as once, also after a failure that took some. BAD_REQUEST names the record that is none. */
     belfry_code (*dump)(belfry_instance*, belfry_str app, const belfry_paging*, belfry_emit, void* ctx,
                         belfry_page_end*, belfry_why*);
     belfry_code (*load)(belfry_instance*, belfry_str app, belfry_list records, belfry_why*);
-    /* BACKUP: a consistent copy into a new file while the storage is in use. */
+    /* BACKUP: a consistent copy into a new file, in use or not; never over a file that exists. The host syncs it. */
     belfry_code (*backup)(belfry_instance*, belfry_str path, belfry_why*);
     /* PURGE_APP: removes everything of an app in small steps; *more = 1: call again. */
     belfry_code (*purge_app)(belfry_instance*, belfry_str app, uint32_t limit, int32_t* more, belfry_why*);
