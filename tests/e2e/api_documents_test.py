@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (content_type_conformance, respons
                                                status_code_conformance)
 
 from harness import BUILD, EndToEnd, Server, http
-from world import apns_section
+from world import apns_section, fcm_section
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = re.compile(r"^### `(\w+)`.*?^Example:\n```json\n(.*?)\n```\n```json\n(.*?)\n```", re.M | re.S)
@@ -48,10 +48,7 @@ def shape(value):
 class ApiDocuments(EndToEnd):
     @classmethod
     def make_server(cls, folder):
-        facts = cls.simulator.facts
-        fcm = {"credentials": f'{{ file = "{facts["service_account"]}" }}', "endpoint": f'"{facts["fcm_url"]}"', "ca_file": f'"{facts["ca_file"]}"'}
-        lines = "".join(f"{name} = {value}\n" for name, value in fcm.items())
-        return Server(BUILD, folder, cls.simulator, providers=f"\n[providers.fcm]\n{lines}{apns_section(cls.simulator)}")
+        return Server(BUILD, folder, cls.simulator, providers=fcm_section(cls.simulator) + apns_section(cls.simulator))
 
     def document(self):
         status, body = http("GET", self.server.url + "/openapi.json")

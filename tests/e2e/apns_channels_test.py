@@ -8,19 +8,9 @@ import urllib.error
 import urllib.request
 
 from harness import BUILD, EndToEnd, Server
-from world import apns_section
+from world import apns_section, fcm_section
 
 UPDATE = {"payload": {"aps": {"event": "update", "content-state": {"score": 3}, "timestamp": 1}}}
-
-
-def fcm_section(simulator):
-    facts = simulator.facts
-    return f"""
-[providers.fcm]
-credentials = {{ file = "{facts['service_account']}" }}
-endpoint = "{facts['fcm_url']}"
-ca_file = "{facts['ca_file']}"
-"""
 
 
 class ChannelsBench(EndToEnd):
@@ -59,9 +49,7 @@ class ChannelsBench(EndToEnd):
             return refused.code, refused.headers, json.loads(refused.read())
 
     def journal(self, route):
-        total = self.simulator.control("GET", "/counters")["journal_total"]
-        entries = self.simulator.control("GET", f"/journal?offset={max(0, total - 1000)}&limit=1000")["entries"]
-        return [entry for entry in entries if entry["route"] == route]
+        return [entry for entry in super().journal() if entry["route"] == route]
 
 
 class Channels(ChannelsBench):

@@ -4,16 +4,11 @@ import json
 import time
 import unittest
 
-from harness import BUILD, EndToEnd, Server
+from harness import BUILD, RETRIES, EndToEnd, Server
 from world import apns_section
 
 HELLO = {"apns": {"payload": {"aps": {"alert": {"title": "Hello"}}}}}
 FAST = 'server_error_retry_s = 1\n'
-RETRIES = """
-[delivery]
-retry_base_ms = 200
-retry_max_ms = 2000
-"""
 
 
 def token(number, prefix=""):
@@ -27,10 +22,8 @@ class Apns(EndToEnd):
     config_extra = RETRIES
 
     @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.stop_server()
-        cls.server = Server(BUILD, cls.folder / "apns", cls.simulator, extra=cls.config_extra, providers=cls.section())
+    def make_server(cls, folder):
+        return Server(BUILD, folder, cls.simulator, extra=cls.config_extra, providers=cls.section())
 
     @classmethod
     def section(cls):
@@ -49,10 +42,6 @@ class Apns(EndToEnd):
 
     def send_to(self, topic, notification=None, **fields):
         return self.send({"filter": {"topics": [topic]}}, notification or HELLO, **fields)
-
-    def journal(self):
-        total = self.simulator.control("GET", "/counters")["journal_total"]
-        return self.simulator.control("GET", f"/journal?offset={max(0, total - 10000)}&limit=10000")["entries"]
 
 
 class Pushes(Apns):

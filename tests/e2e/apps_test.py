@@ -4,9 +4,7 @@ import pathlib
 import tempfile
 import unittest
 
-from harness import BUILD, EndToEnd, Server, Simulator
-
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
+from harness import BUILD, HELLO, EndToEnd, Server, Simulator
 
 
 class Apps(EndToEnd):

@@ -3,13 +3,12 @@
 import concurrent.futures
 import unittest
 
-from harness import EndToEnd
+from harness import HELLO, EndToEnd
 
 APPS = """
 [apps.shop]
 keys = [ { name = "shop", key = "shop-key" } ]
 """
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
 
 
 class Devices(EndToEnd):
@@ -29,12 +28,6 @@ class Devices(EndToEnd):
 
     def topics_of(self, id_):
         return sorted((self.device(id_) or {}).get("topics", []))
-
-    def error(self, method, params, code, where=None):
-        error = self.server.call(method, params).get("error", {})
-        self.assertEqual(error.get("code"), code, error)
-        if where:
-            self.assertTrue(error["message"].startswith(where), error["message"])
 
     def user_topics(self, user, op, *topics):
         self.assertEqual(self.server.result("user_topic_update", {"user": user, "op": op, "topics": list(topics)}), {})

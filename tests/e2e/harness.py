@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One simulator and one server per test class, with the verbs that tests speak in."""
+import json
 import os
 import pathlib
 import shutil
@@ -10,13 +11,23 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/up"))
-from world import DONE_SECONDS, Process, Server, Simulator, Trouble, http, webpush_section  # noqa: E402,F401
+from world import DONE_SECONDS, Process, Server, Simulator, Trouble, fcm_section, http, webpush_section  # noqa: E402,F401
 
 BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build/dev"))
 
 
+HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
+# So that faults heal within a test's patience.
+RETRIES = """
+[delivery]
+retry_base_ms = 200
+retry_max_ms = 2000
+"""
+
+
 class EndToEnd(unittest.TestCase):
     simulator_arguments = ()
+    admin_key = Server.KEY
     config_extra = ""
     fcm_extra = ""
 
@@ -53,6 +64,23 @@ class EndToEnd(unittest.TestCase):
         """Sends and returns the final status."""
         uid = self.server.result("send_push_notification", {"recipient": recipient, "notification": notification, **fields})["uid"]
         return self.server.wait_done(uid, seconds)
+
+    def error(self, method, params, code, where=None):
+        """The call is refused with `code`, and its message begins with `where`."""
+        error = self.server.call(method, params).get("error", {})
+        self.assertEqual(error.get("code"), code, error)
+        if where:
+            self.assertTrue(error["message"].startswith(where), error["message"])
+
+    def admin(self, method, path, body=None):
+        status, answer = http(method, f"{self.server.url}/admin/{path}", body, {"X-API-Key": self.admin_key})
+        self.assertEqual(status, 200, answer)
+        return json.loads(answer)
+
+    def journal(self, most=10000):
+        """The simulator's latest requests."""
+        total = self.simulator.control("GET", "/counters")["journal_total"]
+        return self.simulator.control("GET", f"/journal?offset={max(0, total - most)}&limit={most}")["entries"]
 
     def phone(self, token):
         return self.simulator.control("GET", f"/phones/{token}").get("messages", [])

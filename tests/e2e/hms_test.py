@@ -8,16 +8,11 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from harness import EndToEnd, Server
+from harness import BUILD, RETRIES, EndToEnd, Server
 from world import hms_section
 
 HELLO = {"message": {"data": "{\"k\":\"v\"}", "android": {"notification": {"title": "Hello", "body": "You", "click_action": {"type": 3}}}}}
 ALERT = {"message": {"payload": {"notification": {"category": "IM", "title": "Hello", "body": "You", "clickAction": {"actionType": 0}}}}}
-RETRIES = """
-[delivery]
-retry_base_ms = 200
-retry_max_ms = 2000
-"""
 
 
 class Hms(EndToEnd):
@@ -26,10 +21,8 @@ class Hms(EndToEnd):
     settings = {}
 
     @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.stop_server()
-        cls.server = Server(cls.server.build, cls.folder / "hms", cls.simulator, extra=cls.config_extra, providers=cls.section())
+    def make_server(cls, folder):
+        return Server(BUILD, folder, cls.simulator, extra=cls.config_extra, providers=cls.section())
 
     @classmethod
     def section(cls):

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from harness import BUILD, Server, Simulator, Trouble, webpush_section
-from world import apns_section, hms_section
+from world import apns_section, fcm_section, hms_section
 
 ROUTES = {"fcm": "send", "apns": "apns", "hms": "hms", "webpush": "webpush"}
 KINDS = {
@@ -44,19 +44,12 @@ class World:
         self.simulator = Simulator(BUILD, folder / "simulator", "--quota-per-minute", "0", "--device-per-minute", "0", "--device-per-hour", "0")
         self.simulator.control("PUT", "/config", {"hms_devices_per_second": 0})
         rate = f"rate = {{ per_minute = {per_minute} }}\n" if per_minute else ""
-        facts = self.simulator.facts
-        fcm = f"""
-[providers.fcm]
-credentials = {{ file = "{facts['service_account']}" }}
-endpoint = "{facts['fcm_url']}"
-ca_file = "{facts['ca_file']}"
-{rate}"""
         self.server = Server(BUILD, folder / "server", self.simulator, extra=f"""
 [delivery]
 retry_base_ms = 300
 retry_max_ms = 2000
 attempts_max = {attempts_max}
-""", providers=fcm + apns_section(self.simulator, extra=rate + "server_error_retry_s = 1\n") + hms_section(self.simulator, extra=rate) +
+""", providers=fcm_section(self.simulator, rate) + apns_section(self.simulator, extra=rate + "server_error_retry_s = 1\n") + hms_section(self.simulator, extra=rate) +
                              webpush_section(self.simulator, extra="allow_private_networks = true\n" + rate))
         register = self.server.register_many
         register((f"ok-{i}" for i in range(each)), "all", provider="fcm")

@@ -13,10 +13,9 @@ import tempfile
 import time
 import unittest
 
-from harness import BUILD, EndToEnd, Process, http
+from harness import BUILD, HELLO, EndToEnd, Process, http
 
 DOC = (pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
 STOP_SECONDS = 15
 
 # Stands in for systemd: one server, started and stopped as the unit of docs/operations.md does.

@@ -6,9 +6,8 @@ import signal
 import time
 import unittest
 
-from harness import BUILD, EndToEnd, Server, http
+from harness import BUILD, HELLO, RETRIES, EndToEnd, Server, fcm_section, http
 
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
 DEVICES = 400
 
 
@@ -24,11 +23,7 @@ FAULTS = {
 
 
 class ProviderTrouble(EndToEnd):
-    config_extra = """
-[delivery]
-retry_base_ms = 200
-retry_max_ms = 2000
-"""
+    config_extra = RETRIES
 
     def test_every_device_gets_it_once_half_of_the_answers_are_faults(self):
         for number, (name, action) in enumerate(FAULTS.items()):
@@ -67,21 +62,13 @@ class Throttled(EndToEnd):
 
 class WrongCredentials(EndToEnd):
     @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
+    def make_server(cls, folder):
         key = json.loads(pathlib.Path(cls.simulator.facts["service_account"]).read_text())
         key["client_email"] = "nobody@demo.example"
         cls.wrong = cls.folder / "wrong.json"
         cls.wrong.write_text(json.dumps(key))
         cls.wrong.chmod(0o600)
-        providers = f"""
-[providers.fcm]
-credentials = {{ file = "{cls.wrong}" }}
-endpoint = "{cls.simulator.facts['fcm_url']}"
-ca_file = "{cls.simulator.facts['ca_file']}"
-"""
-        cls.stop_server()
-        cls.server = Server(BUILD, cls.folder / "wrong", cls.simulator, providers=providers)
+        return Server(BUILD, folder, cls.simulator, providers=fcm_section(cls.simulator, credentials=cls.wrong))
 
     def test_provider_pauses_keeps_the_queue_deletes_nothing_and_says_so(self):
         for i in range(20):

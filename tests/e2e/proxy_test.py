@@ -8,8 +8,8 @@ import unittest
 import urllib.parse
 
 from connect_proxy import ConnectProxy
-from harness import BUILD, EndToEnd, Server
-from world import apns_section, hms_section, webpush_section
+from harness import BUILD, RETRIES, EndToEnd, Server
+from world import apns_section, fcm_section, hms_section, webpush_section
 
 FCM = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
 APNS = {"apns": {"payload": {"aps": {"alert": {"title": "Hello"}}}}}
@@ -35,24 +35,14 @@ class BehindAProxy(EndToEnd):
         password = folder / "proxy-password"
         password.write_text(cls.password + "\n")
         password.chmod(0o600)
-        facts = cls.simulator.facts
         sections = f"""
 [proxy]
 url = "{cls.proxy.url}"
 user = "belfry"
 password = {{ file = "proxy-password" }}
 
-[providers.fcm]
-credentials = {{ file = "{facts['service_account']}" }}
-endpoint = "{facts['fcm_url']}"
-ca_file = "{facts['ca_file']}"
-{cls.fcm_keys}
-{apns_section(cls.simulator)}{hms_section(cls.simulator)}{webpush_section(cls.simulator)}"""
-        return Server(BUILD, folder, cls.simulator, providers=sections, extra="""
-[delivery]
-retry_base_ms = 200
-retry_max_ms = 2000
-""")
+{fcm_section(cls.simulator, cls.fcm_keys)}{apns_section(cls.simulator)}{hms_section(cls.simulator)}{webpush_section(cls.simulator)}"""
+        return Server(BUILD, folder, cls.simulator, providers=sections, extra=RETRIES)
 
     def belfry(self, *arguments):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("BELFRY_")}

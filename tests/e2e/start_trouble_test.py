@@ -236,9 +236,7 @@ class StartTrouble(unittest.TestCase):
             "unshare", "--mount", "--map-root-user", "bash", "-c", script, BUILD / "host/belfry", self.server.config, data],
             self.server.folder / "small.log")
         inside = pathlib.Path(f"/proc/{self.server.process.pid}/root{data}")
-        address = inside / "listening"
-        self.server.process.wait_until(lambda: address.exists() and address.read_text().strip(), 30, "listening address")
-        self.server.url = "http://" + address.read_text().strip()
+        self.server.wait_served(inside / "listening")
         stored, refused = self.fill()
         self.assertEqual(refused["code"], 100)
         self.assertRegex(refused["message"], "full|disk")

@@ -42,9 +42,7 @@ class WebPushEndToEnd(EndToEnd):
         return super().id().rsplit(".", 1)[1]
 
     def provider(self):
-        status, answer = http("GET", self.server.url + "/admin/providers", headers={"Authorization": f"apikey {self.server.KEY}"})
-        self.assertEqual(status, 200, answer)
-        [provider] = json.loads(answer)["items"]
+        [provider] = self.admin("GET", "providers")["items"]
         return provider
 
 

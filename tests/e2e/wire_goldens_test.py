@@ -4,14 +4,13 @@ import http.client
 import json
 import unittest
 
-from harness import EndToEnd
+from harness import HELLO, EndToEnd
 
 # What strict clients know (they fail on anything else).
 DEVICE = {"id", "platform", "provider", "token", "user", "created_at", "updated_at", "meta", "topics", "timezone", "locale"}
 DEVICE_TOPIC = {"id", "topic", "device"}
 USER_TOPIC = {"id", "user", "topic"}
 LIST = {"items", "next_cursor", "total_count"}
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
 
 
 class WireGoldens(EndToEnd):

@@ -111,6 +111,17 @@ class Simulator:
         self.process.stop()
 
 
+def fcm_section(simulator, extra="", credentials=None):
+    """[providers.fcm] pointed at the simulator, with its service account's key file or another."""
+    return f"""
+[providers.fcm]
+credentials = {{ file = "{credentials or simulator.facts['service_account']}" }}
+endpoint = "{simulator.facts['fcm_url']}"
+ca_file = "{simulator.facts['ca_file']}"
+{extra}
+"""
+
+
 def apns_section(simulator, environment="production", extra="", name="apns", **keys):
     """[providers.apns] pointed at the simulator; `keys` replace those of a team's key."""
     apns = simulator.facts["apns"]
@@ -172,13 +183,7 @@ class Server:
         (self.folder / "api-key").write_text(self.KEY + "\n")
         (self.folder / "api-key").chmod(0o600)
         if providers is None:
-            providers = f"""
-[providers.fcm]
-credentials = {{ file = "{simulator.facts['service_account']}" }}
-endpoint = "{simulator.facts['fcm_url']}"
-ca_file = "{simulator.facts['ca_file']}"
-{fcm_extra}
-"""
+            providers = fcm_section(simulator, fcm_extra)
         self.config.write_text(f"""# Written by tools/up: embedded mode with every provider pointed at the simulator.
 data_dir = "data"
 plugin_dirs = ["{self.build.resolve() / 'plugins'}"]
@@ -198,10 +203,15 @@ keys = [ {{ name = "demo", key = {{ file = "api-key" }} }} ]
         address.unlink(missing_ok=True)
         self.process = Process("belfry", [self.build / "host/belfry", "serve", "--config", self.config], self.folder / "belfry.log")
         if wait:
-            self.process.wait_until(lambda: address.exists() and address.read_text().strip(), START_SECONDS, "listening address")
-            served = address.read_text().strip()
-            self.url = served if "://" in served else "http://" + served
+            self.wait_served(address)
             self.process.wait_until(lambda: self.ready(), START_SECONDS, "answer of /ready")
+
+    def wait_served(self, address=None):
+        """Until the process says where it listens; `address`: the file where it does, if not the usual one."""
+        address = address or self.folder / "data" / "listening"
+        self.process.wait_until(lambda: address.exists() and address.read_text().strip(), START_SECONDS, "listening address")
+        served = address.read_text().strip()
+        self.url = served if "://" in served else "http://" + served
 
     def ready(self):
         try:

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broadcast part of which a provider fails until every attempt is used: dead letters with their reason, kept over kill -9, and delivered
 once each when they are replayed after the provider has healed."""
-import json
 import time
 import unittest
 
-from harness import EndToEnd, http
+from harness import HELLO, EndToEnd
 
 SOUND, FAILING = 300, 120
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
 BROKEN = {"action": "status", "status": 500, "match": {"route": "send", "token_prefix": "ok-failing"}}
 
 
@@ -23,10 +21,7 @@ retry_max_ms = 300
 keys = [ { name = "root", key = "root-key" } ]
 """
 
-    def admin(self, method, path, body=None):
-        status, answer = http(method, f"{self.server.url}/admin/{path}", body, {"X-API-Key": "root-key"})
-        self.assertEqual(status, 200, answer)
-        return json.loads(answer)
+    admin_key = "root-key"
 
     def letters(self, uid):
         """All of them, page by page."""

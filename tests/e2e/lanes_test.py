@@ -9,12 +9,11 @@ import threading
 import time
 import unittest
 
-from harness import EndToEnd
+from harness import HELLO, EndToEnd
 
 BIG, SMALL = 18_000, 3_000
 SAMPLES = 300  # of each, by which their shares are judged
 PER_SECOND = 2_000
-HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
 
 
 class Lanes(EndToEnd):

@@ -6,7 +6,7 @@ import os
 import time
 import unittest
 
-from harness import BUILD, EndToEnd, Server, Trouble
+from harness import BUILD, EndToEnd, Server, Trouble, fcm_section
 
 HELLO = {"message": {"notification": {"title": "Hello"}}}
 CRASHES_MAX = 5
@@ -22,18 +22,9 @@ class Poison(EndToEnd):
 
     def setUp(self):
         super().setUp()
-        facts, folder = self.simulator.facts, self.folder / self._testMethodName
         self.file = self.folder / f"{self._testMethodName}.txt"
-        providers = f"""
-[providers.fcm]
-credentials = {{ file = "{facts['service_account']}" }}
-endpoint = "{facts['fcm_url']}"
-ca_file = "{facts['ca_file']}"
-
-[providers.fragile]
-file = "{self.file}"
-"""
-        self.server = Server(BUILD, folder, self.simulator, providers=providers)
+        providers = f'{fcm_section(self.simulator)}\n[providers.fragile]\nfile = "{self.file}"\n'
+        self.server = Server(BUILD, self.folder / self._testMethodName, self.simulator, providers=providers)
         self.addCleanup(self.server.stop)
 
     def push(self, uid, token, **payload):
@@ -68,9 +59,7 @@ file = "{self.file}"
             crashes += 1
         self.assertEqual(crashes, CRASHES_MAX)
 
-        address = self.server.folder / "data" / "listening"
-        self.server.process.wait_until(lambda: address.exists() and address.read_text().strip(), 30, "listening address")
-        self.server.url = "http://" + address.read_text().strip()
+        self.server.wait_served()
         self.server.process.wait_until(self.server.ready, 30, "answer of /ready")
         status = self.server.wait_done("poison")
         self.assertEqual(self.outcomes(status), {("fragile", "dead"): 1})
