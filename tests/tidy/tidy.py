@@ -190,6 +190,10 @@ def check_agreements():
             yield str(manifest.relative_to(ROOT)), f"it and plugin.cpp do not both say the version of CMakeLists.txt, {version}"
     for message in check_code_map(tracked_files()):
         yield "ARCHITECTURE.md", message
+    index = (ROOT / "docs/README.md").read_text()
+    for note in sorted(p.name for p in (ROOT / "docs/design").glob("*.md")):
+        if f"design/{note}" not in index:
+            yield "docs/README.md", f"its list of decisions lacks design/{note}"
     for folder in sorted(p for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name != "shared" and any(p.glob("*.cpp"))):
         if not (folder / "README.md").exists():
             yield str(folder.relative_to(ROOT)), "a plugin folder has a README.md of ten lines"
