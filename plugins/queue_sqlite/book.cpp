@@ -41,6 +41,14 @@ int64_t Book::next_id() {
     return next_id_++;
 }
 
+void Book::note_id(int64_t id) {
+    if (id < next_id_) return;
+    next_id_ = id + 1;
+    if (next_id_ <= reserved_ids_) return;
+    tables_.counters.set(kNextId, next_id_ + kIdBlock);
+    reserved_ids_ = next_id_ + kIdBlock;
+}
+
 uint32_t Book::find_app(std::string_view name) const {
     const auto found = app_numbers_.find(name);
     return found == app_numbers_.end() ? 0 : found->second;

@@ -51,6 +51,8 @@ public:
     // Numbers of the file, never used twice.
     int64_t next_id();
     int64_t last_id() const noexcept { return next_id_ - 1; }
+    // A number that came with a load: new ones are larger.
+    void note_id(int64_t id);
     // 0: unknown.
     uint32_t find_app(std::string_view name) const;
     uint32_t make_app(std::string_view name);

@@ -40,6 +40,7 @@ ItemTable::ItemTable(sqlite::Database& db)
       of_shelf_(db.prepare("SELECT " ITEM_COLUMNS " FROM item WHERE lane=?1 AND gate=?2 AND id>?3 AND parked=0 "
                            "ORDER BY id LIMIT ?4")),
       content_(db.prepare("SELECT content FROM item WHERE id=?1")),
+      above_(db.prepare("SELECT " ITEM_COLUMNS " FROM item WHERE id>?1 AND push>0 ORDER BY id LIMIT ?2")),
       count_(db.prepare("SELECT count(*) FROM item WHERE push=?1 AND push>0")),
       ranges_(db.prepare("SELECT after, hi FROM item WHERE push=?1 AND push>0 AND kind=1")),
       groups_(db.prepare("SELECT lane, gate, parked, count(*), min(vt) FROM item GROUP BY lane, gate, parked")) {}
@@ -122,6 +123,14 @@ std::string ItemTable::content(int64_t id) {
     return content_.with(id).step() ? std::string(content_.blob(0)) : std::string();
 }
 
+std::vector<Item> ItemTable::above(int64_t id, size_t limit) {
+    const ResetAtEnd reset(above_);
+    std::vector<Item> items;
+    above_.with(id, limit);
+    while (above_.step()) items.push_back(read(above_));
+    return items;
+}
+
 uint32_t ItemTable::count_of_push(int64_t push) {
     const ResetAtEnd reset(count_);
     count_.with(push).step();
@@ -155,6 +164,8 @@ LaterTable::LaterTable(sqlite::Database& db)
       erase_initial_(db.prepare("DELETE FROM later WHERE push=?1 AND (flags & 2) <> 0 RETURNING blob")),
       due_(db.prepare("SELECT " LATER_COLUMNS " FROM later WHERE due<=?1 ORDER BY due LIMIT ?2")),
       of_push_(db.prepare("SELECT " LATER_COLUMNS " FROM later WHERE push=?1 LIMIT ?2")),
+      above_(db.prepare("SELECT " LATER_COLUMNS " FROM later WHERE id>?1 ORDER BY id LIMIT ?2")),
+      has_(db.prepare("SELECT 1 FROM later WHERE id=?1")),
       any_(db.prepare("SELECT 1 FROM later WHERE push=?1 LIMIT 1")),
       next_(db.prepare("SELECT min(due) FROM later")),
       count_(db.prepare("SELECT count(*) FROM later")) {}
@@ -207,6 +218,15 @@ std::vector<Later> LaterTable::of_push(int64_t push, size_t limit) {
     return read_all(of_push_.with(push, limit));
 }
 
+std::vector<Later> LaterTable::above(int64_t id, size_t limit) {
+    return read_all(above_.with(id, limit));
+}
+
+bool LaterTable::has(int64_t id) {
+    const ResetAtEnd reset(has_);
+    return has_.with(id).step();
+}
+
 bool LaterTable::any_of_push(int64_t push) {
     const ResetAtEnd reset(any_);
     return any_.with(push).step();
@@ -231,6 +251,7 @@ DeadTable::DeadTable(sqlite::Database& db)
       erase_(db.prepare("DELETE FROM dead WHERE id=?1")),
       of_app_(db.prepare("SELECT " DEAD_COLUMNS " FROM dead WHERE app=?1 AND id>?2 ORDER BY id LIMIT ?3")),
       of_push_(db.prepare("SELECT " DEAD_COLUMNS " FROM dead WHERE push=?1 AND id>?2 ORDER BY id LIMIT ?3")),
+      above_(db.prepare("SELECT " DEAD_COLUMNS " FROM dead WHERE id>?1 ORDER BY id LIMIT ?2")),
       buried_(db.prepare("SELECT " DEAD_COLUMNS " FROM dead WHERE buried<=?1 ORDER BY buried LIMIT ?2")),
       any_(db.prepare("SELECT 1 FROM dead WHERE push=?1 LIMIT 1")),
       unreplayed_(db.prepare("SELECT 1 FROM dead WHERE push=?1 AND replayed=0 LIMIT 1")),
@@ -277,20 +298,21 @@ void DeadTable::erase(int64_t id) {
     erase_.with(id).run();
 }
 
-std::vector<DeadRow> DeadTable::of_app(uint32_t app, int64_t push, int64_t after, size_t limit) {
-    Statement& rows = push == 0 ? of_app_.with(app, after, limit) : of_push_.with(push, after, limit);
+std::vector<DeadRow> DeadTable::read_all(Statement& rows) {
     const ResetAtEnd reset(rows);
     std::vector<DeadRow> found;
     while (rows.step()) found.push_back(read(rows));
     return found;
 }
 
+std::vector<DeadRow> DeadTable::of_app(uint32_t app, int64_t push, int64_t after, size_t limit) {
+    return read_all(push == 0 ? of_app_.with(app, after, limit) : of_push_.with(push, after, limit));
+}
+std::vector<DeadRow> DeadTable::above(int64_t id, size_t limit) {
+    return read_all(above_.with(id, limit));
+}
 std::vector<DeadRow> DeadTable::buried_before(int64_t unix_ms, size_t limit) {
-    const ResetAtEnd reset(buried_);
-    std::vector<DeadRow> found;
-    buried_.with(unix_ms, limit);
-    while (buried_.step()) found.push_back(read(buried_));
-    return found;
+    return read_all(buried_.with(unix_ms, limit));
 }
 
 bool DeadTable::any_of_push(int64_t push) {

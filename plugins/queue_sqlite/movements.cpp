@@ -13,7 +13,6 @@ uint32_t entries_of(const Item& item, size_t content_bytes) noexcept {
 
 void Movements::place(Push& push, Item item, std::string content, int64_t due_unix_ms) {
     const int64_t now = core_.now();
-    const bool stopped = is_stopped(push.state);
     item.id = core_.book.next_id();
     item.push = push.facts->id;
     item.lane = push.lane;
@@ -21,15 +20,19 @@ void Movements::place(Push& push, Item item, std::string content, int64_t due_un
         core_.book.edit_counters(push);
         ++push.undiscovered;
     }
-    if (due_unix_ms > now && !stopped) {
+    if (due_unix_ms > now && !is_stopped(push.state)) {
         core_.tables.laters.insert({item, due_unix_ms, std::move(content)});
         ++core_.book.totals.delayed;
         return;
     }
+    item.ready_unix_ms = now;
+    shelve(push, std::move(item), std::move(content));
+}
+
+void Movements::shelve(Push& push, Item item, std::string content) {
     const bool parked = push.state == BELFRY_PUSH_PAUSED;
     item.vt = std::max(item.vt, core_.board.virtual_time(item.lane));
-    item.ready_unix_ms = now;
-    item.stopped = stopped;
+    item.stopped = is_stopped(push.state);
     item.push_state = push.state;
     core_.tables.items.insert(item, parked, content);
     core_.book.edit(push);

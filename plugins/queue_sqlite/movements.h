@@ -24,6 +24,8 @@ public:
 
     // Stores new work of a push where the push's state and `due` put it. Fills id, lane, virtual time.
     void place(Push& push, Item item, std::string content, int64_t due_unix_ms);
+    // What place does with work that is due: `item` has its numbers already.
+    void shelve(Push& push, Item item, std::string content);
     // As place, born held by a node. Answers the epoch.
     MineRef place_held(Push& push, Item item, std::string content, uint64_t node);
     // Deletes an item's row and what only it needed.

@@ -107,6 +107,15 @@ belfry_code stats(belfry_instance* i, belfry_queue_stats* stats, belfry_why* why
     return on(i, why, [&](Queue& queue) { queue.stats(*stats); });
 }
 
+belfry_code dump(belfry_instance* i, belfry_str cursor, uint32_t limit, belfry_emit emit, void* ctx,
+                 char next_cursor[64], belfry_why* why) noexcept {
+    return on(i, why, [&](Queue& queue) { queue.dump(cursor, limit, emit, ctx, next_cursor); });
+}
+
+belfry_code load(belfry_instance* i, belfry_list records, belfry_why* why) noexcept {
+    return on(i, why, [&](Queue& queue) { queue.load(records); });
+}
+
 belfry_code backup(belfry_instance* i, belfry_str path, belfry_why* why) noexcept {
     return on(i, why, [&](Queue& queue) { queue.backup(path); });
 }
@@ -117,7 +126,7 @@ belfry_code purge_app(belfry_instance* i, belfry_str app, uint32_t limit, int32_
 
 constexpr belfry_queue kQueueTable{
     sizeof(belfry_queue),
-    BELFRY_QUEUE_SURVIVES_POWER | BELFRY_QUEUE_BACKUP | BELFRY_QUEUE_PURGE_APP,
+    BELFRY_QUEUE_SURVIVES_POWER | BELFRY_QUEUE_DUMP | BELFRY_QUEUE_BACKUP | BELFRY_QUEUE_PURGE_APP,
     kConcurrency,
     belfry::queue_sqlite::kItemBytesMax,
     &enqueue,
@@ -133,8 +142,8 @@ constexpr belfry_queue kQueueTable{
     &dead,
     &replay,
     &stats,
-    nullptr,
-    nullptr,
+    &dump,
+    &load,
     &backup,
     &purge_app,
 };

@@ -53,6 +53,7 @@ PushTable::PushTable(sqlite::Database& db)
       of_app_(db.prepare("SELECT " PUSH_COLUMNS " FROM push WHERE app=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")),
       open_below_(db.prepare("SELECT " PUSH_COLUMNS
                              " FROM push WHERE finished=0 AND state=?1 AND id<?2 ORDER BY id DESC LIMIT ?3")),
+      above_(db.prepare("SELECT " PUSH_COLUMNS " FROM push WHERE id>?1 ORDER BY id LIMIT ?2")),
       expiring_(
           db.prepare("SELECT id FROM push WHERE expires>0 AND state<4 AND expires<=?1 ORDER BY expires LIMIT ?2")),
       finished_(db.prepare("SELECT id, finished, EXISTS (SELECT 1 FROM dead WHERE dead.push=push.id) FROM push "
@@ -141,6 +142,14 @@ PushTable::Look PushTable::in_state(uint32_t app, int32_t state, int64_t below, 
         break;
     }
     return look;
+}
+
+std::vector<Push> PushTable::above(int64_t id, size_t limit) {
+    const ResetAtEnd reset(above_);
+    std::vector<Push> found;
+    above_.with(id, limit);
+    while (above_.step()) found.push_back(read(above_));
+    return found;
 }
 
 std::vector<int64_t> PushTable::expiring(int64_t now, size_t limit) {
@@ -260,7 +269,11 @@ BlobTable::BlobTable(sqlite::Database& db)
       erase_unused_(db.prepare("DELETE FROM blob WHERE id=?1 "
                                "AND NOT EXISTS (SELECT 1 FROM item WHERE blob=?1 AND blob>0) "
                                "AND NOT EXISTS (SELECT 1 FROM later WHERE blob=?1 AND blob>0) "
-                               "AND NOT EXISTS (SELECT 1 FROM dead WHERE blob=?1 AND blob>0)")) {}
+                               "AND NOT EXISTS (SELECT 1 FROM dead WHERE blob=?1 AND blob>0)")),
+      above_(db.prepare("SELECT id FROM blob WHERE id>?1 ORDER BY id LIMIT ?2")),
+      push_of_(db.prepare("SELECT push FROM item WHERE blob=?1 AND blob>0 "
+                          "UNION ALL SELECT push FROM later WHERE blob=?1 AND blob>0 "
+                          "UNION ALL SELECT push FROM dead WHERE blob=?1 AND blob>0 LIMIT 1")) {}
 
 void BlobTable::insert(int64_t id, std::string_view bytes) {
     insert_.with(id, Blob(bytes)).run();
@@ -277,6 +290,15 @@ void BlobTable::erase(int64_t id) {
 }
 void BlobTable::erase_if_unused(int64_t id) {
     erase_unused_.with(id).run();
+}
+
+std::vector<int64_t> BlobTable::above(int64_t id, size_t limit) {
+    return integers(above_.with(id, limit));
+}
+
+int64_t BlobTable::push_of(int64_t id) {
+    const ResetAtEnd reset(push_of_);
+    return push_of_.with(id).step() ? push_of_.integer(0) : 0;
 }
 
 AppTable::AppTable(sqlite::Database& db)

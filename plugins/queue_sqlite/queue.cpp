@@ -270,6 +270,23 @@ bool Queue::purge_app(belfry_str app, uint32_t limit) {
     return progress.more;
 }
 
+void Queue::dump(belfry_str cursor, uint32_t limit, belfry_emit emit, void* ctx, char next_cursor[64]) {
+    std::optional<DumpPage> page;
+    std::string next;
+    writer_.call(Effect::Read, 0, [&] { next = moving_.dump(view(cursor), page.emplace(limit)); });
+    put(next_cursor, 64, next);
+    page->emit_to(emit, ctx);
+}
+
+void Queue::load(belfry_list records) {
+    size_t bytes = 0;
+    for (const belfry_str& record : Rows<belfry_str>(records)) bytes += record.n;
+    writer_.call(Effect::Durable, bytes, [&] {
+        intake_.flush();  // so that pushes of this very transaction are found whole
+        moving_.load(records);
+    });
+}
+
 void Queue::backup(belfry_str path) {
     core_.database->backup_to(text(path),
                               [&](const std::function<void()>& step) { writer_.call(Effect::Read, 0, step); });

@@ -20,6 +20,7 @@
 #include "core.h"
 #include "dead_letters.h"
 #include "intake.h"
+#include "moving.h"
 #include "nodes.h"
 #include "pages.h"
 #include "results.h"
@@ -53,6 +54,8 @@ public:
     void dead(belfry_str app, belfry_str uid, uint64_t after, uint32_t limit, belfry_emit emit, void* ctx);
     uint32_t replay(belfry_str app, belfry_list ids, bool ignore_expiry);
     void stats(belfry_queue_stats& stats);
+    void dump(belfry_str cursor, uint32_t limit, belfry_emit emit, void* ctx, char next_cursor[64]);
+    void load(belfry_list records);
     void backup(belfry_str path);
     // True: call again.
     bool purge_app(belfry_str app, uint32_t limit);
@@ -74,6 +77,7 @@ private:
     DeadLetters dead_letters_{core_, movements_};
     Upkeep upkeep_{core_, movements_};
     AppPurge app_purge_{core_, movements_};
+    Moving moving_{core_, movements_};
     Nodes nodes_;
     std::mutex purges_mutex_;
     std::map<std::string, int64_t> purges_;  // apps being purged: the bundles looked through

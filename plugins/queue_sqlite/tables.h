@@ -74,6 +74,8 @@ public:
     // Claimable items of a shelf after an id, in order.
     std::vector<Item> of_shelf(int32_t lane, uint32_t gate, int64_t after, size_t limit);
     std::string content(int64_t id);
+    // Slices and lists after an id, parked ones too.
+    std::vector<Item> above(int64_t id, size_t limit);
     uint32_t count_of_push(int64_t push);
     // Sum of hi - after over a push's slices.
     int64_t range_left(int64_t push);
@@ -89,7 +91,7 @@ public:
 private:
     static Item read(const sqlite::Statement& row);
     sqlite::Statement insert_, progress_, flags_, add_flag_, crashes_, park_, park_push_, move_push_, erase_, find_,
-        of_push_, of_shelf_, content_, count_, ranges_, groups_;
+        of_push_, of_shelf_, content_, above_, count_, ranges_, groups_;
 };
 
 class LaterTable {
@@ -101,6 +103,8 @@ public:
     std::vector<int64_t> erase_initial(int64_t push);
     std::vector<Later> due(int64_t now_unix_ms, size_t limit);
     std::vector<Later> of_push(int64_t push, size_t limit);
+    std::vector<Later> above(int64_t id, size_t limit);
+    bool has(int64_t id);
     bool any_of_push(int64_t push);
     // 0 = none.
     int64_t next_due();
@@ -108,7 +112,7 @@ public:
 
 private:
     static std::vector<Later> read_all(sqlite::Statement& rows);
-    sqlite::Statement insert_, erase_, erase_initial_, due_, of_push_, any_, next_, count_;
+    sqlite::Statement insert_, erase_, erase_initial_, due_, of_push_, above_, has_, any_, next_, count_;
 };
 
 class DeadTable {
@@ -121,6 +125,7 @@ public:
     void erase(int64_t id);
     // Of an app, and of one push unless it is 0.
     std::vector<DeadRow> of_app(uint32_t app, int64_t push, int64_t after, size_t limit);
+    std::vector<DeadRow> above(int64_t id, size_t limit);
     std::vector<DeadRow> buried_before(int64_t unix_ms, size_t limit);
     bool any_of_push(int64_t push);
     bool any_unreplayed_of_push(int64_t push);
@@ -128,7 +133,8 @@ public:
 
 private:
     static DeadRow read(const sqlite::Statement& row);
-    sqlite::Statement insert_, find_, replayed_, erase_, of_app_, of_push_, buried_, any_, unreplayed_, count_;
+    static std::vector<DeadRow> read_all(sqlite::Statement& rows);
+    sqlite::Statement insert_, find_, replayed_, erase_, of_app_, of_push_, above_, buried_, any_, unreplayed_, count_;
 };
 
 class PushTable {
@@ -149,6 +155,8 @@ public:
     };
     static constexpr size_t kRowsPerLook = 1000;
     Look in_state(uint32_t app, int32_t state, int64_t below, size_t limit);
+    // Oldest first.
+    std::vector<Push> above(int64_t id, size_t limit);
     std::vector<int64_t> expiring(int64_t now_unix_ms, size_t limit);
     struct Finished {
         int64_t unix_ms = 0, id = 0;
@@ -162,8 +170,8 @@ public:
 
 private:
     static Push read(const sqlite::Statement& row);
-    sqlite::Statement insert_, counters_, state_, erase_, find_, of_app_, open_below_, expiring_, finished_, open_,
-        count_open_, uids_;
+    sqlite::Statement insert_, counters_, state_, erase_, find_, of_app_, open_below_, above_, expiring_, finished_,
+        open_, count_open_, uids_;
 };
 
 class BundleTable {
@@ -207,9 +215,12 @@ public:
     void erase(int64_t id);
     // Frees a token blob unless an item, later row or dead letter refers to it.
     void erase_if_unused(int64_t id);
+    std::vector<int64_t> above(int64_t id, size_t limit);
+    // The push whose work picks from a token blob; 0: it is a body.
+    int64_t push_of(int64_t id);
 
 private:
-    sqlite::Statement insert_, find_, erase_, erase_unused_;
+    sqlite::Statement insert_, find_, erase_, erase_unused_, above_, push_of_;
 };
 
 class AppTable {

@@ -110,6 +110,14 @@ void UidIndex::add(uint32_t app, std::string_view uid, UidRef ref) {
     added_.push_back(entry);
 }
 
+void UidIndex::file(uint32_t app, std::string_view uid, UidRef ref) {
+    tables_.uids.insert({hash_of_uid(seed_, app, uid), ref});
+    if (ref.ref <= loaded_to_) return;
+    loaded_to_ = ref.ref;
+    // With nothing in memory that a younger mark would hide, the next start need not read these rows again.
+    if (young_.size == 0 && filing_.size == 0 && filing_to_ == 0) tables_.counters.set(kFiledTo, ref.ref);
+}
+
 bool UidIndex::take(Generation& generation, const UidEntry& entry) {
     std::vector<UidEntry>& bucket = bucket_of(generation, entry.hash);
     const auto found = std::find(bucket.begin(), bucket.end(), entry);

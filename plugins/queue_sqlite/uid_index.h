@@ -37,6 +37,8 @@ public:
     void load();
 
     void add(uint32_t app, std::string_view uid, UidRef ref);
+    // Straight into the table, for refs that come in any order.
+    void file(uint32_t app, std::string_view uid, UidRef ref);
     void remove(uint32_t app, std::string_view uid, UidRef ref);
     // Newest first.
     std::vector<UidRef> find(uint32_t app, std::string_view uid);

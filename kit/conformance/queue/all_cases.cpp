@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The executable specification of belfry.queue/1: what every queue plugin must do, whatever it is built on.
 #include "conformance/queue/cases.h"
+#include "conformance/queue/dump_cases.h"
 
 namespace belfry::conformance::queue {
 
@@ -36,7 +37,7 @@ std::vector<Case> all_queue_cases() {
     std::vector<Case> cases;
     for (const auto topic :
          {claim_cases(), uid_cases(), page_cases(), crash_cases(), broadcast_cases(), time_cases(), steer_cases(),
-          bundle_cases(), fairness_cases(), keeping_cases(), trouble_cases(), lifetime_cases()}) {
+          bundle_cases(), fairness_cases(), keeping_cases(), dump_cases(), trouble_cases(), lifetime_cases()}) {
         cases.insert(cases.end(), topic.begin(), topic.end());
     }
     return cases;

@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "conformance/runner/elsewhere.h"
 #include "conformance/storage/cases.h"
 #include "conformance/storage/world.h"
 
@@ -104,21 +105,6 @@ void survives_a_restart(Context& context) {
     for (const int64_t key : world.register_all(some_phones(100, "later"))) {
         require(!before.contains(key), "a key is not given a second time after a restart");
     }
-}
-
-// The configuration of a storage of the same kind that is somewhere else.
-std::string config_elsewhere(Context& context) {
-    const std::string directory = context.directory + "/restored";
-    std::filesystem::create_directories(directory);
-    std::string config = context.config;
-    if (const size_t at = config.find(context.directory); at != std::string::npos)
-        return config.replace(at, context.directory.size(), directory);
-    // A store beyond the file system carries the case's name.
-    std::string name = std::filesystem::path(context.directory).filename().string();
-    std::replace(name.begin(), name.end(), '-', '_');
-    const size_t at = config.find(name);
-    if (at == std::string::npos) skip("the configuration says neither {dir} nor {name}: there is no second place");
-    return config.insert(at + name.size(), "_elsewhere");
 }
 
 // A file to restore to, and the configuration of a storage that finds it there.

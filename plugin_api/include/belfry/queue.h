@@ -306,7 +306,7 @@ typedef struct belfry_queue {
     belfry_code (*replay)(belfry_instance*, belfry_str app, belfry_list ids, int32_t ignore_expiry, uint32_t* replayed,
                           belfry_why*);
     belfry_code (*stats)(belfry_instance*, belfry_queue_stats*, belfry_why*);
-    /* DUMP / BACKUP / PURGE_APP: as in storage.h. */
+    /* DUMP (of all apps; load: into an empty queue; records: docs/abi.md), BACKUP, PURGE_APP: as in storage.h. */
     belfry_code (*dump)(belfry_instance*, belfry_str cursor, uint32_t limit, belfry_emit, void* ctx,
                         char next_cursor[64], belfry_why*);
     belfry_code (*load)(belfry_instance*, belfry_list records, belfry_why*);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "queue/small_counters.h"
+
 namespace belfry::queue_parts {
 
 namespace {
@@ -87,19 +89,7 @@ std::string pack_results(const std::vector<MemberResult>& results) {
         out.small(result.expires_unix_ms);
         out.small(result.finished_unix_ms);
         out.small(result.moved_to);
-        out.small(result.counters.planned);
-        out.small(static_cast<int64_t>(result.counters.tallies.size()));
-        for (const Tally& tally : result.counters.tallies) {
-            out.small(tally.gate);
-            out.small(tally.outcome);
-            out.small(tally.n);
-        }
-        out.small(static_cast<int64_t>(result.counters.samples.size()));
-        for (const Sample& sample : result.counters.samples) {
-            out.small(sample.gate);
-            out.small(sample.outcome);
-            out.small_text(sample.text);
-        }
+        small_counters(out, result.counters);
     }
     return out.take();
 }
@@ -115,19 +105,7 @@ std::vector<MemberResult> unpack_results(std::string_view bytes) {
         result.expires_unix_ms = in.small();
         result.finished_unix_ms = in.small();
         result.moved_to = in.small();
-        result.counters.planned = in.small();
-        for (int64_t left = in.small(); left > 0; --left) {
-            Tally& tally = result.counters.tallies.emplace_back();
-            tally.gate = static_cast<uint32_t>(in.small());
-            tally.outcome = static_cast<int32_t>(in.small());
-            tally.n = in.small();
-        }
-        for (int64_t left = in.small(); left > 0; --left) {
-            Sample& sample = result.counters.samples.emplace_back();
-            sample.gate = static_cast<uint32_t>(in.small());
-            sample.outcome = static_cast<int32_t>(in.small());
-            sample.text = in.small_text();
-        }
+        result.counters = unpack_small_counters(in);
     }
     return results;
 }

@@ -3,6 +3,8 @@
 
 #include <belfry/services.hpp>
 
+#include "queue/small_counters.h"
+
 namespace belfry::queue_parts {
 
 void Unpacker::too_short() {
@@ -58,6 +60,40 @@ std::vector<Sample> unpack_samples(Unpacker& in) {
         samples.push_back(std::move(sample));
     }
     return samples;
+}
+
+void small_counters(Packer& out, const Counters& counters) {
+    out.small(counters.planned);
+    out.small(static_cast<int64_t>(counters.tallies.size()));
+    for (const Tally& tally : counters.tallies) {
+        out.small(tally.gate);
+        out.small(tally.outcome);
+        out.small(tally.n);
+    }
+    out.small(static_cast<int64_t>(counters.samples.size()));
+    for (const Sample& sample : counters.samples) {
+        out.small(sample.gate);
+        out.small(sample.outcome);
+        out.small_text(sample.text);
+    }
+}
+
+Counters unpack_small_counters(Unpacker& in) {
+    Counters counters;
+    counters.planned = in.small();
+    for (int64_t left = in.small(); left > 0; --left) {
+        Tally& tally = counters.tallies.emplace_back();
+        tally.gate = static_cast<uint32_t>(in.small());
+        tally.outcome = static_cast<int32_t>(in.small());
+        tally.n = in.small();
+    }
+    for (int64_t left = in.small(); left > 0; --left) {
+        Sample& sample = counters.samples.emplace_back();
+        sample.gate = static_cast<uint32_t>(in.small());
+        sample.outcome = static_cast<int32_t>(in.small());
+        sample.text = in.small_text();
+    }
+    return counters;
 }
 
 }  // namespace belfry::queue_parts

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/record.h"
 
+#include <algorithm>
+
 #include "storage/packing.h"
 
 namespace belfry::storage {
@@ -84,8 +86,11 @@ void encode_record(const DeviceRecord& device, std::string& out) {
           device.meta, device.token_hash, device.identity_hash}) {
         put_text(text, out);
     }
-    put_number(device.topics.size(), out);
-    for (const auto& [name, origins] : device.topics) {
+    // In one order whatever the storage keeps them in, so that equal devices make equal records.
+    auto topics = device.topics;
+    std::sort(topics.begin(), topics.end());
+    put_number(topics.size(), out);
+    for (const auto& [name, origins] : topics) {
         put_text(name, out);
         put_number(origins, out);
     }
@@ -94,8 +99,10 @@ void encode_record(const DeviceRecord& device, std::string& out) {
 void encode_record(const BindingRecord& binding, std::string& out) {
     out.push_back(kBinding);
     put_text(binding.user, out);
-    put_number(binding.topics.size(), out);
-    for (const std::string_view topic : binding.topics) put_text(topic, out);
+    auto topics = binding.topics;
+    std::sort(topics.begin(), topics.end());
+    put_number(topics.size(), out);
+    for (const std::string_view topic : topics) put_text(topic, out);
 }
 
 void encode_record(const StateRecord& state, std::string& out) {

@@ -23,7 +23,8 @@ enum class Fault {
     DeafToCancel,       // answers a cancellation and does nothing
     BlindFingerprints,  // takes different requests under one uid for the same
     Unfair,             // does not charge what a page cost
-    LostLog             // keeps what it acknowledged where kill -9 destroys it
+    LostLog,            // keeps what it acknowledged where kill -9 destroys it
+    LostLetters         // loads everything but dead letters
 };
 constexpr Fault kFault = Fault::BELFRY_FAULT;
 
@@ -139,6 +140,16 @@ struct Forwarded<Member> {
     static belfry_code call(belfry_instance* i, Args... args) { return (i->queue->*Member)(i->inner, args...); }
 };
 
+belfry_code load(belfry_instance* i, belfry_list records, belfry_why* why) {
+    constexpr size_t kKindAt = 3;
+    std::vector<belfry_str> kept;
+    for (const belfry_str& record : Rows<belfry_str>(records)) {
+        const bool letter = record.n > kKindAt && record.p[kKindAt] == 'D';
+        if (kFault != Fault::LostLetters || !letter) kept.push_back(record);
+    }
+    return i->queue->load(i->inner, belfry::list_of(kept), why);
+}
+
 // A clean stop leaves no log behind; after kill -9 it has all that was not written out yet.
 void lose_log(std::string_view config) {
     constexpr std::string_view kKey = "\"path\":\"";
@@ -180,6 +191,8 @@ belfry_code start(belfry_instance* i, int64_t deadline_mono_ns, belfry_why* why)
     i->table.dead = &Forwarded<&belfry_queue::dead>::call;
     i->table.replay = &Forwarded<&belfry_queue::replay>::call;
     i->table.stats = &Forwarded<&belfry_queue::stats>::call;
+    i->table.dump = &Forwarded<&belfry_queue::dump>::call;
+    i->table.load = &load;
     i->table.backup = &Forwarded<&belfry_queue::backup>::call;
     return BELFRY_OK;
 }
