@@ -9,6 +9,7 @@
 #include "queue_pg/claims.h"
 #include "queue_pg/dead_letters.h"
 #include "queue_pg/intake.h"
+#include "queue_pg/moving.h"
 #include "queue_pg/pages.h"
 #include "queue_pg/results.h"
 #include "queue_pg/stats.h"
@@ -55,6 +56,7 @@ struct PgQueue::Parts {
     Steering steering{core};
     Results results{core};
     DeadLetters dead_letters{core};
+    Moving moving{core};
     Nodes nodes{core, home.number()};
     Purge purge{core};
     Stats stats{core};
@@ -201,6 +203,17 @@ uint32_t PgQueue::replay(App app, Rows<uint64_t> ids, bool ignore_expiry) {
 
 void PgQueue::stats(belfry_queue_stats& stats) {
     parts().stats.read(stats);
+}
+
+std::string PgQueue::dump(std::string_view cursor, uint32_t limit, const Emit<belfry_str>& emit) {
+    DumpPage page(limit);
+    std::string next = parts().moving.dump(cursor, page);
+    page.emit_to(emit.raw(), emit.ctx());
+    return next;
+}
+
+void PgQueue::load(Rows<belfry_str> records) {
+    parts().moving.load(records);
 }
 
 bool PgQueue::purge_app(App app, uint32_t limit) {

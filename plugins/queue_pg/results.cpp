@@ -84,7 +84,19 @@ void add_members(const Bundle& bundle, uint32_t app, int32_t state, const ListPo
     }
 }
 
-// Counters and samples of pushes, by id.
+void add_counters(pg::Connection& connection, std::vector<PushView>& views, pg::Deadline deadline) {
+    std::vector<int64_t> ids;
+    for (const PushView& view : views) {
+        if (view.member < 0) ids.push_back(view.id);
+    }
+    std::map<int64_t, Counters> counters = read_counters(connection, ids, deadline);
+    for (PushView& view : views) {
+        if (view.member < 0) view.counters = counters[view.id];
+    }
+}
+
+}  // namespace
+
 std::map<int64_t, Counters> read_counters(pg::Connection& connection, const std::vector<int64_t>& ids,
                                           pg::Deadline deadline) {
     std::map<int64_t, Counters> found;
@@ -108,19 +120,6 @@ std::map<int64_t, Counters> read_counters(pg::Connection& connection, const std:
     }
     return found;
 }
-
-void add_counters(pg::Connection& connection, std::vector<PushView>& views, pg::Deadline deadline) {
-    std::vector<int64_t> ids;
-    for (const PushView& view : views) {
-        if (view.member < 0) ids.push_back(view.id);
-    }
-    std::map<int64_t, Counters> counters = read_counters(connection, ids, deadline);
-    for (PushView& view : views) {
-        if (view.member < 0) view.counters = counters[view.id];
-    }
-}
-
-}  // namespace
 
 std::vector<PushView> Results::lookup(std::string_view app, Rows<belfry_str> uids) {
     const pg::Deadline deadline = call_deadline();

@@ -18,6 +18,10 @@
 
 namespace belfry::queue_pg {
 
+// Counters and samples of pushes, by id.
+std::map<int64_t, Counters> read_counters(pg::Connection& connection, const std::vector<int64_t>& ids,
+                                          pg::Deadline deadline);
+
 class Results {
 public:
     explicit Results(Core& core) : core_(core) {}

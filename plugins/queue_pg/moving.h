@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dump and load: everything of the queue as records (queue/record.h), and back.
+//
+// Threads: [any].  Owner: PgQueue.
+#pragma once
+
+#include <belfry/queue.h>
+#include <belfry/abi.hpp>
+
+#include <string>
+#include <string_view>
+
+#include "queue/dump_page.h"
+#include "queue_pg/core.h"
+#include "queue_pg/rows.h"
+
+namespace belfry::queue_pg {
+
+class Moving {
+public:
+    explicit Moving(Core& core) : core_(core) {}
+
+    // Fills the page; answers the cursor of the next one, empty at the end.
+    std::string dump(std::string_view cursor, DumpPage& page);
+    // What is known already stays as it is. Throws BAD_REQUEST that names the record, CONFLICT for a number that
+    // something else has.
+    void load(Rows<belfry_str> records);
+
+private:
+    // Adds rows behind `place` until the page is full, and moves it along. True: there may be more.
+    bool dump_part(pg::Connection& connection, DumpPlace& place, DumpPage& page, pg::Deadline deadline);
+    bool dump_pushes(pg::Connection& connection, DumpPlace& place, DumpPage& page, pg::Deadline deadline);
+    bool dump_bundles(pg::Connection& connection, DumpPlace& place, DumpPage& page, pg::Deadline deadline);
+
+    Core& core_;
+};
+
+}  // namespace belfry::queue_pg
