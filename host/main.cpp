@@ -5,9 +5,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 
 #include "cli/cli.h"
 #include "plugins/elf_file.h"
+#include "serve/migrate.h"
 #include "serve/serve.h"
 #include "serve/survey.h"
 
@@ -54,9 +56,21 @@ belfry::Result<int> check_plugin(const std::vector<std::string>& words) {
                              "); it is installed beside belfry, but not part of what ./dev up builds");
 }
 
+belfry::Result<belfry::cli::Moved> migrate(const belfry::config::Config& from, const belfry::config::Config& to,
+                                           const std::function<void(const std::string&, uint64_t)>& progress) {
+    const belfry::Result<belfry::serve::Moved> moved = belfry::serve::migrate(from, to, progress);
+    if (!moved) return moved.error();
+    belfry::cli::Moved shown{moved->resumed, {}};
+    for (const belfry::serve::MovedPart& part : moved->parts)
+        shown.parts.push_back({part.what, part.app, part.records});
+    return shown;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    const belfry::cli::Hooks hooks{belfry::serve::serve, belfry::serve::check_sections, plugin_rows, check_plugin};
+    const belfry::cli::Hooks hooks{
+        belfry::serve::serve,    belfry::serve::check_sections, plugin_rows, check_plugin, migrate,
+        belfry::serve::take_back};
     return belfry::cli::run(argc, argv, hooks);
 }

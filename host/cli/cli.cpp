@@ -22,6 +22,7 @@ std::vector<Command> all_commands() {
                       api_commands(), plugin_commands()}) {
         std::move(part.begin(), part.end(), std::back_inserter(all));
     }
+    all.push_back(migrate_command());
     all.push_back(vapid_command());
     all.push_back(version_command());
     return all;

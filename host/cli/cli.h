@@ -6,6 +6,7 @@
 // Threads: main only. Not here: what a server is made of (main.cpp gives it as a hook).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <iosfwd>
 #include <map>
@@ -31,6 +32,15 @@ struct PluginRow {
     std::vector<Schema> schemas;  // what each component's section may hold
 };
 
+struct Moved {
+    struct Part {
+        std::string what, app;
+        uint64_t records = 0;
+    };
+    bool resumed = false;
+    std::vector<Part> parts;
+};
+
 // What only the whole program can do.
 struct Hooks {
     // Runs the server until it is told to stop; the exit code.
@@ -40,6 +50,12 @@ struct Hooks {
     std::function<std::vector<PluginRow>(const config::Config&)> list_plugins;
     // Checks a plugin in a program of its own with these words; its exit code, or why it cannot be run.
     std::function<Result<int>(const std::vector<std::string>&)> check_plugin;
+    // Moves everything of one configuration's stores to the other's; tells what it is at, and records so far.
+    std::function<Result<Moved>(const config::Config& from, const config::Config& to,
+                                const std::function<void(const std::string&, uint64_t)>& progress)>
+        migrate;
+    // Makes stores usable again that were moved away.
+    std::function<Status(const config::Config& from)> take_back;
 };
 
 // Where the command meets the world; tests give their own.

@@ -74,6 +74,7 @@ std::vector<Command> config_commands();
 std::vector<Command> api_commands();
 std::vector<Command> plugin_commands();
 std::vector<Command> admin_commands();
+Command migrate_command();
 Command vapid_command();
 Command version_command();
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "config/wire_names.h"
+#include "serve/version.h"
 
 namespace belfry::serve {
 
@@ -28,6 +29,16 @@ plugins::ComponentSpec spec_of(const config::Config& config, const config::Compo
                            component.proxy.looks_up_names};
     spec.settings.critical = kind == plugins::Kind::Storage || kind == plugins::Kind::Queue;
     return spec;
+}
+
+plugins::LoaderOptions loader_options(const config::Config& config, const std::string& data_dir) {
+    plugins::LoaderOptions options;
+    options.dirs = config.plugin_dirs;
+    options.data_dir = data_dir;
+    options.dev = config.dev;
+    options.pins = config.plugin_pins;
+    options.host_version = kVersion;
+    return options;
 }
 
 std::vector<std::string> app_names(const config::Config& config) {

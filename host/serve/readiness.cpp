@@ -30,7 +30,8 @@ std::string detail_of(const delivery::ProviderStatus& provider) {
 
 }  // namespace
 
-std::vector<api::ComponentState> component_states(const plugins::Instances& instances, const delivery::Core& core) {
+std::vector<api::ComponentState> component_states(const plugins::Instances& instances, const delivery::Core& core,
+                                                  const std::string& left_behind) {
     const std::vector<delivery::ProviderStatus> providers = core.providers();
     std::vector<api::ComponentState> states;
     for (const plugins::InstanceInfo& instance : instances.list()) {
@@ -46,6 +47,7 @@ std::vector<api::ComponentState> component_states(const plugins::Instances& inst
         }
         states.push_back(std::move(state));
     }
+    if (!left_behind.empty()) states.push_back({"left behind", left_behind, true});
     return states;
 }
 

@@ -28,11 +28,13 @@
 #include "serve/component_specs.h"
 #include "serve/live_metrics.h"
 #include "serve/meeting_points.h"
+#include "serve/moved.h"
 #include "serve/plugin_hosts.h"
 #include "serve/process.h"
 #include "serve/provider_generations.h"
 #include "serve/readiness.h"
 #include "serve/reload.h"
+#include "serve/stores.h"
 #include "serve/version.h"
 #include "services/engine_calls.h"
 #include "telemetry/line_log.h"
@@ -42,7 +44,6 @@ namespace belfry::serve {
 
 namespace {
 
-constexpr int64_t kStoreStartMs = 30'000;  // of tries that fail; one that is at work (a migration) takes what it takes
 constexpr int64_t kProviderStartMs = 3'000;  // a provider that needs longer goes on in the background
 constexpr int64_t kRequestsEndMs = 5'000;    // requests in work when the server is told to stop
 constexpr int64_t kAnswersEndMs = 1'000;     // the engine's share, after delivery has waited for its answers
@@ -60,22 +61,6 @@ api::ServerOptions server_options(const config::Config& config, api::Keys keys) 
     options.http.transport_errors = config.http.error_mode == "transport";
     options.keys = std::move(keys);
     return options;
-}
-
-plugins::LoaderOptions loader_options(const config::Config& config, const DataDir& data) {
-    plugins::LoaderOptions options;
-    options.dirs = config.plugin_dirs;
-    options.data_dir = data.path().string();
-    options.dev = config.dev;
-    options.pins = config.plugin_pins;
-    options.host_version = kVersion;
-    return options;
-}
-
-Status start_stores(const config::Config& config, plugins::Instances& instances) {
-    const plugins::Patience patience{kStoreStartMs, true, stop_is_pending};
-    if (Status s = instances.add(spec_of(config, config.storage, plugins::Kind::Storage), patience); !s) return s;
-    return instances.add(spec_of(config, config.queue, plugins::Kind::Queue), patience);
 }
 
 // Only now, since what they keep for the cluster lies in the storage. Storage and queue must run; a provider that does
@@ -149,6 +134,10 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     Logger log(ground.lines, "serve");
     const std::shared_ptr<plugins::Generation> storage = ground.instances.find(config.storage.instance)->current();
     const std::shared_ptr<plugins::Generation> queue = ground.instances.find(config.queue.instance)->current();
+    if (Status here = refuse_if_moved(storage->storage()); !here) return here;
+    const StoreMemory memory(config, ground.data.path().string());
+    const std::string left_behind = memory.compare(storage->storage(), queue->queue());
+    if (!left_behind.empty()) log.warning("stores were left behind", {{"reason", left_behind}});
     StorageState cluster(storage->storage());
     const LentState lent(ground.services, cluster);
     if (Status started = start_providers(config, ground.instances); !started) return started;
@@ -171,7 +160,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
         start_cleanup(config, storage->storage(), ground.clock, ground.lines, ground.metrics);
 
     const api::Insight insight{[&] { return ground.metrics.exposition(); },
-                               [&] { return component_states(ground.instances, **core); }, kVersion};
+                               [&] { return component_states(ground.instances, **core, left_behind); }, kVersion};
     define_live_metrics(ground.metrics, **core, ground.clock);
     plugins::ChannelDesk channels(ground.instances, ground.clock);
     BackupMaker backups(queue->queue(), storage->storage(), config, ground.lines);
@@ -197,6 +186,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     if (cleanup) cleanup->stop();
     devices.stop();
     (*core)->stop();
+    if (left_behind.empty()) memory.remember(has_devices(config, storage->storage()), has_work(queue->queue()));
     ground.engine.stop(ground.clock.mono_ns() + kAnswersEndMs * kNsPerMs);
     return outcome;
 }
@@ -222,7 +212,7 @@ Status run(const config::Config& config, telemetry::LineLog& lines, const Clock&
     services::EngineCalls calls(**engine);
     services::HostServices services({lines, metrics, clock, calls, data->path() / "state"});
     PluginHosts hosts(services);
-    plugins::Loader loader(loader_options(config, *data), hosts, lines);
+    plugins::Loader loader(loader_options(config, data->path().string()), hosts, lines);
     plugins::Instances instances(loader, hosts, lines, clock);
     instances.respect(*crashes);
     Status outcome = start_stores(config, instances);

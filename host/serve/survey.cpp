@@ -10,7 +10,6 @@
 #include "plugins/component.h"
 #include "serve/component_specs.h"
 #include "serve/idle_host.h"
-#include "serve/version.h"
 
 namespace belfry::serve {
 
@@ -21,16 +20,6 @@ class NoHosts final : public plugins::HostFactory {
 public:
     std::unique_ptr<plugins::InstanceHost> make(plugins::HostRequest) override { return nullptr; }
 };
-
-plugins::LoaderOptions options_of(const config::Config& config) {
-    plugins::LoaderOptions options;
-    options.dirs = config.plugin_dirs;
-    options.data_dir = config.data_dir;
-    options.dev = config.dev;
-    options.pins = config.plugin_pins;
-    options.host_version = kVersion;
-    return options;
-}
 
 // Where a check keeps private copies of plugins: data_dir is the server's.
 class CopyFolder {
@@ -81,15 +70,13 @@ std::string finding_of(plugins::Loader& loader, plugins::HostFactory& hosts, con
 std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config) {
     IdleHost idle;
     NoHosts hosts;
-    return plugins::Loader(options_of(config), hosts, idle.log()).list(false);
+    return plugins::Loader(loader_options(config, config.data_dir), hosts, idle.log()).list(false);
 }
 
 std::vector<std::string> check_sections(const config::Config& config) {
     IdleHost idle;
     const CopyFolder copies;
-    plugins::LoaderOptions options = options_of(config);
-    options.data_dir = copies.path();
-    plugins::Loader loader(options, idle.hosts(), idle.log());
+    plugins::Loader loader(loader_options(config, copies.path()), idle.hosts(), idle.log());
     std::vector<std::string> findings;
     const auto check = [&](const config::ComponentConfig& component, plugins::Kind kind) {
         if (component.implied) return;

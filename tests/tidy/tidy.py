@@ -28,7 +28,7 @@ LAYERS = {
     "telemetry": {"base"},
     "config": {"base"},
     "api": {"base", "crypto", "plugins", "audience", "delivery"},
-    "serve": {"base", "api", "audience", "config", "delivery", "http", "plugins", "services", "telemetry"},
+    "serve": {"base", "api", "audience", "config", "crypto", "delivery", "http", "plugins", "services", "telemetry"},
     "cli": {"base", "crypto", "api", "config", "telemetry", "plugins"},
 }
 # The kit runs plugins as the host does; only the runner of the specifications lends them the host's services.

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a store says about migrations from it and to it, and what data_dir remembers of the stores it was used with.
+// Threads: main's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "plugins/queue.h"
+#include "plugins/storage.h"
+
+namespace belfry::serve {
+
+// Keys of the storage's cluster state.
+inline constexpr std::string_view kMovedKey = "belfry.migrate/moved";        // on the side that is left
+inline constexpr std::string_view kArrivingKey = "belfry.migrate/arriving";  // on the other, until all is there
+
+// Why a server must not work on this storage: it was moved elsewhere, or a migration to it is unfinished.
+Status refuse_if_moved(plugins::Storage& storage);
+
+bool has_devices(const config::Config& config, plugins::Storage& storage);
+bool has_work(plugins::Queue& queue);
+
+// <data_dir>/stores: which storage and queue were used here last, and whether anything was in them.
+class StoreMemory {
+public:
+    StoreMemory(const config::Config& config, std::string data_dir);
+
+    // What an operator must hear about stores that were left behind while the configured ones are empty; empty:
+    // nothing. Remembers the configured ones unless there is something to say.
+    std::string compare(plugins::Storage& storage, plugins::Queue& queue) const;
+    // At the end of a server that had nothing to say, and after a migration.
+    void remember(bool devices, bool work) const;
+
+private:
+    const config::Config& config_;
+    const std::string file_;
+};
+
+}  // namespace belfry::serve
