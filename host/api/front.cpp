@@ -101,8 +101,8 @@ void Front::accept_all() {
 bool Front::make_room() {
     std::vector<Connection*> idle;
     for (const auto& [fd, connection] : connections_) {
-        const bool waits = connection->began_mono_ns == 0 || connection->shakes_hands();
-        if (!connection->busy && waits) idle.push_back(connection.get());
+        if (connection->busy) continue;
+        if (connection->began_mono_ns == 0 || connection->shakes_hands()) idle.push_back(connection.get());
     }
     if (idle.empty()) return false;
     const size_t n = std::min(idle.size(), 1 + options_.connections_max / kRoomShare);

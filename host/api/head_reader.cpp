@@ -27,6 +27,11 @@ bool is_token(std::string_view text) noexcept {
            std::all_of(text.begin(), text.end(), [](char c) { return kTokenBytes[static_cast<unsigned char>(c)]; });
 }
 
+// A tab is none: values may have it.
+bool is_control(char c) noexcept {
+    return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 127;
+}
+
 bool is_visible(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(),
                        [](char c) { return static_cast<unsigned char>(c) > ' ' && c != 127; });
@@ -141,8 +146,11 @@ void HeadReader::judge(std::string_view bytes) noexcept {
 
 // What Debian's http_parser, which is built without its strict mode, lets pass.
 bool HeadReader::judge_lines(std::string_view head) noexcept {
-    for (size_t at = head.find('\n'); at + 1 < head.size(); at = head.find('\n', at + 1)) {
-        if (head[at + 1] == ' ' || head[at + 1] == '\t') return refuse(400, "a line is folded") == 0;
+    for (size_t at = 0; at < head.size(); ++at) {
+        if (!is_control(head[at])) continue;
+        const char next = at + 1 < head.size() ? head[at + 1] : '\0';
+        if (head[at] == '\n' ? next == ' ' || next == '\t' : head[at] != '\r' || next != '\n')
+            return refuse(400, "a line is folded, or has a control byte") == 0;
     }
     if (!is_visible(target_.of(head))) return refuse(400, "the target has a control byte") == 0;
     for (Field& field : fields_) {
