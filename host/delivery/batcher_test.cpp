@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pushes that wait for a group commit.
+#include "delivery/batcher.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "delivery/queue_rig.h"
+
+namespace belfry::delivery {
+namespace {
+
+TEST(Batcher, BoundsWhatWaitsAndRefusesAfterItsStop) {
+    QueueRig rig;
+    Options options;
+    options.enqueue_waiting_bytes_max = 4'000;
+    Node node;
+    Wakeup wakeup;
+    Batcher batcher(options, rig.queue, node, wakeup);
+    NewPush large;
+    large.row = sized<belfry_new_push>();
+    large.row.lane = BELFRY_LANE_HIGH;
+    large.app = "default";
+    large.uid = "large";
+    large.body = std::string(5'000, 'x');
+    EXPECT_EQ(batcher.store(large).error().code, ErrorCode::Busy);
+    NewPush small = large;
+    small.body = "x";
+    const Result<belfry_enqueued> stored = batcher.store(small);
+    ASSERT_TRUE(stored);
+    EXPECT_EQ(stored->code, BELFRY_OK);
+    EXPECT_TRUE(wakeup.wait(std::chrono::seconds(1)));
+    batcher.stop();
+    EXPECT_EQ(batcher.store(small).error().code, ErrorCode::Unavailable);
+}
+
+}  // namespace
+}  // namespace belfry::delivery
