@@ -26,8 +26,9 @@ namespace belfry::cli {
 namespace {
 
 constexpr int kAnswerTimeoutS = 60;
-constexpr int kChainLengthMax = 9;   // certificates
-constexpr int kAdminTimeoutS = 600;  // a backup of a large store
+constexpr int kChainLengthMax = 9;         // certificates
+constexpr int kStreamTimeoutS = 600;       // of an import or export that says nothing
+constexpr int kAdminTimeoutS = 24 * 3600;  // a backup of a large store; a server that goes ends the wait
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kHttp = "http://";
 constexpr std::string_view kHttps = "https://";
@@ -242,7 +243,7 @@ Result<std::string> Client::upload(const std::string& method,
     const std::string& server = impl_->target.server;
     try {
         impl_->open();
-        impl_->session->setTimeout(Poco::Timespan(kAdminTimeoutS, 0));
+        impl_->session->setTimeout(Poco::Timespan(kStreamTimeoutS, 0));
         Poco::Net::HTTPRequest request(Poco::Net::HTTPRequest::HTTP_POST, "/api/" + method,
                                        Poco::Net::HTTPMessage::HTTP_1_1);
         request.set("X-API-Key", impl_->target.key);
@@ -278,7 +279,7 @@ Status Client::download(const std::string& method, const std::string& params,
         error(ErrorCode::Unavailable, "the answer broke off; try again, and look at the server's log", server);
     try {
         impl_->open();
-        impl_->session->setTimeout(Poco::Timespan(kAdminTimeoutS, 0));
+        impl_->session->setTimeout(Poco::Timespan(kStreamTimeoutS, 0));
         Poco::Net::HTTPRequest request(Poco::Net::HTTPRequest::HTTP_POST, "/api/" + method,
                                        Poco::Net::HTTPMessage::HTTP_1_1);
         request.set("X-API-Key", impl_->target.key);

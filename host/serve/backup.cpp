@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "base/handles.h"
 
@@ -13,6 +15,8 @@ namespace belfry::serve {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::chrono::minutes kSharedDraftAge{15};
 
 Error failed(const char* what, const fs::path& path, const std::error_code& why) {
     const bool full = why == std::errc::no_space_on_device;
@@ -98,10 +102,68 @@ Status BackupMaker::fill(const fs::path& draft) {
     for (const fs::path& database : {queue_place_, storage_place_}) {
         if (Status s = make_folder((draft / database).parent_path()); !s) return s;
     }
+    if (Status s = go_on(); !s) return s;
     if (Status s = queue_.backup((draft / queue_place_).string()); !s) return s;
+    if (Status s = go_on(); !s) return s;
     if (Status s = storage_.backup((draft / storage_place_).string()); !s) return s;
     if (Status s = copy_state(draft); !s) return s;
     return copy_if_there(data_dir_ / config::kEmbeddedKeyFile, draft / config::kEmbeddedKeyFile);
+}
+
+Status BackupMaker::go_on() const {
+    const std::lock_guard lock(mutex_);
+    return stopped_ ? Status(error(ErrorCode::Cancelled, "the server stops; make the backup again")) : Status();
+}
+
+Status BackupMaker::begin(const fs::path& draft) {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return error(ErrorCode::Cancelled, "the server stops; make the backup again");
+    draft_ = draft;
+    std::error_code why;
+    fs::remove_all(draft, why);
+    if (!fs::create_directory(draft, why)) return failed("cannot be made", draft, why);
+    fs::permissions(draft, fs::perms::owner_all, why);
+    return {};
+}
+
+void BackupMaker::stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    std::error_code why;
+    if (!draft_.empty()) fs::remove_all(draft_, why);
+}
+
+// By its layout. Where servers may share the folder, only if nobody has written to it for a while.
+bool BackupMaker::is_stale_draft(const fs::path& folder) const {
+    std::error_code why;
+    const std::string name = folder.filename().string();
+    if (name.size() < 2 || name.front() != '.' || fs::is_symlink(folder, why) || !fs::is_directory(folder, why) ||
+        fs::is_empty(folder, why))
+        return false;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, why)) {
+        const std::string part = entry.path().filename().string();
+        const auto is_of = [&](const fs::path& place) { return part.rfind(place.begin()->string(), 0) == 0; };
+        if (!is_of("state") && !is_of(config::kEmbeddedKeyFile) && !is_of(queue_place_) && !is_of(storage_place_))
+            return false;
+    }
+    const fs::path place =
+        fs::absolute(into_).lexically_normal().lexically_relative(fs::absolute(data_dir_).lexically_normal());
+    if (!place.empty() && *place.begin() != "..") return true;
+    const auto recently = fs::file_time_type::clock::now() - kSharedDraftAge;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, why)) {
+        if (entry.last_write_time(why) > recently) return false;
+    }
+    return true;
+}
+
+size_t BackupMaker::remove_stale_drafts() const {
+    std::vector<fs::path> stale;
+    std::error_code why;
+    for (const fs::directory_entry& entry : fs::directory_iterator(into_, why)) {
+        if (is_stale_draft(entry.path())) stale.push_back(entry.path());
+    }
+    for (const fs::path& folder : stale) fs::remove_all(folder, why);
+    return stale.size();
 }
 
 Result<api::Backup> BackupMaker::make(const std::string& name) {
@@ -115,11 +177,10 @@ Result<api::Backup> BackupMaker::make(const std::string& name) {
     if (fresh) fs::permissions(into_, fs::perms::owner_all, why);
     if (fs::exists(folder, why))
         return error(ErrorCode::Conflict, "there is a backup of this name; give another", name);
-    fs::remove_all(draft, why);
-    if (!fs::create_directory(draft, why)) return failed("cannot be made", draft, why);
-    fs::permissions(draft, fs::perms::owner_all, why);
+    if (Status begun = begin(draft); !begun) return begun.error();
     log_.info("backup begins", {{"folder", folder.string()}});
     Status filled = fill(draft);
+    if (const Status still = go_on(); !still) filled = still;
     if (filled) {
         sync_all(draft);
         fs::rename(draft, folder, why);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <mutex>
 #include <string>
 
 #include "api/admin.h"
@@ -33,19 +34,30 @@ public:
           storage_place_(database_place(config, config.storage, "storage.db")),
           log_(log, "backup") {}
 
-    // Conflict: there is one of this name. Unsupported: a backend that is backed up by its own tools.
+    // Conflict: there is one of this name. Unsupported: a backend that is backed up by its own tools. Cancelled:
+    // stop().
     Result<api::Backup> make(const std::string& name);
+    // Ends the one being made, and makes no more: its files are removed, which the plugin at work on them notices.
+    void stop();
+    // Removes drafts that a server left behind which was killed; how many. Before the first make().
+    size_t remove_stale_drafts() const;
 
 private:
     Status fill(const std::filesystem::path& draft);
     Status copy_state(const std::filesystem::path& draft) const;
     bool is_live_database(const std::filesystem::path& place) const;
+    bool is_stale_draft(const std::filesystem::path& folder) const;
+    Status begin(const std::filesystem::path& draft);
+    Status go_on() const;
 
     plugins::Queue& queue_;
     plugins::Storage& storage_;
     const std::filesystem::path data_dir_, into_;
     const std::filesystem::path queue_place_, storage_place_;  // from data_dir
     const Logger log_;
+    mutable std::mutex mutex_;
+    std::filesystem::path draft_;  // the one being made
+    bool stopped_ = false;
 };
 
 }  // namespace belfry::serve

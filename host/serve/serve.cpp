@@ -164,6 +164,8 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     define_live_metrics(ground.metrics, **core, ground.clock);
     plugins::ChannelDesk channels(ground.instances, ground.clock);
     BackupMaker backups(queue->queue(), storage->storage(), config, ground.lines);
+    if (const size_t drafts = backups.remove_stale_drafts(); drafts > 0)
+        log.info("unfinished backups removed", {{"folders", drafts}});
     api::ServerOptions options = server_options(config, std::move(keys));
     options.back_up = [&](const std::string& name) { return backups.make(name); };
     Result<std::unique_ptr<api::Server>> server =
@@ -178,6 +180,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
         let_signals_kill();
         log.info("stopping", {{"hint", "a second signal skips the wait"}});
         (*server)->announce_stop();
+        backups.stop();
         (*server)->stop(ground.clock.mono_ns() + kRequestsEndMs * kNsPerMs);
         (void)ground.data.publish_address("");
     } else {

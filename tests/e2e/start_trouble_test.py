@@ -76,6 +76,16 @@ class StartTrouble(unittest.TestCase):
         self.assertEqual({p.name for p in copies.iterdir()}, kept | {"notes.txt"})
         self.assertIn("old private copies of plugins removed", self.server.process.log.read_text())
 
+    def test_backups_that_a_killed_server_left_half_made_are_removed(self):
+        backups = self.server.folder / "data/backups"
+        for name in (".nightly-1/state/queue/queue.db.part", ".nightly-2/api-key", ".snapshots/monday/state", "nightly-3/state/queue/queue.db"):
+            (backups / name).parent.mkdir(parents=True)
+            (backups / name).write_text("old")
+        self.server.stop()
+        self.server.start()
+        self.assertEqual({p.name for p in backups.iterdir()}, {".snapshots", "nightly-3"})
+        self.assertIn("unfinished backups removed folders=2", self.server.process.log.read_text())
+
     def test_pinned_plugins_must_be_that_file(self):
         sums = {name: hashlib.sha256((BUILD / f"plugins/{name}.so").read_bytes()).hexdigest() for name in ("fcm", "storage_sqlite")}
         good = f'plugin_pins = {{ fcm = "{sums["fcm"]}", storage_sqlite = "{sums["storage_sqlite"]}" }}\n'

@@ -206,7 +206,9 @@ void Database::backup_to(const std::string& path, const std::function<void(const
     locked([&] { backup = sqlite3_backup_init(raw, "main", connection_, "main"); });
     if (backup == nullptr) fail(raw, sqlite3_extended_errcode(raw), "start the copy");
     int code = SQLITE_OK;
-    while (code == SQLITE_OK) {
+    bool wanted = true;
+    while (code == SQLITE_OK && wanted) {
+        wanted = std::filesystem::exists(part, error);
         locked([&] { code = sqlite3_backup_step(backup, kBackupPagesPerStep); });
     }
     locked([&] { sqlite3_backup_finish(backup); });
@@ -216,6 +218,8 @@ void Database::backup_to(const std::string& path, const std::function<void(const
         code = sqlite3_exec(raw, all.c_str(), nullptr, nullptr, nullptr);
         if (code == SQLITE_OK) code = SQLITE_DONE;
     }
+    if (!wanted)
+        throw Failure(BELFRY_STOPPED, part + " was removed while it was made: the copy is not wanted", "path");
     if (code != SQLITE_DONE) {
         std::filesystem::remove(part, error);
         fail(raw, code, "copy");

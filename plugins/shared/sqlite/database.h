@@ -81,7 +81,7 @@ public:
     bool checkpoint();
     // A consistent copy into `path`, which must not exist, made in steps of some pages. Call with the writer's lock
     // released; `locked` runs each step under it, so that writes go on in between. `then` is SQL for the copy, which
-    // is complete and on disk on return.
+    // is complete and on disk on return. Whoever removes <path>.part meanwhile ends it: STOPPED.
     void backup_to(const std::string& path, const std::function<void(const std::function<void()>&)>& locked,
                    const std::string& then = {});
 

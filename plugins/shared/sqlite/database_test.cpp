@@ -200,6 +200,22 @@ TEST_F(SqliteDatabase, BackupIsConsistentWhileWritesGoOn) {
     EXPECT_GE(std::stoi(copy->value("SELECT count(*) FROM t")), 20);
 }
 
+TEST_F(SqliteDatabase, ACopyThatIsRemovedMeanwhileIsGivenUp) {
+    auto writer = Database::open_writer(file(), {});
+    writer->execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB) STRICT");
+    for (int i = 0; i < 200; ++i) writer->execute("INSERT INTO t (b) VALUES (zeroblob(400000))");
+    int steps = 0;
+    const auto removed_at_once = [&](const std::function<void()>& step) {
+        step();
+        ++steps;
+        std::filesystem::remove(file("copy.db.part"));
+    };
+    EXPECT_EQ(code_from([&] { writer->backup_to(file("copy.db"), removed_at_once); }), BELFRY_STOPPED);
+    EXPECT_LT(steps, 5) << "it does not copy to the end what nobody wants";
+    EXPECT_FALSE(std::filesystem::exists(file("copy.db")));
+    EXPECT_FALSE(std::filesystem::exists(file("copy.db.part")));
+}
+
 TEST_F(SqliteDatabase, ExclusiveWriterNeedsNoSharedMemory) {
     WriterOptions options;
     options.exclusive = true;
