@@ -12,6 +12,15 @@ namespace {
 
 constexpr int64_t kGenerationStartMs = 10'000;
 
+// A section names its secrets only; a password behind a file or variable changes without it.
+bool differs(const config::ComponentConfig& a, const config::ComponentConfig& b) {
+    const auto same = [](const config::PluginSecret& one, const config::PluginSecret& other) {
+        return one.id == other.id && one.value.reveal() == other.value.reveal();
+    };
+    return a.plugin != b.plugin || a.section != b.section ||
+           !std::equal(a.secrets.begin(), a.secrets.end(), b.secrets.begin(), b.secrets.end(), same);
+}
+
 }  // namespace
 
 void Reload::run() {
@@ -105,9 +114,6 @@ bool Reload::waits_for_operator(const std::string& provider) const {
 }
 
 void Reload::name_what_needs_a_restart(const config::Config& fresh) {
-    const auto differs = [](const config::ComponentConfig& a, const config::ComponentConfig& b) {
-        return a.plugin != b.plugin || a.section != b.section;
-    };
     if (differs(fresh.storage, started_with_.storage)) log_.warning("a change of [storage] needs a restart");
     if (differs(fresh.queue, started_with_.queue)) log_.warning("a change of [queue] needs a restart");
     for (const std::string& key : config::changed_settings(started_with_, fresh)) {

@@ -217,6 +217,22 @@ keys = [ { name = "root", key = { env = "BELFRY_TEST_ROOT_KEY" } } ]
         self.assertIn('a changed setting needs a restart setting=http.threads_max', self.server.process.log.read_text())
 
 
+class SecretOfAStore(EndToEnd):
+    def test_a_new_value_behind_a_stores_file_needs_a_restart_and_is_named(self):
+        secret = self.server.folder / "queue-secret"
+        secret.touch(0o600)
+        self.server.stop()
+        self.server.config.write_text(self.server.config.read_text() + f'\n[queue]\npath = {{ file = "{secret}" }}\n')
+        secret.write_text(str(self.server.folder / "data/one.db"))
+        self.server.start()
+        self.server.process.child.send_signal(signal.SIGHUP)
+        self.server.process.wait_until(lambda: "configuration reloaded" in self.server.process.log.read_text(), 30, "reload")
+        self.assertNotIn("[queue] needs a restart", self.server.process.log.read_text())
+        secret.write_text(str(self.server.folder / "data/two.db"))
+        self.server.process.child.send_signal(signal.SIGHUP)
+        self.server.process.wait_until(lambda: "a change of [queue] needs a restart" in self.server.process.log.read_text(), 30, "warning")
+
+
 class Stop(EndToEnd):
     config_extra = """
 [delivery]
