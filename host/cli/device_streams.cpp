@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // devices import and export: any number of devices, in constant memory, as NDJSON or CSV.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -9,6 +12,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/handles.h"
 #include "cli/client.h"
 #include "cli/csv.h"
 #include "cli/output.h"
@@ -157,6 +161,15 @@ Result<uint64_t> write_devices(const Call& call, bool csv, std::ostream& out) {
     return n;
 }
 
+// Tokens are for nobody else's eyes, whatever the umask. Not open: errno says why.
+std::ofstream open_private(const std::string& file) {
+    ::unlink(file.c_str());  // what an export that was killed left, and its mode
+    const UniqueFd made(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    std::ofstream out;
+    if (made) out.open(file, std::ios::binary | std::ios::trunc);
+    return out;
+}
+
 int export_devices(const Call& call) {
     const std::string file = call.given.words.empty() ? "-" : call.given.words[0];
     const Result<bool> csv = wants_csv(call, file);
@@ -167,7 +180,7 @@ int export_devices(const Call& call) {
     }
     // Half an export must not look like a whole one.
     const std::string draft = file + ".part";
-    std::ofstream out(draft, std::ios::binary | std::ios::trunc);
+    std::ofstream out = open_private(draft);
     if (!out.is_open())
         return failed(call,
                       error(ErrorCode::Unavailable, std::string("cannot be written: ") + std::strerror(errno), draft));
@@ -203,7 +216,8 @@ std::vector<Command> device_stream_commands() {
           "echo '{\"provider\": \"fcm\", \"token\": \"TOKEN\", \"user\": \"42\"}' | belfry devices import -"}},
         {"devices export",
          "[FILE]",
-         "write devices to a file, or to standard output, in the form that import takes; NDJSON also has the topics "
+         "write devices to a file, for its owner's eyes only (mode 0600), or to standard output, in the form that "
+         "import takes; NDJSON also has the topics "
          "bound "
          "to users",
          with_server_options({format,

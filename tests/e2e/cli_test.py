@@ -2,6 +2,8 @@
 """The belfry command as its users run it: a process against a live server; and with wrong words, a wrong key, no server."""
 import json
 import os
+import pathlib
+import stat
 import subprocess
 import time
 import unittest
@@ -130,7 +132,9 @@ keys = [ { name = "root", key = "root-key" } ]
         for name in ("out.csv", "out.ndjson"):
             with self.subTest(name):
                 file = self.folder / name
+                pathlib.Path(f"{file}.part").write_text("left by an export that was killed")
                 self.assertEqual(self.json("devices", "export", file, "--topic", "out"), {"exported": 5001})
+                self.assertEqual(stat.S_IMODE(os.stat(file).st_mode), 0o600)
                 some = [device["id"] for device in self.json("devices", "list", "--topic", "out", "--limit", "500")["items"]]
                 self.belfry("devices", "remove", *some)
                 self.assertEqual(self.belfry("devices", "import", file)[0], "registered 5001, refused 0\n")
