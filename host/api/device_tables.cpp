@@ -130,7 +130,9 @@ constexpr Field kDeviceListAnswer[] = {
      .required = true,
      .object = &kDeviceType},
     {.name = "next_cursor", .type = Type::Text, .help = "Absent on the last page."},
-    {.name = "total_count", .type = Type::Integer, .help = "Only with include_total_count."},
+    {.name = "total_count",
+     .type = Type::Integer,
+     .help = "Only with include_total_count, and if counting takes under 2 s."},
 };
 constexpr ObjectType kDeviceListResult = {"DeviceListResult", kDeviceListAnswer};
 
@@ -141,7 +143,9 @@ constexpr Field kCommonPaging[] = {
     {.name = "cursor", .type = Type::Text, .help = "next_cursor of the page before.", .bounds = kCursor},
     {.name = "limit", .type = Type::Integer, .help = "Items per page, by default 100.", .bounds = kLimit},
     {.name = "next_cursor", .type = Type::Text, .help = "Absent on the last page."},
-    {.name = "total_count", .type = Type::Integer, .help = "Only with include_total_count."},
+    {.name = "total_count",
+     .type = Type::Integer,
+     .help = "Only with include_total_count, and if counting takes under 2 s."},
 };
 
 constexpr Field kDeviceTopicFilter[] = {

@@ -89,27 +89,30 @@ struct PairPage {
 
 }  // namespace
 
-void Reader::walk(std::string_view app, const belfry_selection& which, int64_t after, uint32_t portion,
-                  const Visit& visit) {
+bool Reader::walk(std::string_view app, const belfry_selection& which, int64_t after, uint32_t portion,
+                  const Visit& visit, const InTime& in_time) {
+    uint32_t looked_at = 0;
     for (bool more = true; more;) {
         const Snapshot snapshot(*this);
         const auto number = app_number(app);
-        if (!number) return;
+        if (!number) return true;
         Selection selection(*this, *number, which);
         const auto& candidates = selection.next(after, portion);
         more = candidates.size() == portion;
         for (const auto& candidate : candidates) {
             after = candidate.key;
+            if (in_time && ++looked_at % kRowsPerEmit == 0 && !in_time()) return false;
             DeviceView view;
             if (!selection.matches(candidate, &view)) continue;
             const auto read = [&] { return view.key >= 0 || row(*number, candidate.key, Columns::Wide, &view); };
-            if (!visit(selection, candidate.key, view, read)) return;
+            if (!visit(selection, candidate.key, view, read)) return true;
         }
     }
+    return true;
 }
 
 void Reader::list_devices(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
-                          belfry_emit emit, void* ctx, belfry_page_end* end) {
+                          const InTime& time_to_count, belfry_emit emit, void* ctx, belfry_page_end* end) {
     start_page(paging, end);
     begin_call();
     batch_.start(emit, ctx, paging.fields);
@@ -127,12 +130,11 @@ void Reader::list_devices(std::string_view app, const belfry_selection& which, c
              return add_row(device, 0);
          });
     if (!batch_.flush() || paging.want_total == 0) return;
-    count(
-        app, which, [] { return true; }, &end->total);
+    if (!count_in_time(app, which, time_to_count, &end->total)) end->total = -1;
 }
 
 void Reader::list_device_topics(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
-                                belfry_emit emit, void* ctx, belfry_page_end* end) {
+                                const InTime& time_to_count, belfry_emit emit, void* ctx, belfry_page_end* end) {
     start_page(paging, end);
     begin_call();
     const PairCursor start = pair_cursor(view(paging.cursor));
@@ -161,11 +163,12 @@ void Reader::list_device_topics(std::string_view app, const belfry_selection& wh
          });
     page.emit_to(emit, ctx);
     if (paging.want_total == 0) return;
-    walk(app, which, -1, kRowsPerSnapshot,
-         [&](const Selection& selection, int64_t, DeviceView& device, const ReadRow& read) {
-             if (read()) end->total += count_wanted(selection, names_of(device.topics));
-             return true;
-         });
+    int64_t total = 0;
+    const auto add = [&](const Selection& selection, int64_t, DeviceView& device, const ReadRow& read) {
+        if (read()) total += count_wanted(selection, names_of(device.topics));
+        return true;
+    };
+    end->total = walk(app, which, -1, kRowsPerSnapshot, add, time_to_count) ? total : -1;
 }
 
 std::vector<std::pair<int64_t, std::string>> Reader::bound_users(int64_t app, const std::vector<std::string>& wanted,
@@ -224,7 +227,7 @@ std::string Reader::bound_user_name(std::string_view app, int64_t number) {
 }
 
 void Reader::list_user_topics(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
-                              belfry_emit emit, void* ctx, belfry_page_end* end) {
+                              const InTime& time_to_count, belfry_emit emit, void* ctx, belfry_page_end* end) {
     start_page(paging, end);
     begin_call();
     const PairCursor start = pair_cursor(view(paging.cursor));
@@ -247,22 +250,29 @@ void Reader::list_user_topics(std::string_view app, const belfry_selection& whic
         });
     page.emit_to(emit, ctx);
     if (paging.want_total == 0) return;
+    int64_t total = 0;
+    bool in_time = true;
+    uint32_t users = 0;
     walk_users(app, which, {},
                [&](const Selection& selection, int64_t, std::string_view, const std::vector<std::string_view>& names) {
-                   end->total += count_wanted(selection, names);
-                   return true;
+                   total += count_wanted(selection, names);
+                   in_time = ++users % kRowsPerEmit != 0 || time_to_count();
+                   return in_time;
                });
+    end->total = in_time ? total : -1;
+}
+
+bool Reader::count_in_time(std::string_view app, const belfry_selection& which, const InTime& in_time, int64_t* n) {
+    *n = 0;
+    const auto add = [&](const Selection&, int64_t, DeviceView&, const ReadRow&) {
+        ++*n;
+        return true;
+    };
+    return walk(app, which, -1, kRowsPerSnapshot, add, in_time);
 }
 
 void Reader::count(std::string_view app, const belfry_selection& which, const InTime& in_time, int64_t* n) {
-    *n = 0;
-    uint32_t looked_at = 0;
-    walk(app, which, -1, kRowsPerSnapshot, [&](const Selection&, int64_t, DeviceView&, const ReadRow&) {
-        ++*n;
-        if (++looked_at % kRowsPerEmit == 0 && !in_time())
-            throw Failure(BELFRY_DEADLINE, "not counted before the deadline");
-        return true;
-    });
+    if (!count_in_time(app, which, in_time, n)) throw Failure(BELFRY_DEADLINE, "not counted before the deadline");
 }
 
 }  // namespace belfry::storage

@@ -42,8 +42,9 @@ belfry_code list_devices(belfry_instance* self, belfry_str app, const belfry_sel
                          const belfry_paging* paging, belfry_emit emit, void* ctx, belfry_page_end* end,
                          belfry_why* why) noexcept {
     return guarded(why, [&] {
-        self->store.reader()->list_devices(view(app), known_part<belfry_selection>(which),
-                                           known_part<belfry_paging>(paging), emit, ctx, end);
+        self->store.reader_to_look()->list_devices(view(app), known_part<belfry_selection>(which),
+                                                   known_part<belfry_paging>(paging), self->store.time_to_count(), emit,
+                                                   ctx, end);
     });
 }
 
@@ -51,8 +52,9 @@ belfry_code list_device_topics(belfry_instance* self, belfry_str app, const belf
                                const belfry_paging* paging, belfry_emit emit, void* ctx, belfry_page_end* end,
                                belfry_why* why) noexcept {
     return guarded(why, [&] {
-        self->store.reader()->list_device_topics(view(app), known_part<belfry_selection>(which),
-                                                 known_part<belfry_paging>(paging), emit, ctx, end);
+        self->store.reader_to_look()->list_device_topics(view(app), known_part<belfry_selection>(which),
+                                                         known_part<belfry_paging>(paging), self->store.time_to_count(),
+                                                         emit, ctx, end);
     });
 }
 
@@ -60,8 +62,9 @@ belfry_code list_user_topics(belfry_instance* self, belfry_str app, const belfry
                              const belfry_paging* paging, belfry_emit emit, void* ctx, belfry_page_end* end,
                              belfry_why* why) noexcept {
     return guarded(why, [&] {
-        self->store.reader()->list_user_topics(view(app), known_part<belfry_selection>(which),
-                                               known_part<belfry_paging>(paging), emit, ctx, end);
+        self->store.reader_to_look()->list_user_topics(view(app), known_part<belfry_selection>(which),
+                                                       known_part<belfry_paging>(paging), self->store.time_to_count(),
+                                                       emit, ctx, end);
     });
 }
 
@@ -110,7 +113,7 @@ belfry_code count(belfry_instance* self, belfry_str app, const belfry_selection*
                   int64_t* n, belfry_why* why) noexcept {
     return guarded(why, [&] {
         Store& store = self->store;
-        store.reader(deadline_mono_ns)
+        store.reader(deadline_mono_ns, Store::Need::Look)
             ->count(view(app), known_part<belfry_selection>(which), store.until(deadline_mono_ns), n);
     });
 }
@@ -132,8 +135,8 @@ belfry_code expire(belfry_instance* self, belfry_str app, int64_t before_unix_ms
 
 belfry_code dump(belfry_instance* self, belfry_str app, const belfry_paging* paging, belfry_emit emit, void* ctx,
                  belfry_page_end* end, belfry_why* why) noexcept {
-    return guarded(why,
-                   [&] { self->store.reader()->dump(view(app), known_part<belfry_paging>(paging), emit, ctx, end); });
+    return guarded(
+        why, [&] { self->store.reader_to_look()->dump(view(app), known_part<belfry_paging>(paging), emit, ctx, end); });
 }
 
 belfry_code load(belfry_instance* self, belfry_str app, belfry_list records, belfry_why* why) noexcept {

@@ -45,13 +45,13 @@ public:
     // A key whose predecessors in the range are about half of its rows. Fails: NOT_FOUND if there are fewer than two.
     int64_t split(const belfry_scan& scan);
 
-    // list.cpp
+    // list.cpp. A total that is not there when the time to count is over is left out (-1).
     void list_devices(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
-                      belfry_emit emit, void* ctx, belfry_page_end* end);
+                      const InTime& time_to_count, belfry_emit emit, void* ctx, belfry_page_end* end);
     void list_device_topics(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
-                            belfry_emit emit, void* ctx, belfry_page_end* end);
+                            const InTime& time_to_count, belfry_emit emit, void* ctx, belfry_page_end* end);
     void list_user_topics(std::string_view app, const belfry_selection& which, const belfry_paging& paging,
-                          belfry_emit emit, void* ctx, belfry_page_end* end);
+                          const InTime& time_to_count, belfry_emit emit, void* ctx, belfry_page_end* end);
     void count(std::string_view app, const belfry_selection& which, const InTime& in_time, int64_t* n);
 
     // dump.cpp
@@ -98,12 +98,15 @@ private:
     bool scan_topic(int64_t app, const belfry_scan& scan, uint32_t limit, const InTime& in_time, int64_t* cursor);
     bool scan_all(int64_t app, const belfry_scan& scan, uint32_t limit, const InTime& in_time, int64_t* cursor);
     bool is_narrow(uint32_t fields) const noexcept;
+    bool count_in_time(std::string_view app, const belfry_selection& which, const InTime& in_time, int64_t* n);
 
     // Visits the devices of a selection in key order, with a snapshot of its own for every `portion` of candidates.
     // `read` fills the view where it is not yet; false from the visitor ends the walk.
     using ReadRow = std::function<bool()>;
     using Visit = std::function<bool(const Selection&, int64_t key, DeviceView&, const ReadRow& read)>;
-    void walk(std::string_view app, const belfry_selection& which, int64_t after, uint32_t portion, const Visit& visit);
+    // False: `in_time` said so, asked every few hundred candidates whether they match or not; all have time without it.
+    bool walk(std::string_view app, const belfry_selection& which, int64_t after, uint32_t portion, const Visit& visit,
+              const InTime& in_time = {});
     using VisitUser = std::function<bool(const Selection&, int64_t id, std::string_view name,
                                          const std::vector<std::string_view>& topics)>;
     std::vector<std::pair<int64_t, std::string>> bound_users(int64_t app, const std::vector<std::string>& wanted,

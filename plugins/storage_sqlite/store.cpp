@@ -16,6 +16,7 @@ using sqlite::Failure;
 namespace {
 
 constexpr std::chrono::seconds kReaderWait{5};
+constexpr int64_t kCountNs = 2'000'000'000;  // what a list may spend on its total; some million devices
 
 template <class T>
 const T* service(const belfry_host* host, std::string_view id) {
@@ -51,14 +52,19 @@ InTime Store::until(int64_t deadline_mono_ns) const {
     return [this, deadline_mono_ns] { return mono_ns() < deadline_mono_ns; };
 }
 
-Store::Lease::Lease(Store& store, int64_t deadline_mono_ns) : store_(store) {
+InTime Store::time_to_count() const {
+    return until(mono_ns() + kCountNs);
+}
+
+Store::Lease::Lease(Store& store, int64_t deadline_mono_ns, Need need) : store_(store) {
     std::chrono::nanoseconds wait = kReaderWait;
     if (deadline_mono_ns > 0) {
         wait = std::clamp<std::chrono::nanoseconds>(std::chrono::nanoseconds(deadline_mono_ns - store.mono_ns()), {},
                                                     wait);
     }
     std::unique_lock hold(store_.mutex_);
-    if (!store_.freed_.wait_for(hold, wait, [&] { return !store_.readers_.empty(); })) {
+    const size_t left = need == Need::Look && store.config_.readers > 1 ? 1 : 0;
+    if (!store_.freed_.wait_for(hold, wait, [&] { return store_.readers_.size() > left; })) {
         throw Failure(BELFRY_BUSY, "all readers of the storage are in use; raise storage.readers");
     }
     reader_ = std::move(store_.readers_.back());
@@ -70,7 +76,7 @@ Store::Lease::~Lease() {
         const std::lock_guard hold(store_.mutex_);
         store_.readers_.push_back(std::move(reader_));
     }
-    store_.freed_.notify_one();
+    store_.freed_.notify_all();  // who waits may want more than one to be free
 }
 
 bool Store::expire(std::string_view app, int64_t before, uint32_t limit, uint32_t* removed) {

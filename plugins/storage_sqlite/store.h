@@ -31,10 +31,12 @@ public:
     void start();
 
     Writer& writer() { return *writer_; }
+    // What a reader is for. The last one is never lent for a Look, so that whatever users list, delivery reads.
+    enum class Need { Delivery, Look };
     // A reader for the length of a call; waits for one until the deadline, 0 meaning kReaderWait. Fails: BUSY.
     class Lease {
     public:
-        Lease(Store& store, int64_t deadline_mono_ns);
+        Lease(Store& store, int64_t deadline_mono_ns, Need need);
         ~Lease();
         Lease(const Lease&) = delete;
         Lease& operator=(const Lease&) = delete;
@@ -44,7 +46,12 @@ public:
         Store& store_;
         std::unique_ptr<Reader> reader_;
     };
-    Lease reader(int64_t deadline_mono_ns = 0) { return Lease(*this, deadline_mono_ns); }
+    Lease reader(int64_t deadline_mono_ns = 0, Need need = Need::Delivery) {
+        return Lease(*this, deadline_mono_ns, need);
+    }
+    // For a list, with the time it may spend on counting.
+    Lease reader_to_look() { return reader(0, Need::Look); }
+    InTime time_to_count() const;
 
     // Removes inactive devices of an app; resumes where the last call stopped. True: more to look at.
     bool expire(std::string_view app, int64_t before, uint32_t limit, uint32_t* removed);

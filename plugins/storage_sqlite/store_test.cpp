@@ -255,6 +255,45 @@ TEST_F(SqliteStore, CachesStayInTheirShareHoweverLargeTheFile) {
     EXPECT_EQ(value("PRAGMA mmap_size"), "0");
 }
 
+TEST_F(SqliteStore, ListsNeverTakeTheLastReader) {
+    constexpr int64_t kAtOnce = 2;  // of a clock that stands at 1 ns
+    const Store::Lease list = store().reader(kAtOnce, Store::Need::Look);
+    EXPECT_THROW(store().reader(kAtOnce, Store::Need::Look), sqlite::Failure);
+    EXPECT_NO_THROW(store().reader(kAtOnce));
+}
+
+TEST_F(SqliteStore, LeavesOutATotalThatTakesTooLong) {
+    add(tokens(400, "token-"));
+    auto paging = sized<belfry_paging>();
+    paging.limit = 1;
+    paging.want_total = 1;
+    const auto total = [&](bool in_time) {
+        auto end = sized<belfry_page_end>();
+        uint32_t rows = 0;
+        const belfry_emit see = [](void* ctx, belfry_list list) -> int32_t {
+            *static_cast<uint32_t*>(ctx) += list.n;
+            return 0;
+        };
+        store().reader()->list_devices(
+            kApp, sized<belfry_selection>(), paging, [=] { return in_time; }, see, &rows, &end);
+        EXPECT_EQ(rows, 1u);
+        return end.total;
+    };
+    EXPECT_EQ(total(true), 400);
+    EXPECT_EQ(total(false), -1);
+}
+
+TEST_F(SqliteStore, ACountThatFindsNothingKeepsItsDeadline) {
+    add(tokens(400, "token-"));
+    const belfry_str nowhere = str("nowhere");
+    auto which = sized<belfry_selection>();
+    which.platforms = one_row(nowhere);
+    int64_t n = 0;
+    EXPECT_THROW(store().reader()->count(
+                     kApp, which, [] { return false; }, &n),
+                 sqlite::Failure);
+}
+
 TEST(SqliteStoreConfig, LeavesHalfOfTheProcessesCachesToOthers) {
     constexpr uint32_t kAllCachesMib = 32;
     EXPECT_LE(Config().cache_mib, kAllCachesMib / 2);
