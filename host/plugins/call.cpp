@@ -7,6 +7,7 @@
 #include <atomic>
 #include <string>
 
+#include "plugins/crash_record.h"
 #include "plugins/refusal.h"
 
 namespace belfry::plugins {
@@ -166,6 +167,7 @@ Door::~Door() {
 }
 
 Door::Entered::Entered(Door& door) noexcept : door_(&door), before_(t_running) {
+    have_crash_stack();
     if (door_->slots_) door_->slots_->acquire();
     t_running = door_->faults_->instance().c_str();
 }

@@ -12,7 +12,10 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <fstream>
+#include <memory>
+#include <new>
 #include <utility>
 
 #include "plugins/call.h"
@@ -89,17 +92,60 @@ std::vector<CrashRecord::Crash> read_crashes(const std::string& file) {
     return crashes;
 }
 
+class CrashStack {
+public:
+    CrashStack() noexcept {
+        stack_t now{};
+        if (::sigaltstack(nullptr, &now) != 0 || (now.ss_flags & SS_DISABLE) == 0) return;  // a sanitizer gave one
+        const size_t size = std::max(kStackBytes, static_cast<size_t>(std::max(0L, ::sysconf(_SC_SIGSTKSZ))));
+        bytes_.reset(new (std::nothrow) char[size]);
+        if (!bytes_) return;
+        stack_t own{};
+        own.ss_sp = bytes_.get();
+        own.ss_size = size;
+        ::sigaltstack(&own, nullptr);
+    }
+    ~CrashStack() {
+        if (!bytes_) return;
+        stack_t none{};
+        none.ss_flags = SS_DISABLE;
+        ::sigaltstack(&none, nullptr);
+    }
+    CrashStack(const CrashStack&) = delete;
+    CrashStack& operator=(const CrashStack&) = delete;
+
+private:
+    static constexpr size_t kStackBytes = 16 << 10;
+    std::unique_ptr<char[]> bytes_;
+};
+
+// At each start, so that it stays short. None: the file is as it was.
+UniqueFd open_rewritten(const std::string& file, const std::vector<CrashRecord::Crash>& crashes) {
+    std::string text;
+    for (const CrashRecord::Crash& crash : crashes) text += std::to_string(crash.unix_s) + " " + crash.instance + "\n";
+    const std::string next = file + ".next";
+    ::unlink(next.c_str());
+    UniqueFd fd(::open(next.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
+    if (fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::rename(next.c_str(), file.c_str()) == 0)
+        return fd;
+    ::unlink(next.c_str());
+    return {};
+}
+
 }  // namespace
+
+void have_crash_stack() noexcept {
+    static thread_local const CrashStack stack;
+    static_cast<void>(stack);
+}
 
 Result<CrashRecord> CrashRecord::open(const std::string& file) {
     std::vector<Crash> crashes = read_crashes(file);
-    // Rewritten at each start, so that it stays short.
-    UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+    UniqueFd fd = open_rewritten(file, crashes);
+    // On a full disk the one that is there will do, a little longer.
+    if (!fd) fd = UniqueFd(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd) return error(ErrorCode::Misconfigured, std::string("cannot write it: ") + ::strerror(errno), file);
-    std::string text;
-    for (const Crash& crash : crashes) text += std::to_string(crash.unix_s) + " " + crash.instance + "\n";
-    if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        return error(ErrorCode::StoreFull, "cannot write it; make room", file);
     return CrashRecord(file, std::move(fd), std::move(crashes));
 }
 

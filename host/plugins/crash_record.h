@@ -16,6 +16,10 @@
 
 namespace belfry::plugins {
 
+// A crash because the stack is used up can only be written down on another one. Every thread that calls plugins asks
+// for it; costs something the first time only.
+void have_crash_stack() noexcept;
+
 class CrashRecord {
 public:
     static constexpr int64_t kWithinS = 600;

@@ -2,6 +2,7 @@
 #include "plugins/crash_record.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 
 #include "plugins/call.h"
 
@@ -63,6 +65,44 @@ TEST_F(CrashRecordTest, NamesTheInstanceThatWasRunning) {
     EXPECT_EQ(next->blocked("fcm-shop"),
               "it crashed the host twice within 10 minutes and stays off; replace the plugin, then remove " + file_);
     EXPECT_EQ(next->blocked("apns"), "");
+}
+
+volatile bool g_enough = false;
+int deeper() {
+    volatile char room[4096];
+    room[0] = 1;
+    return g_enough ? 0 : deeper() + room[0];
+}
+
+// On a thread of its own, as plugins are called.
+TEST_F(CrashRecordTest, NamesTheInstanceWhoseStackIsUsedUp) {
+    const auto overflow = [&] {
+        Result<CrashRecord> record = CrashRecord::open(file_);
+        record->watch();
+        Faults faults("fcm-shop");
+        Door door(nullptr, faults, 0);
+        std::thread([&] {
+            static_cast<void>(
+                door.call("t", [&](belfry_instance*, belfry_why*) { return belfry_code{deeper() == 0 ? 0 : 1}; }));
+        }).join();
+    };
+    EXPECT_EXIT(overflow(), ::testing::KilledBySignal(SIGSEGV), "inside plugin instance \"fcm-shop\"");
+    EXPECT_EQ(CrashRecord::open(file_)->crashes().size(), 1u);
+}
+
+TEST_F(CrashRecordTest, KeepsItsListOnAFullDisk) {
+    const std::string before = "1000 fcm\n1100 fcm\n";
+    write(before);
+    ASSERT_NE(::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const rlimit none{0, limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+    const Result<CrashRecord> record = CrashRecord::open(file_);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ASSERT_TRUE(record) << record.error().to_string();
+    EXPECT_NE(record->blocked("fcm"), "");
+    EXPECT_EQ(written(), before);
 }
 
 TEST_F(CrashRecordTest, BlamesNobodyForACrashOfTheHost) {
