@@ -2,6 +2,7 @@
 #include "plugins/library.h"
 
 #include <dlfcn.h>
+#include <sys/statvfs.h>
 
 #include "plugins/refusal.h"
 
@@ -14,6 +15,10 @@ Result<Entry> open_library(const std::string& copy, const std::string& file) {
         const char* text = ::dlerror();
         std::string reason = text == nullptr ? "no reason given" : text;
         if (reason.rfind(copy + ": ", 0) == 0) reason.erase(0, copy.size() + 2);
+        struct statvfs place {};
+        if (::statvfs(copy.c_str(), &place) == 0 && (place.f_flag & ST_NOEXEC) != 0)
+            return refusal(file, "cannot be opened: its private copy " + copy + " lies on a file system mounted noexec",
+                           "mount that without noexec, or choose another data_dir");
         return refusal(file, "cannot be opened: " + reason, "install what it needs, or rebuild it on this system");
     }
     void* symbol = ::dlsym(library, BELFRY_ENTRY_SYMBOL);

@@ -21,11 +21,17 @@ public:
     std::unique_ptr<plugins::InstanceHost> make(plugins::HostRequest) override { return nullptr; }
 };
 
-// Where a check keeps private copies of plugins: data_dir is the server's.
+// Where a check keeps private copies of plugins: beside the server's own if it may write there, since temporary folders
+// are often mounted noexec.
 class CopyFolder {
 public:
-    CopyFolder() : path_((std::filesystem::temp_directory_path() / "belfry-check-XXXXXX").string()) {
-        made_ = ::mkdtemp(path_.data()) != nullptr;
+    explicit CopyFolder(const std::string& data_dir) {
+        for (const std::filesystem::path& folder :
+             {std::filesystem::path(data_dir), std::filesystem::temp_directory_path()}) {
+            path_ = (folder / ".belfry-check-XXXXXX").string();
+            made_ = ::mkdtemp(path_.data()) != nullptr;
+            if (made_) return;
+        }
     }
     ~CopyFolder() {
         std::error_code ignored;
@@ -75,7 +81,7 @@ std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config) {
 
 std::vector<std::string> check_sections(const config::Config& config) {
     IdleHost idle;
-    const CopyFolder copies;
+    const CopyFolder copies(config.data_dir);
     plugins::Loader loader(loader_options(config, copies.path()), idle.hosts(), idle.log());
     std::vector<std::string> findings;
     const auto check = [&](const config::ComponentConfig& component, plugins::Kind kind) {

@@ -94,6 +94,25 @@ class ConfigCheck(unittest.TestCase):
                 else:
                     self.assertIn(words, said or "no finding")
 
+    def test_temporary_files_need_not_be_executable(self):
+        """The usual hardening: /tmp is mounted noexec. The private copies lie in data_dir then, as the server's own."""
+        with tempfile.TemporaryDirectory(prefix="belfry-check-") as folder:
+            file, temporary = pathlib.Path(folder, "belfry.toml"), pathlib.Path(folder, "tmp")
+            temporary.mkdir()
+            file.write_text(f'plugin_dirs = ["{BUILD.resolve() / "plugins"}"]\ndev = true\n[api]\nkeys = [{{ name = "k", key = "{"k" * 32}" }}]\n'
+                            f'[providers.webpush]\n{SUBJECT}\n')
+            script = 'mount -t tmpfs -o noexec belfry "$2" && TMPDIR="$2" exec "$0" config check --config "$1"'
+            check = ["unshare", "--mount", "--map-root-user", "bash", "-c", script, BUILD.resolve() / "host/belfry", file, temporary]
+            ran = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(ran.returncode, 1)
+            self.assertIn("lies on a file system mounted noexec; mount that without noexec", ran.stdout + ran.stderr)
+            data = pathlib.Path(folder, "belfry-data")
+            data.mkdir()
+            file.write_text(f'data_dir = "{data}"\n' + file.read_text())
+            ran = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+            self.assertEqual(list(data.iterdir()), [], "nothing is left")
+
 
 if __name__ == "__main__":
     unittest.main()
