@@ -22,6 +22,11 @@ void read_number(const json& value, const std::string& key, uint64_t lowest, uin
     out = value.get<T>();
 }
 
+void read_flag(const json& value, const std::string& key, bool& out) {
+    if (!value.is_boolean()) refuse(key, "must be true or false");
+    out = value.get<bool>();
+}
+
 std::string read_text(const json& value, const std::string& key) {
     if (!value.is_string() || value.get_ref<const std::string&>().empty()) refuse(key, "must be a text");
     return value.get<std::string>();
@@ -64,7 +69,14 @@ void read_key(const std::string& key, const json& value, Config& config) {
     if (key == "address") return read_address(read_text(value, key), config.place);
     if (key == "key_prefix") return read_prefix(read_text(value, key), config);
     if (key == "password") return read_password(value, config);
-    if (key == "user") {
+    if (key == "tls") return read_flag(value, key, config.tls);
+    if (key == "ca_file") {
+        config.ca_file = read_text(value, key);
+    } else if (key == "client_certificate_file") {
+        config.client_certificate_file = read_text(value, key);
+    } else if (key == "client_key_file") {
+        config.client_key_file = read_text(value, key);
+    } else if (key == "user") {
         config.place.user = read_text(value, key);
     } else if (key == "database") {
         read_number(value, key, 0, 1'000'000, config.place.database);
@@ -82,9 +94,18 @@ void read_key(const std::string& key, const json& value, Config& config) {
         read_number(value, key, kLeaseLeastS, 86400, config.lease_s);
     } else {
         refuse(key,
-               "unknown key; known are address, user, password, database, key_prefix, connections, uid_window_hours, "
-               "results_days, dead_days, backlog_max, lease_s");
+               "unknown key; known are address, user, password, database, tls, ca_file, client_certificate_file, "
+               "client_key_file, key_prefix, connections, uid_window_hours, results_days, dead_days, backlog_max, "
+               "lease_s");
     }
+}
+
+void check_tls(const Config& config) {
+    const bool any_file = !config.ca_file.empty() || !config.client_certificate_file.empty();
+    if (!config.tls && any_file) refuse("tls", "must be true for what files of certificates say to count");
+    if (config.tls && !config.place.path.empty()) refuse("tls", "is not for a Unix socket");
+    if (config.client_certificate_file.empty() != config.client_key_file.empty())
+        refuse("client_key_file", "belongs to client_certificate_file: give both or neither");
 }
 
 }  // namespace
@@ -92,6 +113,7 @@ void read_key(const std::string& key, const json& value, Config& config) {
 redis::Address Config::address(const Services& services) const {
     redis::Address address = place;
     address.password = password_is_id ? services.secret(password) : password;
+    if (tls) address.tls = std::make_shared<const redis::TlsContext>(ca_file, client_certificate_file, client_key_file);
     return address;
 }
 
@@ -100,6 +122,7 @@ Config parse_config(std::string_view text) {
     if (!parsed.is_object()) refuse("", "the configuration must be a JSON object");
     Config config;
     for (const auto& [key, value] : parsed.items()) read_key(key, value, config);
+    check_tls(config);
     if (!config.place.user.empty() && config.password.empty()) refuse("user", "needs a password beside it");
     if (config.results_days * 24 < config.uid_window_hours)
         refuse("results_days", "must not be shorter than uid_window_hours");

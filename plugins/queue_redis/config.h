@@ -17,6 +17,8 @@ struct Config {
     redis::Address place;  // without the password
     std::string password;  // or, if it is one, the id under which the host keeps it
     bool password_is_id = false;
+    bool tls = false;
+    std::string ca_file, client_certificate_file, client_key_file;
     std::string key_prefix = "belfry";
     uint32_t connections = 8;
     uint32_t uid_window_hours = 24;

@@ -33,6 +33,14 @@ TEST(QueueRedisConfig, NamesTheKeyThatIsWrong) {
     EXPECT_EQ(refusal(R"({"dsn":"x"})").substr(0, 27), "dsn: unknown key; known are");
 }
 
+TEST(QueueRedisConfig, TakesNoHalfOfTls) {
+    EXPECT_EQ(refusal(R"({"tls":true,"ca_file":"/ca.pem"})"), "taken");
+    EXPECT_EQ(refusal(R"({"ca_file":"/ca.pem"})"), "tls: must be true for what files of certificates say to count");
+    EXPECT_EQ(refusal(R"({"tls":true,"address":"/run/redis.sock"})"), "tls: is not for a Unix socket");
+    EXPECT_EQ(refusal(R"({"tls":true,"client_key_file":"/key.pem"})"),
+              "client_key_file: belongs to client_certificate_file: give both or neither");
+}
+
 TEST(QueueRedisConfig, ReadsAnAddress) {
     const Config config = parse_config(R"({"address":"[::1]:7000"})");
     EXPECT_EQ(config.place.host, "::1");

@@ -70,8 +70,7 @@ void check_server(Core& core) {
                 "loses less",
                 {{"server", address.name()}});
         if (!address.is_private())
-            services.warning("the connection to Redis is not encrypted; keep it inside a private network",
-                             {{"server", address.name()}});
+            services.warning("the connection to Redis is not encrypted; set tls = true", {{"server", address.name()}});
     });
 }
 

@@ -34,8 +34,17 @@ def is_installed():
     return shutil.which("redis-server") is not None
 
 
+def make_certificate(folder):
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key),
+                    "-out", str(certificate)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return certificate, key
+
+
 class RedisServer:
-    def __init__(self, *settings, appendfsync="always"):
+    def __init__(self, *settings, appendfsync="always", with_tls=False):
         """`settings`: more arguments of redis-server, "--name", "value" ..."""
         if not is_installed():
             raise FileNotFoundError(MISSING)
@@ -45,6 +54,11 @@ class RedisServer:
         self.arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
                           "--appendonly", "yes", "--appendfsync", appendfsync, "--maxmemory", "1gb",
                           "--maxmemory-policy", "noeviction", "--logfile", str(self.folder / "log"), *settings]
+        if with_tls:
+            self.certificate, key = make_certificate(self.folder)
+            self.tls_port = free_port()
+            self.arguments += ["--tls-port", str(self.tls_port), "--tls-cert-file", str(self.certificate), "--tls-key-file",
+                               str(key), "--tls-ca-cert-file", str(self.certificate), "--tls-auth-clients", "no"]
         self.process = None
 
     def start(self):
@@ -118,9 +132,10 @@ def main():
         print(f"skipped: {MISSING}")
         return
     # What is under test is us, not the disk; the end-to-end tests have appendfsync always.
-    redis = RedisServer(appendfsync="everysec")
+    redis = RedisServer(appendfsync="everysec", with_tls=True)
     redis.__enter__()
-    file.write_text(json.dumps({"address": redis.address, "folder": str(redis.folder), "pid": redis.process.pid}))
+    file.write_text(json.dumps({"address": redis.address, "tls": f"127.0.0.1:{redis.tls_port}", "ca": str(redis.certificate),
+                                "folder": str(redis.folder), "pid": redis.process.pid}))
     print(f"started {redis.address} in {redis.folder}")
 
 

@@ -34,6 +34,7 @@ int milliseconds_until(Deadline deadline) {
 Transport::Transport(const Address& address, Deadline deadline) : name_(address.name()) {
     try {
         connect(address, deadline);
+        if (address.tls) shake_hands(address, deadline);
     } catch (...) {
         if (socket_ >= 0) ::close(socket_);
         throw;
@@ -95,7 +96,23 @@ void Transport::finish_connecting(Deadline deadline) {
     if (error != 0) lose(std::strerror(error));
 }
 
+void Transport::shake_hands(const Address& address, Deadline deadline) {
+    tls_ = std::make_unique<TlsSession>(*address.tls, socket_, address.host);
+    for (;;) {
+        const TlsSession::Step step = tls_->shake_hands();
+        bytes_of(step);
+        if (step.is_done) return;
+        wait(step.waits_to_write, deadline);
+    }
+}
+
+size_t Transport::bytes_of(const TlsSession::Step& step) const {
+    if (!step.trouble.empty()) lose(step.trouble);
+    return step.bytes;
+}
+
 size_t Transport::write(std::string_view bytes) {
+    if (tls_) return bytes_of(tls_->write(bytes));
     const ssize_t went = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (went >= 0) return static_cast<size_t>(went);
     if (errno == EAGAIN || errno == EINTR) return 0;
@@ -103,6 +120,11 @@ size_t Transport::write(std::string_view bytes) {
 }
 
 size_t Transport::read(char* into, size_t most) {
+    if (tls_) {
+        const TlsSession::Step step = tls_->read(into, most);
+        reading_waits_to_write_ = step.waits_to_write;
+        return bytes_of(step);
+    }
     const ssize_t came = ::recv(socket_, into, most, 0);
     if (came > 0) return static_cast<size_t>(came);
     if (came == 0) lose("the server closed the connection");
@@ -111,7 +133,8 @@ size_t Transport::read(char* into, size_t most) {
 }
 
 void Transport::wait(bool writing, Deadline deadline) {
-    pollfd one{socket_, static_cast<short>(POLLIN | (writing ? POLLOUT : 0)), 0};
+    const bool wants_out = writing || reading_waits_to_write_;
+    pollfd one{socket_, static_cast<short>(POLLIN | (wants_out ? POLLOUT : 0)), 0};
     if (::poll(&one, 1, milliseconds_until(deadline)) == 0 && Clock::now() >= deadline) lose("no answer in time");
 }
 

@@ -6,8 +6,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "redis/tls.h"
 
 namespace belfry::redis {
 
@@ -21,6 +24,7 @@ struct Address {
     std::string path;  // of a Unix socket, instead
     std::string user, password;
     uint32_t database = 0;
+    std::shared_ptr<const TlsContext> tls;  // null: none
 
     // For messages.
     std::string name() const { return path.empty() ? host + ":" + std::to_string(port) : path; }
@@ -47,10 +51,14 @@ public:
 private:
     void connect(const Address& address, Deadline deadline);
     void finish_connecting(Deadline deadline);
+    void shake_hands(const Address& address, Deadline deadline);
+    size_t bytes_of(const TlsSession::Step& step) const;
     [[noreturn]] void lose(const std::string& why) const;
 
     const std::string name_;
     int socket_ = -1;
+    std::unique_ptr<TlsSession> tls_;
+    bool reading_waits_to_write_ = false;  // TLS may have to write before it can read
 };
 
 }  // namespace belfry::redis
