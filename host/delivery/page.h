@@ -218,6 +218,8 @@ private:
     Read read();
     bool open_sections();
     bool open_section(Section& section);
+    // A blob of the item's push, once its section is open.
+    BlobOf stored_blob(uint64_t id) const { return {sections_[0].seed, item_.row.created_unix_ms, id}; }
     void drop_section(Section& section, const Error& why);
     Read read_slice();
     Read scan_one(const Section& section, const std::string& topic, bool all);

@@ -295,7 +295,7 @@ Page::Read Page::read_entries() {
         if (bundle) {
             section.blob_bytes = std::make_shared<const std::string>(item_.members[i].blob);
         } else {
-            Result<std::shared_ptr<const std::string>> bytes = world_.stored.blob(item_.row.blob);
+            Result<std::shared_ptr<const std::string>> bytes = world_.stored.blob(stored_blob(item_.row.blob));
             if (!bytes && bytes.error().code != ErrorCode::NotFound && bytes.error().code != ErrorCode::Corrupt) {
                 world_.host.storage_trouble(bytes.error());
                 return Read::Failed;

@@ -58,7 +58,7 @@ bool Page::open_section(Section& section) {
     }
     if (section.stopped != 0) return true;
     if (!bundle) {
-        Result<std::shared_ptr<const StoredPush>> push = world_.stored.body(item_.row.body);
+        Result<std::shared_ptr<const StoredPush>> push = world_.stored.body(stored_blob(item_.row.body));
         if (push) section.push = std::move(*push);
         if (!push && push.error().code != ErrorCode::Corrupt && push.error().code != ErrorCode::NotFound) {
             world_.host.storage_trouble(push.error());

@@ -26,31 +26,31 @@ Result<std::string> StoredPushes::read(uint64_t blob) {
     return bytes;
 }
 
-const StoredPushes::Kept* StoredPushes::find(uint64_t blob) {
-    const auto found = by_id_.find(blob);
-    if (found == by_id_.end()) return nullptr;
+const StoredPushes::Kept* StoredPushes::find(const BlobOf& blob) {
+    const auto found = by_key_.find(blob);
+    if (found == by_key_.end()) return nullptr;
     recent_.splice(recent_.begin(), recent_, found->second);
     return &recent_.front();
 }
 
 void StoredPushes::keep(Kept&& kept) {
-    if (by_id_.count(kept.id) != 0) return;
+    if (by_key_.count(kept.key) != 0) return;
     bytes_ += kept.bytes;
     recent_.push_front(std::move(kept));
-    by_id_[recent_.front().id] = recent_.begin();
+    by_key_[recent_.front().key] = recent_.begin();
     while (bytes_ > bytes_max_ && recent_.size() > 1) {
         bytes_ -= recent_.back().bytes;
-        by_id_.erase(recent_.back().id);
+        by_key_.erase(recent_.back().key);
         recent_.pop_back();
     }
 }
 
-Result<std::shared_ptr<const StoredPush>> StoredPushes::body(uint64_t blob) {
+Result<std::shared_ptr<const StoredPush>> StoredPushes::body(const BlobOf& blob) {
     {
         const std::lock_guard lock(mutex_);
         if (const Kept* kept = find(blob)) return kept->push;
     }
-    const Result<std::string> bytes = read(blob);
+    const Result<std::string> bytes = read(blob.id);
     if (!bytes) return bytes.error();
     Result<std::shared_ptr<const StoredPush>> push = open_push(*bytes);
     if (!push) return push.error();
@@ -59,12 +59,12 @@ Result<std::shared_ptr<const StoredPush>> StoredPushes::body(uint64_t blob) {
     return push;
 }
 
-Result<std::shared_ptr<const std::string>> StoredPushes::blob(uint64_t blob) {
+Result<std::shared_ptr<const std::string>> StoredPushes::blob(const BlobOf& blob) {
     {
         const std::lock_guard lock(mutex_);
         if (const Kept* kept = find(blob)) return kept->raw;
     }
-    Result<std::string> bytes = read(blob);
+    Result<std::string> bytes = read(blob.id);
     if (!bytes) return bytes.error();
     auto raw = std::make_shared<const std::string>(std::move(*bytes));
     const std::lock_guard lock(mutex_);
