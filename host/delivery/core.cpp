@@ -26,6 +26,7 @@ namespace {
 
 constexpr int kSteerTries = 20;  // while a small push cannot be paused because it is being sent
 constexpr auto kSteerWait = std::chrono::milliseconds(50);
+constexpr auto kClaimWait = std::chrono::seconds(1);  // what a claim brings later goes back when the queue ends
 
 class EngineSender final : public Sender {
 public:
@@ -150,8 +151,11 @@ Status CoreImpl::start() {
 void CoreImpl::stop() {
     if (!std::exchange(running_, false)) return;
     const int64_t deadline = clock_.mono_ns() + options_.stop_total_ms * kNsPerMs;
-    batcher_.stop();
+    // A queue that does not answer lets each call take its time: what cannot be written is given up in time for all.
+    settler_.give_up_from(clock_.mono_ns() + (options_.stop_total_ms - options_.stop_answers_ms) * kNsPerMs);
     scheduler_.stop_claiming();
+    batcher_.stop();
+    scheduler_.wait_claimed(std::chrono::steady_clock::now() + kClaimWait);
     pages_.begin_stop();
     pages_.wait_idle(clock_.mono_ns() + options_.stop_answers_ms * kNsPerMs);
     // Credentials come over the same engine.

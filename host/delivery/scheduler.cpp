@@ -56,25 +56,50 @@ void Scheduler::run() {
 }
 
 bool Scheduler::claim_round() {
-    const std::lock_guard lock(claim_mutex_);
-    if (!claiming_) return false;
+    {
+        const std::lock_guard lock(claim_mutex_);
+        if (!claiming_) return false;
+        in_round_ = true;
+    }
+    const bool any = claim_lanes();
+    {
+        const std::lock_guard lock(claim_mutex_);
+        in_round_ = false;
+    }
+    claimed_.notify_all();
+    return any;
+}
+
+bool Scheduler::claim_lanes() {
     for (const uint32_t lane : shares_.order()) {
         const uint32_t slots = policy::free_slots(lane, options_.page_slots, pages_->held());
         const uint32_t n = std::min({slots, pages_->free_pages(), kItemsPerClaim});
         if (n == 0) continue;
-        const uint32_t claimed = claim(lane, n);
-        if (claimed == 0) {
+        const std::optional<uint32_t> claimed = claim(lane, n);
+        // A queue that cannot be asked for one lane is not asked for the next: each call may take seconds.
+        if (!claimed) return false;
+        if (*claimed == 0) {
             shares_.idle(lane);
             continue;
         }
-        shares_.took(lane, claimed);
-        claims_[lane]->add(claimed);
+        shares_.took(lane, *claimed);
+        claims_[lane]->add(*claimed);
         return true;
     }
     return false;
 }
 
-uint32_t Scheduler::claim(uint32_t lane, uint32_t slots) {
+// A page for a claimed item, unless claiming has stopped meanwhile.
+Page* Scheduler::take(uint32_t lane, const belfry_claimed& row) {
+    const std::lock_guard lock(claim_mutex_);
+    Page* page = claiming_ ? pages_->take(lane) : nullptr;
+    if (page == nullptr) return nullptr;
+    page->item().assign(row);
+    page->start(lane);
+    return page;
+}
+
+std::optional<uint32_t> Scheduler::claim(uint32_t lane, uint32_t slots) {
     const uint32_t room = gates_.open_gates(lane == 0, options_.page_slots, options_.page_rows, open_gates_);
     // Mixed items are claimed though every gate be closed: they end, or are moved behind a gate.
     const uint32_t n = std::min(slots, std::max(room, 1u));
@@ -82,14 +107,12 @@ uint32_t Scheduler::claim(uint32_t lane, uint32_t slots) {
     int64_t oldest = 0;
     const auto number = static_cast<int32_t>(lane + 1);  // belfry_lane
     const Status done = queue_.claim(node_.id(), number, open_gates_, n, 0, [&](const belfry_claimed& row) {
-        Page* page = claimed < n ? pages_->take(lane) : nullptr;
-        if (page == nullptr) {
+        if (claimed >= n) {
             log_.error("the queue gave more items than were asked for; they stay claimed",
                        {{"lane", kLaneNames[lane]}});
             return;
         }
-        page->item().assign(row);
-        page->start(lane);
+        if (take(lane, row) == nullptr) return;
         if (oldest == 0 || row.ready_unix_ms < oldest) oldest = row.ready_unix_ms;
         ++claimed;
     });
@@ -98,6 +121,7 @@ uint32_t Scheduler::claim(uint32_t lane, uint32_t slots) {
         log_.warning("work cannot be claimed, trying again",
                      {{"lane", kLaneNames[lane]}, {"reason", done.error().to_string()}});
     }
+    if (!done && claimed == 0) return std::nullopt;
     lag_[lane]->set(claimed == 0 || oldest == 0 ? 0 : static_cast<double>(clock_.unix_ms() - oldest) / 1000.0);
     return claimed;
 }

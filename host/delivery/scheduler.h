@@ -7,8 +7,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -32,11 +35,16 @@ public:
     Scheduler& operator=(const Scheduler&) = delete;
 
     void start(PagePool& pages);
-    // No more claims, and none under way: on a queue beyond the network one may take seconds, and what it brings must
-    // be a page before anybody waits for the last one. Pages are still ticked until end().
+    // No more claims. What one under way brings from now on becomes no page: the queue takes it back when it ends.
+    // Pages are still ticked until end().
     void stop_claiming() {
         const std::lock_guard lock(claim_mutex_);
         claiming_ = false;
+    }
+    // Until no claim is under way, at most until then: a queue that does not answer holds nobody up.
+    void wait_claimed(std::chrono::steady_clock::time_point until) {
+        std::unique_lock lock(claim_mutex_);
+        claimed_.wait_until(lock, until, [this] { return !in_round_; });
     }
     void end();
 
@@ -44,7 +52,10 @@ private:
     void run();
     // True if something was claimed.
     bool claim_round();
-    uint32_t claim(uint32_t lane, uint32_t slots);
+    bool claim_lanes();
+    // Nothing: the queue could not be asked.
+    std::optional<uint32_t> claim(uint32_t lane, uint32_t slots);
+    Page* take(uint32_t lane, const belfry_claimed& row);
 
     const Options& options_;
     plugins::Queue& queue_;
@@ -60,7 +71,8 @@ private:
     std::array<Metric*, policy::kLanes> lag_{};
     std::array<Metric*, policy::kLanes> claims_{};
     std::mutex claim_mutex_;
-    bool claiming_ = true;  // under claim_mutex_, which is held for a round of claims
+    std::condition_variable claimed_;
+    bool claiming_ = true, in_round_ = false;  // under claim_mutex_
     std::atomic<bool> ended_{false};
     std::thread thread_;
 };

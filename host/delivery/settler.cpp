@@ -22,7 +22,11 @@ bool is_answer(belfry_code code) {
     return code == BELFRY_OK || kind == BELFRY_FENCED || kind == BELFRY_STOPPED || kind == BELFRY_PAUSED;
 }
 
-// Repeating the same checkpoint will not help.
+// Repeating the same will not help: of an answer to a checkpoint, and of a call.
+bool is_refusal(ErrorCode code) {
+    return code == ErrorCode::InvalidArgument || code == ErrorCode::NotFound || code == ErrorCode::Conflict ||
+           code == ErrorCode::TooLarge || code == ErrorCode::Unsupported || code == ErrorCode::Corrupt;
+}
 bool is_refusal(belfry_code code) {
     const belfry_code kind = BELFRY_CODE_CLASS(code);
     return kind == BELFRY_BAD_REQUEST || kind == BELFRY_NOT_FOUND || kind == BELFRY_CONFLICT ||
@@ -54,7 +58,7 @@ void Settler::settle(Page& page) {
 }
 
 void Settler::stop(int64_t deadline_mono_ns) {
-    give_up_at_ = deadline_mono_ns;
+    give_up_at_ = std::min<int64_t>(give_up_at_, deadline_mono_ns);
     waiting_.close();
     if (thread_.joinable()) thread_.join();
     facts_.stop(deadline_mono_ns);
@@ -83,6 +87,7 @@ void Settler::commit(const std::vector<Page*>& pages) {
     auto wait = kFirstWait;
     while (!rows.empty()) {
         const Status written = write(parts, rows);
+        if (!written && is_refusal(written.error().code)) write_each(parts, rows);
         if (rows.empty()) break;
         if (clock_.mono_ns() >= give_up_at_) return give_up(parts);
         log_.warning(
@@ -101,7 +106,7 @@ Status Settler::write(std::vector<Part>& parts, std::vector<belfry_checkpoint>& 
         answered[row.index] = true;
         belfry_paged answer = row;
         if (is_refusal(row.code)) {
-            log_.error("the queue refuses a checkpoint; its item stays claimed until the next start",
+            log_.error("the queue refuses a checkpoint; its item is left to the queue",
                        {{"item", rows[row.index].item}, {"code", BELFRY_CODE_CLASS(row.code) >> 16}});
             answer.code = BELFRY_FENCED;
         }
@@ -120,6 +125,28 @@ Status Settler::write(std::vector<Part>& parts, std::vector<belfry_checkpoint>& 
     parts.resize(kept);
     rows.resize(kept);
     return written;
+}
+
+// A call was refused as a whole, perhaps for a single checkpoint: the others must not wait for it.
+void Settler::write_each(std::vector<Part>& parts, std::vector<belfry_checkpoint>& rows) {
+    std::vector<Part> left;
+    std::vector<belfry_checkpoint> left_rows;
+    for (size_t i = 0; i < rows.size(); ++i) {
+        std::vector<Part> part{parts[i]};
+        std::vector<belfry_checkpoint> row{rows[i]};
+        const Status written = write(part, row);
+        if (row.empty()) continue;
+        if (!written && is_refusal(written.error().code)) {
+            log_.error("the queue refuses a checkpoint; its item is left to the queue",
+                       {{"item", row.front().item}, {"reason", written.error().to_string()}});
+            give_up(part);
+            continue;
+        }
+        left.push_back(part.front());
+        left_rows.push_back(row.front());
+    }
+    parts.swap(left);
+    rows.swap(left_rows);
 }
 
 void Settler::give_up(const std::vector<Part>& parts) {

@@ -32,7 +32,9 @@ public:
     Settler& operator=(const Settler&) = delete;
 
     void settle(Page& page);
-    // From `deadline` on it gives up on a queue that cannot be written; ends after what was given to it.
+    // From then on it gives up on a queue that cannot be written, instead of waiting for it.
+    void give_up_from(int64_t mono_ns) { give_up_at_ = mono_ns; }
+    // Ends after what was given to it, waiting for the queue until `deadline` at most, or until give_up_from.
     void stop(int64_t deadline_mono_ns);
 
 private:
@@ -44,6 +46,7 @@ private:
     void commit(const std::vector<Page*>& pages);
     // Answers those that are done and keeps the others in `parts` and `rows`.
     Status write(std::vector<Part>& parts, std::vector<belfry_checkpoint>& rows);
+    void write_each(std::vector<Part>& parts, std::vector<belfry_checkpoint>& rows);
     void give_up(const std::vector<Part>& parts);
     void hand_on_facts(const std::vector<Page*>& pages);
 

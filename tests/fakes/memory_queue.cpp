@@ -347,6 +347,11 @@ belfry_code MemoryQueue::page(belfry_instance* i, uint64_t node, belfry_list row
     ++me.page_calls_;
     if (me.failing_pages > 0 && me.failing_pages-- > 0)
         return because(why, BELFRY_RETRY_LATER, {}, "the test lets it fail");
+    for (const belfry_checkpoint& checkpoint : Rows<belfry_checkpoint>(rows)) {
+        const auto item = me.items_.find(checkpoint.item);
+        if (!me.damaged_uid.empty() && item != me.items_.end() && me.push_of(item->second, 0).uid == me.damaged_uid)
+            return because(why, BELFRY_CORRUPT, {}, "a row of the queue is damaged");
+    }
     for (uint32_t n = 0; n < rows.n; ++n) {
         const belfry_checkpoint& checkpoint = Rows<belfry_checkpoint>(rows)[n];
         std::vector<belfry_ref> mine;

@@ -58,6 +58,7 @@ public:
     size_t enqueue_calls() const { return enqueue_calls_; }
 
     std::atomic<int> failing_pages{0};  // so many page calls fail
+    std::string damaged_uid;            // page calls that bring something of this push are refused; set before use
     std::atomic<int> failing_enqueues{0};
     std::atomic<bool> busy{false};  // enqueue answers BUSY
     // How items of a lane are ordered: by start-time fair queueing, as a real queue, or just by arrival.
