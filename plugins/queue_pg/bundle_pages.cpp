@@ -6,10 +6,7 @@
 namespace belfry::queue_pg {
 
 PagedAnswer PageTurn::apply_to_bundle(const belfry_checkpoint& checkpoint, Work& work) {
-    const auto found = bundles_.find(work.item.id);
-    if (found == bundles_.end())
-        throw Refused(BELFRY_CORRUPT, {}, "a bundle without its result row; restore the database from a backup");
-    Bundle& bundle = found->second;
+    Bundle& bundle = bundles_.at(work.item.id);
     PagedAnswer answer;
     count_members(checkpoint, bundle);
     if (checkpoint.planned_of.n > 0) work.item.flags &= ~kInitial;

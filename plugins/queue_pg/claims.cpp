@@ -2,6 +2,7 @@
 #include "queue_pg/claims.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "queue/items.h"
 #include "queue_pg/tables.h"
@@ -23,7 +24,8 @@ const std::string kClaim =
         "WITH c AS MATERIALIZED (SELECT i.id, i.vt, s.shelf FROM unnest($2::bigint[], $3::bigint[]) s (shelf, floor) "
         "CROSS JOIN "
         "LATERAL (SELECT id, vt FROM queue_item WHERE lane = $1 AND shelf = s.shelf AND vt >= s.floor "
-        "ORDER BY vt, id LIMIT $4 FOR UPDATE SKIP LOCKED) i ORDER BY i.vt, i.id LIMIT $4), "
+        "ORDER BY vt, id LIMIT $4 FOR UPDATE SKIP LOCKED) i WHERE NOT EXISTS (SELECT FROM queue_node WHERE id = $5 AND "
+        "dead) ORDER BY i.vt, i.id LIMIT $4), "
         "i AS (UPDATE queue_item w SET owner = $5, epoch = $6, shelf = NULL, vt = greatest(w.vt, $7) "
         "FROM c WHERE w.id = c.id RETURNING w.*, c.vt AS was, c.shelf AS place) SELECT ") +
     kItemColumns + ", i.content, queue_now(), i.was, i.place, " + kPushColumns +
@@ -34,6 +36,9 @@ constexpr int kWasAt = kNowAt + 1;
 constexpr int kPlaceAt = kWasAt + 1;
 constexpr int kPushAt = kPlaceAt + 1;
 
+constexpr const char* kIsDead = "SELECT count(*) FROM queue_node WHERE id = $1 AND dead";
+constexpr const char* kPutAside =
+    "UPDATE queue_item SET owner = 0 WHERE id = ANY ($1::bigint[]) AND owner = $2 AND epoch = $3";
 const std::string kResults =
     std::string("SELECT ") + kBundleColumns + " FROM queue_bundle b WHERE b.id = ANY ($1::bigint[])";
 constexpr const char* kBegin = "BEGIN";
@@ -97,17 +102,20 @@ std::vector<Grant> Claims::take(uint64_t node, int32_t lane, const std::set<int6
         shelf.add(one);
         floor.add(from);
     }
-    std::vector<Grant> grants = core_.progress.with(deadline, [&](pg::Connection& connection) {
-        const pg::Result rows = connection.run(kClaim,
-                                               pg::Params()
-                                                   .number4(lane)
-                                                   .column(shelf)
-                                                   .column(floor)
-                                                   .number(n)
-                                                   .number(bits(node))
-                                                   .number4(bits(taking.epoch()))
-                                                   .number(core_.lanes.vt(lane)),
-                                               deadline);
+    std::vector<Grant> grants = core_.claims.with(deadline, [&](pg::Connection& connection) {
+        connection.send(kClaim, pg::Params()
+                                    .number4(lane)
+                                    .column(shelf)
+                                    .column(floor)
+                                    .number(n)
+                                    .number(bits(node))
+                                    .number4(bits(taking.epoch()))
+                                    .number(core_.lanes.vt(lane)));
+        connection.send(kIsDead, pg::Params().number(bits(node)));
+        const std::vector<pg::Result> results = connection.trip(deadline);
+        const pg::Result& rows = results[0];
+        if (rows.rows() == 0 && results[1].number(0, 0) > 0)
+            throw Refused(BELFRY_FENCED, "node", "gave no sign of life for a lease; start as a new node");
         std::vector<Grant> found;
         for (int row = 0; row < rows.rows(); ++row) {
             Grant& grant = found.emplace_back();
@@ -118,6 +126,7 @@ std::vector<Grant> Claims::take(uint64_t node, int32_t lane, const std::set<int6
             grant.shelf = rows.number(row, kPlaceAt);
             if (!rows.is_null(row, kPushAt)) grant.push = read_push(rows, row, kPushAt);
         }
+        put_aside(connection, found, node, deadline);
         park(connection, found, node, deadline);
         add_marks(connection, found, deadline);
         for (Grant& grant : found) {
@@ -135,6 +144,26 @@ std::vector<Grant> Claims::take(uint64_t node, int32_t lane, const std::set<int6
     for (const auto& [one, vt] : lowest) core_.lanes.claimed(lane, one, vt);
     if (grants.size() < n) core_.lanes.forget_floors(lane);
     return grants.empty() && cut ? take(node, lane, shelves, n, true) : std::move(grants);
+}
+
+void Claims::put_aside(pg::Connection& connection, std::vector<Grant>& grants, uint64_t node, pg::Deadline deadline) {
+    const auto is_damaged = [](const Grant& grant) {
+        return grant.item.is_bundle() ? !has_members(grant.content) : grant.push.id == 0;
+    };
+    std::vector<int64_t> ids;
+    uint32_t epoch = 0;
+    for (const Grant& grant : grants) {
+        if (!is_damaged(grant)) continue;
+        ids.push_back(grant.item.id);
+        epoch = grant.item.epoch;
+        core_.services.error("work item put aside, it is not sent; restore the database from a backup",
+                             {{"item", std::to_string(grant.item.id)},
+                              {"push", std::to_string(grant.item.push)},
+                              {"reason", "its push or its members are damaged"}});
+    }
+    if (ids.empty()) return;
+    connection.run(kPutAside, pg::Params().column(pg::numbers(ids)).number(bits(node)).number4(bits(epoch)), deadline);
+    std::erase_if(grants, is_damaged);
 }
 
 // An item that was put back while its push was being paused.
@@ -164,9 +193,10 @@ void Claims::add_marks(pg::Connection& connection, std::vector<Grant>& grants, p
     if (marked.empty()) return;
     const pg::Result rows = connection.run(kResults, pg::Params().column(pg::numbers(marked)), deadline);
     for (int row = 0; row < rows.rows(); ++row) {
-        const Bundle bundle = read_bundle(rows, row);
+        // What is damaged shows no marks; its page puts it aside.
+        const std::optional<Bundle> bundle = intact_bundle(rows, row);
         for (Grant& grant : grants) {
-            if (grant.item.id == bundle.id) grant.marks = marks_of(bundle.results);
+            if (bundle && grant.item.id == bundle->id) grant.marks = marks_of(bundle->results);
         }
     }
 }
@@ -176,7 +206,7 @@ void Claims::give_back(uint64_t node, const std::vector<Grant>& grants, size_t f
     std::vector<int64_t> ids;
     for (size_t i = from; i < grants.size(); ++i) ids.push_back(grants[i].item.id);
     const pg::Deadline deadline = call_deadline();
-    core_.progress.with(deadline, [&](pg::Connection& connection) {
+    core_.claims.with(deadline, [&](pg::Connection& connection) {
         connection.run(kGiveBack,
                        pg::Params().column(pg::numbers(ids)).number(bits(node)).number4(bits(grants[from].item.epoch)),
                        deadline);

@@ -42,6 +42,8 @@ public:
 private:
     std::vector<Grant> take(uint64_t node, int32_t lane, const std::set<int64_t>& shelves, uint32_t n, bool whole);
     void add_marks(pg::Connection& connection, std::vector<Grant>& grants, pg::Deadline deadline);
+    // Takes out what cannot be worked on, so that the others can.
+    void put_aside(pg::Connection& connection, std::vector<Grant>& grants, uint64_t node, pg::Deadline deadline);
     void park(pg::Connection& connection, std::vector<Grant>& grants, uint64_t node, pg::Deadline deadline);
 
     Core& core_;

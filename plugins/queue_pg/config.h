@@ -13,7 +13,7 @@ namespace belfry::queue_pg {
 
 struct Config {
     pg::Place place;
-    uint32_t connections = 6, write_connections = 4;
+    uint32_t connections = 4, write_connections = 4;
     bool strict = false;  // progress waits for the disk, too
     uint32_t uid_window_hours = 24;
     uint32_t results_days = 7;

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <utility>
 
+#include "queue/packing.h"
 #include "queue/views.h"
 #include "queue_pg/directory.h"
 
@@ -73,7 +76,7 @@ bool replay_one(Turn& turn, const Letter& letter, bool ignore_expiry) {
 std::vector<DeadView> DeadLetters::list(std::string_view app, std::string_view uid, uint64_t after, uint32_t limit) {
     const auto want = static_cast<int64_t>(std::clamp<size_t>(limit, 1, kListMax));
     const pg::Deadline deadline = call_deadline();
-    return core_.progress.with(deadline, [&](pg::Connection& connection) {
+    return core_.reads.with(deadline, [&](pg::Connection& connection) {
         std::vector<DeadView> views;
         const uint32_t number = core_.apps.find(connection, app, deadline);
         if (number == 0) return views;
@@ -108,12 +111,18 @@ uint32_t DeadLetters::replay(std::string_view app, Rows<uint64_t> ids, bool igno
     std::vector<int64_t> wanted;
     for (const uint64_t id : ids) wanted.push_back(static_cast<int64_t>(id));
     const pg::Deadline deadline = call_deadline();
+    const uint64_t call = Turn::new_call();
+    bool is_again = false;
     const uint32_t replayed = core_.durable.with(deadline, [&](pg::Connection& connection) -> uint32_t {
         const uint32_t number = core_.apps.find(connection, app, deadline);
         if (number == 0) return 0;
         Turn turn(core_, connection, deadline);
         turn.open();
         turn.trip_opened();
+        if (const auto first = std::exchange(is_again, true) ? turn.first_answer(call) : std::nullopt) {
+            turn.commit();
+            return Unpacker(*first).number<uint32_t>();
+        }
         const std::vector<Letter> letters = read_letters(connection, number, wanted, deadline);
         std::set<int64_t> pushes;
         for (const Letter& letter : letters) pushes.insert(letter.item.push);
@@ -127,6 +136,9 @@ uint32_t DeadLetters::replay(std::string_view app, Rows<uint64_t> ids, bool igno
         }
         for (const int64_t push : woken) turn.writes().update(*turn.find(push));
         connection.send(kReplayed, pg::Params().column(pg::numbers(done)).number(turn.now()));
+        Packer answer;
+        answer.number(static_cast<uint32_t>(done.size()));
+        turn.remember_answer(call, answer.bytes());
         turn.commit();
         return static_cast<uint32_t>(done.size());
     });

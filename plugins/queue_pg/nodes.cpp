@@ -2,6 +2,7 @@
 #include "queue_pg/nodes.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "queue_pg/tables.h"
@@ -10,8 +11,6 @@ namespace belfry::queue_pg {
 
 namespace {
 
-// After the database or the way to it was away, everybody gets so long to give a sign of life.
-constexpr std::chrono::seconds kGrace{10};
 constexpr std::chrono::seconds kSessionsEndWithin{5};
 constexpr std::chrono::milliseconds kSessionsLook{2};
 constexpr std::chrono::seconds kLeaveWithin{2};
@@ -33,13 +32,10 @@ constexpr const char* kBeat =
     "WHERE NOT queue_node.dead RETURNING seen";
 constexpr const char* kOthers =
     "SELECT count(*), count(*) FILTER (WHERE id < $1), coalesce(max(vt1), 0), coalesce(max(vt2), 0), "
-    "coalesce(max(vt3), 0), (SELECT coalesce(max(number), 0) FROM queue_change) FROM queue_node "
-    "WHERE NOT dead AND seen + $2 >= queue_now()";
-
-// A node is dead without a sign of life for a lease, if it had the chance to give one.
-constexpr const char* kMarkDead =
-    "UPDATE queue_node SET dead = true WHERE NOT dead AND id <> $1 AND seen + $2 < queue_now() AND "
-    "clock_timestamp() > pg_postmaster_start_time() + '10 s' RETURNING id";
+    "coalesce(max(vt3), 0), (SELECT coalesce(max(number), 0) FROM queue_change) FROM queue_node WHERE NOT dead";
+constexpr const char* kSigns = "SELECT id, seen FROM queue_node WHERE NOT dead AND id <> $1";
+// Unless it gave a sign meanwhile.
+constexpr const char* kMarkDead = "UPDATE queue_node SET dead = true WHERE id = $1 AND seen = $2 AND NOT dead";
 const std::string kOfTheDead =
     std::string("SELECT ") + kItemColumns +
     ", i.content, coalesce(p.state, 2) FROM queue_item i LEFT JOIN queue_push p ON p.id = i.push WHERE i.owner = ANY "
@@ -61,8 +57,10 @@ int64_t bits(uint64_t value) {
     return static_cast<int64_t>(value);
 }
 
-int64_t mono_ns() {
-    return pg::Clock::now().time_since_epoch().count();
+Silence::Signs read_signs(const pg::Result& rows) {
+    Silence::Signs signs;
+    for (int row = 0; row < rows.rows(); ++row) signs.emplace(rows.number(row, 0), rows.number(row, 1));
+    return signs;
 }
 
 // An item that ends its owners.
@@ -94,8 +92,7 @@ std::map<int64_t, Bundle> load_bundles(Turn& turn, const std::vector<int64_t>& i
     if (ids.empty()) return bundles;
     const pg::Result rows = turn.connection().run(kBundles, pg::Params().column(pg::numbers(ids)), turn.deadline());
     for (int row = 0; row < rows.rows(); ++row) {
-        Bundle bundle = read_bundle(rows, row);
-        bundles.emplace(bundle.id, std::move(bundle));
+        if (std::optional<Bundle> bundle = intact_bundle(rows, row)) bundles.emplace(bundle->id, std::move(*bundle));
     }
     return bundles;
 }
@@ -117,11 +114,13 @@ void bury_all(Turn& turn, const std::vector<Poison>& poison) {
             turn.bury(*push, one.item, one.content, note);
             turn.count_dead(*push, one.item, one.content.size());
             turn.remove(*push, one.item.id);
-        } else if (bundle != bundles.end()) {
+        } else if (bundle != bundles.end() && has_members(one.content)) {
             turn.bury_bundle(bundle->second, one.item, one.content, note, true);
             turn.finish_bundle(bundle->second);
             turn.writes().update(bundle->second);
             turn.writes().erase_item(one.item.id);
+        } else {
+            turn.put_aside(one.item, "it cannot be buried: its push or its members are damaged");
         }
     }
 }
@@ -178,44 +177,37 @@ void Nodes::know(uint64_t node) {
 void Nodes::beat(uint64_t node, belfry_pulse& pulse) {
     const pg::Deadline deadline = call_deadline();
     const Lanes& lanes = core_.lanes;
-    try {
-        core_.progress.with(deadline, [&](pg::Connection& connection) {
-            connection.send(kBeat, pg::Params()
-                                       .number(bits(node))
-                                       .number(home_)
-                                       .number(lanes.vt(1))
-                                       .number(lanes.vt(2))
-                                       .number(lanes.vt(3)));
-            connection.send(kOthers, pg::Params().number(bits(node)).number(core_.config.lease_ms()));
-            const std::vector<pg::Result> results = connection.trip(deadline);
-            if (results[0].rows() == 0)
-                throw Refused(BELFRY_FENCED, "node", "gave no sign of life for a lease; start as a new node");
-            const pg::Result& others = results[1];
-            pulse.store_unix_ms = results[0].number(0, 0);
-            pulse.live_nodes = static_cast<uint32_t>(others.number(0, 0));
-            pulse.rank = static_cast<uint32_t>(others.number(0, 1));
-            for (int32_t lane = 1; lane < kLanes; ++lane) core_.lanes.reach(lane, others.number(0, 1 + lane));
-            pulse.changes = others.number(0, 5);
-        });
-    } catch (const Refused& refused) {
-        if (refused.code() != BELFRY_FENCED) trouble_until_ns_ = mono_ns() + std::chrono::nanoseconds(kGrace).count();
-        throw;
-    }
+    core_.signs.with(deadline, [&](pg::Connection& connection) {
+        connection.send(
+            kBeat,
+            pg::Params().number(bits(node)).number(home_).number(lanes.vt(1)).number(lanes.vt(2)).number(lanes.vt(3)));
+        connection.send(kOthers, pg::Params().number(bits(node)));
+        connection.send(kSigns, pg::Params().number(bits(node)));
+        const std::vector<pg::Result> results = connection.trip(deadline);
+        if (results[0].rows() == 0)
+            throw Refused(BELFRY_FENCED, "node", "gave no sign of life for a lease; start as a new node");
+        const pg::Result& others = results[1];
+        pulse.store_unix_ms = results[0].number(0, 0);
+        pulse.live_nodes = static_cast<uint32_t>(others.number(0, 0));
+        pulse.rank = static_cast<uint32_t>(others.number(0, 1));
+        for (int32_t lane = 1; lane < kLanes; ++lane) core_.lanes.reach(lane, others.number(0, 1 + lane));
+        pulse.changes = others.number(0, 5);
+        silence_.look(read_signs(results[2]), core_.services.mono_ns());
+    });
     const std::lock_guard lock(mutex_);
     known_.insert(node);
 }
 
 bool Nodes::reap(uint64_t observer) {
-    if (mono_ns() >= trouble_until_ns_) {
-        const pg::Deadline deadline = call_deadline();
-        core_.progress.with(deadline, [&](pg::Connection& connection) {
-            const pg::Result dead = connection.run(
-                kMarkDead, pg::Params().number(bits(observer)).number(core_.config.lease_ms()), deadline);
-            for (int row = 0; row < dead.rows(); ++row)
-                core_.services.warning("a server gave no sign of life, its work is taken over",
-                                       {{"node", std::to_string(static_cast<uint64_t>(dead.number(row, 0)))}});
-        });
-    }
+    const pg::Deadline deadline = call_deadline();
+    core_.signs.with(deadline, [&](pg::Connection& connection) {
+        const pg::Result rows = connection.run(kSigns, pg::Params().number(bits(observer)), deadline);
+        for (const auto& [node, sign] : silence_.look(read_signs(rows), core_.services.mono_ns())) {
+            if (connection.run(kMarkDead, pg::Params().number(node).number(sign), deadline).touched() == 0) continue;
+            core_.services.warning("a server gave no sign of life, its work is taken over",
+                                   {{"node", std::to_string(static_cast<uint64_t>(node))}});
+        }
+    });
     return take_back_portion();
 }
 

@@ -6,18 +6,18 @@
 
 #include <belfry/queue.h>
 
-#include <atomic>
 #include <mutex>
 #include <set>
 #include <vector>
 
+#include "queue_pg/silence.h"
 #include "queue_pg/turn.h"
 
 namespace belfry::queue_pg {
 
 class Nodes {
 public:
-    Nodes(Core& core, int64_t home) : core_(core), home_(home) {}
+    Nodes(Core& core, int64_t home) : core_(core), home_(home), silence_(core.config.lease_ms()) {}
 
     // Ends what an earlier process of this home left behind: its sessions, its nodes, its claims.
     void take_over();
@@ -28,8 +28,8 @@ public:
     void beat(uint64_t node, belfry_pulse& pulse);
     // Makes a node known before it holds anything: what nobody knows cannot be taken for dead.
     void know(uint64_t node);
-    // Marks nodes without a sign of life as dead and takes back up to a portion of what dead ones held. True: there is
-    // more.
+    // Marks nodes that gave no sign of life for a lease as dead and takes back up to a portion of what dead ones held.
+    // True: there is more.
     bool reap(uint64_t observer);
     // What the database says this node holds and the node does not know of.
     void put_back_orphans(uint64_t node);
@@ -41,7 +41,7 @@ private:
     const int64_t home_;
     std::mutex mutex_;
     std::set<uint64_t> known_;
-    std::atomic<int64_t> trouble_until_ns_{0};  // monotonic: no verdicts on others so soon after the database was away
+    Silence silence_;
 };
 
 }  // namespace belfry::queue_pg

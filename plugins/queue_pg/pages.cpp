@@ -2,6 +2,8 @@
 #include "queue_pg/pages.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "queue/checks.h"
 #include "queue/items.h"
@@ -64,9 +66,24 @@ bool needs_content(const belfry_checkpoint& checkpoint) {
 std::vector<PagedAnswer> Pages::page(uint64_t node, Rows<belfry_checkpoint> checkpoints) {
     const pg::Deadline deadline = call_deadline();
     const Held::Taking taking(core_.held);
-    std::vector<PagedAnswer> answers = core_.progress.with(deadline, [&](pg::Connection& connection) {
-        return PageTurn(core_, connection, deadline, node, taking.epoch()).run(checkpoints);
-    });
+    std::set<uint64_t> requests;
+    for (size_t i = 0; i < checkpoints.size(); ++i) requests.insert(checkpoints.known(i).request);
+    bool in_doubt = false;
+    std::vector<PagedAnswer> answers;
+    try {
+        answers = core_.progress.with(deadline, [&](pg::Connection& connection) {
+            try {
+                return PageTurn(core_, connection, deadline, node, taking.epoch()).run(checkpoints);
+            } catch (const pg::Failure& failure) {
+                in_doubt = in_doubt || failure.in_doubt();
+                throw;
+            }
+        });
+    } catch (...) {
+        if (in_doubt) core_.held.doubt(taking.epoch(), std::move(requests));
+        throw;
+    }
+    core_.held.answered(requests);
     core_.bell.ring();
     return answers;
 }
@@ -85,7 +102,8 @@ std::vector<PagedAnswer> PageTurn::run(Rows<belfry_checkpoint> checkpoints) {
         }
         answers.push_back(answer_to(checkpoint));
         const belfry_code code = answers.back().code;
-        if (checkpoint.request == 0 || code == BELFRY_FENCED || code == BELFRY_BAD_REQUEST) continue;
+        if (checkpoint.request == 0 || code == BELFRY_FENCED || code == BELFRY_BAD_REQUEST || code == BELFRY_CORRUPT)
+            continue;
         turn_.writes().reply(node_, checkpoint.request, bits(checkpoint.item), turn_.now(), packed(answers.back()));
         replies_.emplace(request, answers.back());
     }
@@ -120,8 +138,8 @@ void PageTurn::load(Rows<belfry_checkpoint> checkpoints) {
     }
     for (int row = 0; row < pushes.rows(); ++row) turn_.add(read_push(pushes, row));
     for (int row = 0; row < bundles.rows(); ++row) {
-        Bundle bundle = read_bundle(bundles, row);
-        bundles_.emplace(bundle.id, std::move(bundle));
+        if (std::optional<Bundle> bundle = intact_bundle(bundles, row))
+            bundles_.emplace(bundle->id, std::move(*bundle));
     }
     for (int row = 0; !wanted.empty() && row < next->rows(); ++row) {
         const auto work = works_.find(next->number(row, 0));
@@ -165,6 +183,12 @@ PagedAnswer PageTurn::answer_to(const belfry_checkpoint& checkpoint) {
     Work* work = owned(checkpoint);
     if (work == nullptr) return {BELFRY_FENCED, 0, {}};
     const Item& item = work->item;
+    if (const std::string_view damage = damage_of(checkpoint, *work); !damage.empty()) {
+        turn_.put_aside(item, damage);
+        work->item.owner = 0;
+        work->is_changed = work->is_damaged = true;
+        return {BELFRY_CORRUPT, 0, {}};
+    }
     if (!is_valid(checkpoint, {item.is_bundle(), item.kind, item.after, item.hi, item.blob}))
         return {BELFRY_BAD_REQUEST, 0, {}};
     work->is_changed = true;
@@ -173,11 +197,14 @@ PagedAnswer PageTurn::answer_to(const belfry_checkpoint& checkpoint) {
     return item.is_bundle() ? apply_to_bundle(checkpoint, *work) : apply_to_push(checkpoint, *work);
 }
 
+std::string_view PageTurn::damage_of(const belfry_checkpoint& checkpoint, const Work& work) {
+    if (!work.item.is_bundle()) return turn_.find(work.item.push) == nullptr ? "its push is gone" : "";
+    if (!bundles_.contains(work.item.id)) return "the results of its bundle are gone or damaged";
+    return needs_content(checkpoint) && !has_members(work.content) ? "the members of its bundle are damaged" : "";
+}
+
 PagedAnswer PageTurn::apply_to_push(const belfry_checkpoint& checkpoint, Work& work) {
-    Push* found = turn_.find(work.item.push);
-    if (found == nullptr)
-        throw Refused(BELFRY_CORRUPT, {}, "work item " + std::to_string(work.item.id) + " has no push");
-    Push& push = *found;
+    Push& push = *turn_.find(work.item.push);
     Item& item = work.item;
     PagedAnswer answer;
     count(checkpoint, push);
@@ -250,13 +277,14 @@ belfry_code PageTurn::move_on(const belfry_checkpoint& checkpoint, Push& push, W
         work.is_gone = true;
         return stopped ? BELFRY_STOPPED : BELFRY_OK;
     }
-    if (!stopped && (paused || checkpoint.next == BELFRY_NEXT_PARK)) {
+    if (!stopped && paused) {
         work.item.owner = 0;
-        return paused ? BELFRY_PAUSED : BELFRY_OK;
+        return BELFRY_PAUSED;
     }
     if (stopped) {
         release(work, kStoppedShelf);
-    } else if (checkpoint.next == BELFRY_NEXT_RELEASE) {
+    } else if (checkpoint.next == BELFRY_NEXT_RELEASE || checkpoint.next == BELFRY_NEXT_PARK) {
+        // A resume overtook who parks: nobody would take the item out again.
         release(work, work.item.gate);
     }
     return stopped ? BELFRY_STOPPED : BELFRY_OK;
@@ -271,11 +299,12 @@ void PageTurn::release(Work& work, int64_t shelf) {
 void PageTurn::finish() {
     Writes& writes = turn_.writes();
     for (const auto& [id, work] : works_) {
-        if (work.is_changed && !work.is_gone) writes.update(work.item, work.shelf);
+        if (work.is_changed && !work.is_gone && !work.is_damaged) writes.update(work.item, work.shelf);
     }
     for (const auto& [id, bundle] : bundles_) {
         const auto work = works_.find(id);
-        if (work != works_.end() && work->second.is_changed && !work->second.is_put_back) writes.update(bundle);
+        if (work != works_.end() && work->second.is_changed && !work->second.is_put_back && !work->second.is_damaged)
+            writes.update(bundle);
     }
     turn_.commit();
     remember();

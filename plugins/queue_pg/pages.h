@@ -47,7 +47,7 @@ private:
         Item item;
         Shelf shelf;
         std::string content;  // only where a checkpoint needs it
-        bool is_changed = false, is_gone = false, is_put_back = false;
+        bool is_changed = false, is_gone = false, is_put_back = false, is_damaged = false;
     };
     using Request = std::pair<uint64_t, int64_t>;  // request, item
 
@@ -57,6 +57,8 @@ private:
     // Null: the item is not this node's to change.
     Work* owned(const belfry_checkpoint& checkpoint);
     void put_back(Work& work);
+    // Empty, or what is wrong with the item's rows.
+    std::string_view damage_of(const belfry_checkpoint& checkpoint, const Work& work);
     void finish();
     void remember() const;
     void remember_again(int64_t id, const PagedAnswer& answer) const;

@@ -2,6 +2,7 @@
 #include "queue_pg/purge.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace belfry::queue_pg {
 
@@ -11,11 +12,21 @@ constexpr int64_t kPerStep = 100;  // pushes, bundles, dead letters
 constexpr int64_t kBundlesOfApp = 64;
 constexpr int64_t kDayMs = 86'400'000;
 constexpr int64_t kReplyMs = 600'000;  // a settler that repeats a checkpoint does so within seconds
+constexpr int64_t kRepliesPerStep = 5000;
 constexpr int64_t kChangeMs = 600'000;
 
-const std::string kFinal = std::string("SELECT ") + kPushColumns +
-                           " FROM queue_push p WHERE p.finished > 0 AND p.finished <= $1 AND NOT EXISTS (SELECT FROM "
-                           "queue_dead d WHERE d.push = p.id) ORDER BY p.finished LIMIT $2 FOR UPDATE OF p SKIP LOCKED";
+// A push with dead letters stays until they go, which takes weeks: the walk remembers where it was, and begins anew
+// once a day for what it passed by.
+constexpr int64_t kWalkEveryMs = kDayMs;
+const std::string kFinal =
+    std::string("SELECT ") + kPushColumns +
+    ", EXISTS (SELECT FROM queue_dead d WHERE d.push = p.id) FROM queue_push p WHERE p.finished > 0 "
+    "AND p.finished <= $1 AND (p.finished, p.id) > ($3, $4) ORDER BY p.finished, p.id LIMIT $2 "
+    "FOR UPDATE OF p SKIP LOCKED";
+const std::string kWithoutLetters =
+    std::string("SELECT ") + kPushColumns +
+    " FROM queue_push p WHERE p.id = ANY ($2::bigint[]) AND p.finished > 0 AND p.finished <= $1 AND NOT EXISTS (SELECT "
+    "FROM queue_dead d WHERE d.push = p.id) ORDER BY p.id FOR UPDATE OF p";
 const std::string kOfApp = std::string("SELECT ") + kPushColumns +
                            " FROM queue_push p WHERE p.app = $1 ORDER BY p.id LIMIT $2 FOR UPDATE OF p";
 // Everything of pushes but their uids.
@@ -45,8 +56,8 @@ constexpr const char* kFreeBodies =
     "old.blobs) DELETE FROM queue_blob WHERE id = ANY (ARRAY(SELECT g.id FROM freed f CROSS JOIN LATERAL "
     "generate_series(f.body, f.body + f.blobs) g (id)))";
 constexpr const char* kOldReplies =
-    "DELETE FROM queue_reply WHERE ctid = ANY (ARRAY(SELECT ctid FROM queue_reply WHERE at < $1 ORDER BY at "
-    "LIMIT 5000))";
+    "WITH gone AS (DELETE FROM queue_reply WHERE ctid = ANY (ARRAY(SELECT ctid FROM queue_reply WHERE at < $1 AND "
+    "at >= $2 ORDER BY at LIMIT $3)) RETURNING at) SELECT count(*), coalesce(max(at), 0) FROM gone";
 // The latest number stays: numbers never go back.
 constexpr const char* kOldChanges =
     "DELETE FROM queue_change WHERE at < $1 AND number < (SELECT max(number) FROM queue_change)";
@@ -89,7 +100,7 @@ bool Purge::step(int64_t now) {
         const int64_t results_before = now - core_.config.results_days * kDayMs;
         bool more = results(connection, results_before, deadline);
         more = bundles(connection, results_before, deadline) || more;
-        more = dead(connection, now - core_.config.dead_days * kDayMs, deadline) || more;
+        more = dead(connection, now - core_.config.dead_days * kDayMs, results_before, deadline) || more;
         memories(connection, now, deadline);
         return more;
     });
@@ -98,12 +109,22 @@ bool Purge::step(int64_t now) {
 bool Purge::results(pg::Connection& connection, int64_t before, pg::Deadline deadline) {
     Turn turn(core_, connection, deadline);
     turn.open();
-    connection.send(kFinal, pg::Params().number(before).number(kPerStep));
-    const std::vector<pg::Result> rows = turn.trip_opened();
-    const std::vector<Push> pushes = read_pushes(rows[Turn::kOpened]);
+    connection.send(kFinal, pg::Params().number(before).number(kPerStep).number(walk_.finished).number(walk_.id));
+    const std::vector<pg::Result> results = turn.trip_opened();
+    if (turn.now() - walk_.begun >= kWalkEveryMs || turn.now() < walk_.begun) walk_ = {turn.now(), 0, 0};
+    const pg::Result& rows = results[Turn::kOpened];
+    std::vector<Push> pushes;
+    Walk walk = walk_;
+    for (int row = 0; row < rows.rows(); ++row) {
+        Push push = read_push(rows, row);
+        walk.finished = push.finished_unix_ms;
+        walk.id = push.id;
+        if (rows.bytes(row, kPushColumnCount)[0] == 0) pushes.push_back(std::move(push));
+    }
     if (!pushes.empty()) erase_pushes(turn, pushes);
     turn.commit();
-    return pushes.size() == static_cast<size_t>(kPerStep);
+    walk_ = walk;
+    return rows.rows() == kPerStep;
 }
 
 bool Purge::bundles(pg::Connection& connection, int64_t before, pg::Deadline deadline) {
@@ -114,28 +135,48 @@ bool Purge::bundles(pg::Connection& connection, int64_t before, pg::Deadline dea
     const pg::Result& rows = results[Turn::kOpened];
     std::vector<int64_t> ids;
     for (int row = 0; row < rows.rows(); ++row) {
-        const Bundle bundle = read_bundle(rows, row);
-        ids.push_back(bundle.id);
-        for (const MemberResult& result : bundle.results) turn.writes().erase_uid(result.app, result.uid, bundle.id);
+        ids.push_back(rows.number(row, 0));
+        const std::optional<Bundle> bundle = intact_bundle(rows, row);
+        if (!bundle) continue;
+        for (const MemberResult& result : bundle->results) turn.writes().erase_uid(result.app, result.uid, bundle->id);
     }
     if (!ids.empty()) connection.send(kEraseBundles, pg::Params().column(pg::numbers(ids)));
     turn.commit();
     return ids.size() == static_cast<size_t>(kPerStep);
 }
 
-bool Purge::dead(pg::Connection& connection, int64_t before, pg::Deadline deadline) {
+bool Purge::dead(pg::Connection& connection, int64_t before, int64_t results_before, pg::Deadline deadline) {
     const pg::Result rows = connection.run(kOldDead, pg::Params().number(before).number(kPerStep), deadline);
     std::vector<int64_t> pushes;
     for (int row = 0; row < rows.rows(); ++row) pushes.push_back(rows.number(row, 0));
-    if (!pushes.empty()) connection.run(kFreeBodies, pg::Params().column(pg::numbers(pushes)), deadline);
+    if (pushes.empty()) return false;
+    connection.run(kFreeBodies, pg::Params().column(pg::numbers(pushes)), deadline);
+    Turn turn(core_, connection, deadline);
+    turn.open();
+    connection.send(kWithoutLetters, pg::Params().number(results_before).column(pg::numbers(pushes)));
+    const std::vector<pg::Result> results = turn.trip_opened();
+    const std::vector<Push> done = read_pushes(results[Turn::kOpened]);
+    if (!done.empty()) erase_pushes(turn, done);
+    turn.commit();
     return rows.rows() == kPerStep;
 }
 
 void Purge::memories(pg::Connection& connection, int64_t now, pg::Deadline deadline) {
-    connection.send(kOldReplies, pg::Params().number(now - kReplyMs));
     connection.send(kOldChanges, pg::Params().number(now - kChangeMs));
     connection.send(kOldNodes, pg::Params().number(now - kDayMs));
     connection.trip(deadline);
+}
+
+bool Purge::replies(int64_t now) {
+    const pg::Deadline deadline = call_deadline();
+    return core_.progress.with(deadline, [&](pg::Connection& connection) {
+        const pg::Result gone = connection.run(
+            kOldReplies, pg::Params().number(now - kReplyMs).number(replies_floor_).number(kRepliesPerStep), deadline);
+        const bool more = gone.number(0, 0) == kRepliesPerStep;
+        // What lies below is dead; from the bottom again once all was taken, for what came in late.
+        replies_floor_ = more ? gone.number(0, 1) : 0;
+        return more;
+    });
 }
 
 bool Purge::app(std::string_view name, uint32_t limit) {

@@ -79,7 +79,6 @@ void PgQueue::start(int64_t) {
     auto parts = std::make_unique<Parts>(services_, config_);
     pg::warn_of_risks(parts->core.durable, services_, "queue.dsn", call_deadline());
     parts->nodes.take_over();
-    parts->stats.refresh();
     parts_ = std::move(parts);
 }
 

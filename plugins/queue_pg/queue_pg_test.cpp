@@ -4,6 +4,7 @@
 
 #include "queue_pg/config.h"
 #include "queue_pg/lanes.h"
+#include "queue_pg/silence.h"
 
 namespace belfry::queue_pg {
 namespace {
@@ -26,6 +27,27 @@ TEST(QueuePgConfig, NamesTheKeyThatIsWrong) {
     EXPECT_EQ(refusal(R"({"dsn":"","results_days":1,"uid_window_hours":48})"),
               "results_days: must not be shorter than uid_window_hours");
     EXPECT_EQ(refusal(R"({"dsn":"","path":"queue.db"})").substr(0, 28), "path: unknown key; known are");
+}
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+TEST(Silence, EndsALeaseByTheObserversClockOnly) {
+    Silence silence(10'000);
+    const Silence::Signs signs{{1, 500}, {2, 500}};
+    int64_t now = 0;
+    for (; now <= 10 * kSecond; now += kSecond) EXPECT_TRUE(silence.look(signs, now).empty()) << now;
+    EXPECT_EQ(silence.look(signs, now), signs);
+    EXPECT_EQ(silence.look({{1, 500}, {2, 400}}, now + 1).size(), 1u) << "a sign, though the server's clock went back";
+}
+
+TEST(Silence, DoesNotCountWhatNobodyCouldSee) {
+    Silence silence(10'000);
+    const Silence::Signs signs{{1, 500}};
+    for (int64_t now = 0; now <= 8 * kSecond; now += 2 * kSecond) silence.look(signs, now);
+    EXPECT_TRUE(silence.look(signs, 20 * kSecond).empty()) << "the database was away, or this process stood still";
+    EXPECT_TRUE(silence.look(signs, 25 * kSecond).empty());
+    EXPECT_TRUE(silence.look(signs, 30 * kSecond).empty());
+    EXPECT_EQ(silence.look(signs, 31 * kSecond), signs);
 }
 
 TEST(Lanes, LookBelowTheFloorNowAndThen) {

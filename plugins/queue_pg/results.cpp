@@ -123,7 +123,7 @@ std::map<int64_t, Counters> read_counters(pg::Connection& connection, const std:
 
 std::vector<PushView> Results::lookup(std::string_view app, Rows<belfry_str> uids) {
     const pg::Deadline deadline = call_deadline();
-    return core_.progress.with(deadline, [&](pg::Connection& connection) {
+    return core_.reads.with(deadline, [&](pg::Connection& connection) {
         const std::vector<Ref> refs = find_refs(connection, core_.apps.find(connection, app, deadline), uids, deadline);
         std::vector<int64_t> pushes, bundles;
         for (const Ref& ref : refs) {
@@ -167,7 +167,7 @@ std::string Results::list(std::string_view app, int32_t state, std::string_view 
     const ListPosition from = parse_cursor(cursor);
     const size_t want = std::clamp<size_t>(limit, 1, kListMax);
     const pg::Deadline deadline = call_deadline();
-    return core_.progress.with(deadline, [&](pg::Connection& connection) -> std::string {
+    return core_.reads.with(deadline, [&](pg::Connection& connection) -> std::string {
         views.clear();
         const uint32_t number = core_.apps.find(connection, app, deadline);
         if (number == 0) return {};

@@ -2,6 +2,7 @@
 #include "queue_pg/rows.h"
 
 #include <algorithm>
+#include <belfry/services.hpp>
 
 namespace belfry::queue_pg {
 
@@ -58,6 +59,25 @@ Bundle read_bundle(const pg::Result& rows, int row, int at) {
     bundle.lane = rows.number4(row, at + 3);
     bundle.results = unpack_results(rows.bytes(row, at + 4));
     return bundle;
+}
+
+std::optional<Bundle> intact_bundle(const pg::Result& rows, int row) {
+    try {
+        return read_bundle(rows, row);
+    } catch (const Refused& refused) {
+        if (BELFRY_CODE_CLASS(refused.code()) != BELFRY_CORRUPT) throw;
+        return std::nullopt;
+    }
+}
+
+bool has_members(std::string_view content) {
+    try {
+        read_members(content);
+        return true;
+    } catch (const Refused& refused) {
+        if (BELFRY_CODE_CLASS(refused.code()) != BELFRY_CORRUPT) throw;
+        return false;
+    }
 }
 
 int32_t open_members(const Bundle& bundle) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,7 +69,12 @@ struct Bundle {
 
 // 5 columns of a queue_bundle called b.
 inline constexpr const char* kBundleColumns = "b.id, b.created, b.finished, b.lane, b.results";
+// Throws Refused: CORRUPT.
 Bundle read_bundle(const pg::Result& rows, int row, int at = 0);
+// Nothing where the results are damaged: for what must go on with other bundles.
+std::optional<Bundle> intact_bundle(const pg::Result& rows, int row);
+// Whether the content of a bundle's item can be read.
+bool has_members(std::string_view content);
 // Members that are neither final nor pushes of their own.
 int32_t open_members(const Bundle& bundle);
 

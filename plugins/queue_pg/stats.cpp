@@ -2,7 +2,6 @@
 #include "queue_pg/stats.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace belfry::queue_pg {
 
@@ -10,6 +9,8 @@ namespace {
 
 // Rows of a kind that a call counts itself.
 constexpr int64_t kCountMax = 20'000;
+// And that upkeep counts; beyond, the server's own estimate is shown.
+constexpr int64_t kCountedMax = 1'000'000;
 
 // The item table is small by design.
 constexpr const char* kItems =
@@ -26,6 +27,10 @@ constexpr const char* kCounts =
 constexpr const char* kBytes =
     "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c WHERE c.relkind = 'r' AND "
     "c.relname LIKE 'queue\\_%' AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())";
+constexpr const char* kEstimates =
+    "SELECT coalesce(max(reltuples) FILTER (WHERE relname = 'queue_later'), 0)::bigint, coalesce(max(reltuples) FILTER "
+    "(WHERE relname = 'queue_dead'), 0)::bigint, coalesce(max(reltuples) FILTER (WHERE relname = 'queue_push_open'), "
+    "0)::bigint FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())";
 
 }  // namespace
 
@@ -40,12 +45,19 @@ Stats::Long Stats::counted(const pg::Result& rows) {
 
 void Stats::refresh() {
     const pg::Deadline deadline = call_deadline();
-    const Long found = core_.progress.with(deadline, [&](pg::Connection& connection) {
-        connection.send(kCounts, pg::Params().number(std::numeric_limits<int64_t>::max()));
+    const Long found = core_.reads.with(deadline, [&](pg::Connection& connection) {
+        connection.send(kCounts, pg::Params().number(kCountedMax));
         connection.send(kBytes);
+        connection.send(kEstimates);
         const std::vector<pg::Result> results = connection.trip(deadline);
         Long all = counted(results[0]);
         all.bytes = results[1].number(0, 0);
+        const auto correct = [&](int64_t& count, int column) {
+            if (count >= kCountedMax) count = std::max(count, results[2].number(0, column));
+        };
+        correct(all.delayed, 0);
+        correct(all.dead, 1);
+        correct(all.running_pushes, 2);
         return all;
     });
     const std::lock_guard lock(mutex_);
@@ -54,7 +66,7 @@ void Stats::refresh() {
 
 void Stats::read(belfry_queue_stats& stats) {
     const pg::Deadline deadline = call_deadline();
-    const Long few = core_.progress.with(deadline, [&](pg::Connection& connection) {
+    const Long few = core_.reads.with(deadline, [&](pg::Connection& connection) {
         connection.send(kItems);
         connection.send(kCounts, pg::Params().number(kCountMax));
         const std::vector<pg::Result> results = connection.trip(deadline);
@@ -75,8 +87,8 @@ void Stats::read(belfry_queue_stats& stats) {
     const bool many_pushes = few.running_pushes + few.delayed_pushes >= kCountMax;
     stats.delayed = few.delayed < kCountMax ? few.delayed : std::max(few.delayed, counted_.delayed);
     stats.dead = few.dead < kCountMax ? few.dead : std::max(few.dead, counted_.dead);
-    stats.running_pushes = many_pushes ? counted_.running_pushes : few.running_pushes;
-    stats.delayed_pushes = many_pushes ? counted_.delayed_pushes : few.delayed_pushes;
+    stats.running_pushes = many_pushes ? std::max(few.running_pushes, counted_.running_pushes) : few.running_pushes;
+    stats.delayed_pushes = many_pushes ? std::max(few.delayed_pushes, counted_.delayed_pushes) : few.delayed_pushes;
     stats.store_bytes = counted_.bytes;
 }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queue_pg/steering.h"
 
+#include <cstring>
+#include <optional>
+#include <utility>
+
 #include "queue_pg/directory.h"
 #include "queue_pg/tables.h"
 
@@ -22,9 +26,10 @@ constexpr const char* kSettled =
 // One try at the transaction of a call.
 class SteerTurn {
 public:
-    SteerTurn(Core& core, pg::Connection& connection, pg::Deadline deadline) : turn_(core, connection, deadline) {}
+    SteerTurn(Core& core, pg::Connection& connection, pg::Deadline deadline, uint64_t call)
+        : turn_(core, connection, deadline), call_(call) {}
 
-    std::vector<belfry_steered> run(uint32_t app, Rows<belfry_str> uids, int32_t verb);
+    std::vector<belfry_steered> run(uint32_t app, Rows<belfry_str> uids, int32_t verb, bool is_again);
 
 private:
     struct Work {
@@ -39,15 +44,30 @@ private:
     int64_t pause_member(Bundle& bundle, uint32_t index);
 
     Turn turn_;
+    const uint64_t call_;
     std::vector<Ref> refs_;  // one per uid
     std::map<int64_t, Bundle> bundles_;
     std::map<int64_t, Work> works_;
     std::map<int64_t, int64_t> settled_;
 };
 
-std::vector<belfry_steered> SteerTurn::run(uint32_t app, Rows<belfry_str> uids, int32_t verb) {
+std::string packed(const std::vector<belfry_steered>& answers) {
+    return {reinterpret_cast<const char*>(answers.data()), answers.size() * sizeof(belfry_steered)};
+}
+
+std::vector<belfry_steered> unpacked(std::string_view bytes) {
+    std::vector<belfry_steered> answers(bytes.size() / sizeof(belfry_steered));
+    std::memcpy(answers.data(), bytes.data(), answers.size() * sizeof(belfry_steered));
+    return answers;
+}
+
+std::vector<belfry_steered> SteerTurn::run(uint32_t app, Rows<belfry_str> uids, int32_t verb, bool is_again) {
     turn_.open();
     turn_.trip_opened();
+    if (const auto first = is_again ? turn_.first_answer(call_) : std::nullopt) {
+        turn_.commit();
+        return unpacked(*first);
+    }
     while (!load(app, uids, verb == BELFRY_STEER_PAUSE)) {
     }
     std::vector<belfry_steered> answers;
@@ -64,6 +84,7 @@ std::vector<belfry_steered> SteerTurn::run(uint32_t app, Rows<belfry_str> uids, 
         answer.index = i;
         answers.push_back(answer);
     }
+    turn_.remember_answer(call_, packed(answers));
     turn_.commit();
     return answers;
 }
@@ -179,9 +200,11 @@ std::vector<belfry_steered> Steering::steer(std::string_view app, Rows<belfry_st
     if (verb < BELFRY_STEER_CANCEL || verb > BELFRY_STEER_RESUME)
         throw Refused(BELFRY_BAD_REQUEST, "verb", "must be 1 (cancel), 2 (pause) or 3 (resume)");
     const pg::Deadline deadline = call_deadline();
+    const uint64_t call = Turn::new_call();
+    bool is_again = false;
     std::vector<belfry_steered> answers = core_.durable.with(deadline, [&](pg::Connection& connection) {
         const uint32_t number = core_.apps.find(connection, app, deadline);
-        return SteerTurn(core_, connection, deadline).run(number, uids, verb);
+        return SteerTurn(core_, connection, deadline, call).run(number, uids, verb, std::exchange(is_again, true));
     });
     core_.bell.ring();
     return answers;

@@ -20,7 +20,7 @@ namespace {
 // queue_tally  counters, by outcome (queue_delta: what upkeep has not added to them yet, so that pages of a push never
 //              wait for each other). queue_sample: error samples.
 // queue_reply  answers of the latest checkpoints, for repetitions after a lost reply.
-// queue_change what was stopped, paused or resumed, numbered in order of commit.
+// queue_change what was stopped, paused or resumed, numbered in order of commit (writes.cpp; the identity is not used).
 // queue_node   signs of life, and each node's virtual time by lane.
 // Hot tables are vacuumed early and whole; their indexes never hold a row's past for long that way.
 constexpr const char* kVersion1 = R"sql(
@@ -123,7 +123,10 @@ ALTER TABLE queue_later ALTER content SET STORAGE EXTERNAL;
 ALTER TABLE queue_dead ALTER content SET STORAGE EXTERNAL;
 )sql";
 
-constexpr std::array kSteps{pg::Migration{1, kVersion1}};
+// Lists of an app's pushes in one state.
+constexpr const char* kVersion2 = "CREATE INDEX queue_push_state ON queue_push (app, state, id)";
+
+constexpr std::array kSteps{pg::Migration{1, kVersion1}, pg::Migration{2, kVersion2}};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include "queue_pg/turn.h"
 
 #include <algorithm>
+#include <random>
 
 #include "queue_pg/closing.h"
 #include "queue_pg/tables.h"
@@ -16,6 +17,7 @@ constexpr const char* kCommit = "COMMIT";
 const std::string kLoad = std::string("SELECT ") + kPushColumns + " FROM queue_push p WHERE p.id = ANY ($1::bigint[])";
 const std::string kLoadLocked = kLoad + " ORDER BY p.id FOR UPDATE OF p";
 constexpr const char* kStates = "SELECT id, state FROM queue_push WHERE id = ANY ($1::bigint[]) ORDER BY id FOR SHARE";
+constexpr const char* kFirstAnswer = "SELECT answer FROM queue_reply WHERE node = 0 AND request = $1 AND item = 0";
 
 }  // namespace
 
@@ -42,6 +44,16 @@ void Turn::commit() {
         // What was committed stays so; upkeep closes what is left open.
         connection_.roll_back(deadline_);
     }
+}
+
+std::optional<std::string> Turn::first_answer(uint64_t call) {
+    const pg::Result rows = connection_.run(kFirstAnswer, pg::Params().number(static_cast<int64_t>(call)), deadline_);
+    return rows.rows() > 0 ? std::optional<std::string>(rows.bytes(0, 0)) : std::nullopt;
+}
+
+uint64_t Turn::new_call() {
+    std::random_device random;
+    return uint64_t{random()} << 32 | random();
 }
 
 int64_t Turn::take_ids(int64_t n) {
@@ -113,10 +125,19 @@ void Turn::remove(Push& push, int64_t item) {
     may_close(push.id);
 }
 
+void Turn::put_aside(Item item, std::string_view damage) {
+    core_.services.error(
+        "work item put aside, it is not sent; restore the database from a backup",
+        {{"item", std::to_string(item.id)}, {"push", std::to_string(item.push)}, {"reason", std::string(damage)}});
+    item.owner = 0;
+    writes_.update(item, std::nullopt);
+}
+
 void Turn::stop(Push& push, int32_t state) {
     push.state = state;
     writes_.update(push);
     writes_.stop_laters(push.id);
+    core_.later_floor = 0;
     writes_.release_all(push.id);
     writes_.change(now_, push.id, push.app, state, push.uid);
     may_close(push.id);

@@ -11,7 +11,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 
 #include "queue_pg/core.h"
 #include "queue_pg/writes.h"
@@ -29,6 +31,12 @@ public:
     std::vector<pg::Result> trip_opened();
     // Sends what was changed, commits, and closes pushes of which nothing is left.
     void commit();
+
+    // The answer that an earlier try of this very call stored: its commit was done though nobody heard of it.
+    std::optional<std::string> first_answer(uint64_t call);
+    void remember_answer(uint64_t call, std::string_view answer) { writes_.reply(0, call, 0, now_, answer); }
+    // A number for one call.
+    static uint64_t new_call();
 
     int64_t now() const noexcept { return now_; }
     // The first of so many ids, in order of arrival.
@@ -53,6 +61,8 @@ public:
     int64_t place_held(Push& push, Item item, std::string_view content, uint64_t node, uint32_t epoch);
     // Deletes an item of the push.
     void remove(Push& push, int64_t item);
+    // A damaged item: nobody claims it any more, and it stays for whoever mends the database.
+    void put_aside(Item item, std::string_view damage);
     void stop(Push& push, int32_t state);
     void pause(Push& push);
     void resume(Push& push);

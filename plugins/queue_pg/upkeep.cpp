@@ -18,18 +18,20 @@ constexpr int64_t kStalePerStep = 200;
 constexpr int64_t kSharesLook = 20'000;  // items
 constexpr int64_t kSweepEveryMs = 1000;
 constexpr int64_t kSharesEveryMs = 3000;
-constexpr int64_t kCountEveryMs = 10'000;
+constexpr int64_t kCountEveryMs = 30'000;
 constexpr int64_t kPurgeEveryMs = 10'000;
 constexpr uint32_t kIdleMs = 1000;
 constexpr uint32_t kDelayedMs = 200;  // while anything waits for its time
 
-constexpr const char* kTimes = "SELECT queue_now(), coalesce((SELECT due FROM queue_later ORDER BY due LIMIT 1), 0)";
+constexpr const char* kTimes =
+    "SELECT queue_now(), coalesce((SELECT due FROM queue_later WHERE due >= $1 ORDER BY due "
+    "LIMIT 1), -1)";
 constexpr const char* kExpiring =
     "SELECT id FROM queue_push WHERE finished = 0 AND expires > 0 AND state < 4 AND expires <= $1 "
     "ORDER BY expires LIMIT $2";
 constexpr const char* kDue =
     "SELECT id, push, gate, after, hi, blob, kind, flags, attempt, content FROM queue_later WHERE due <= $1 "
-    "ORDER BY due, id LIMIT $2 FOR UPDATE SKIP LOCKED";
+    "AND due >= $3 ORDER BY due, id LIMIT $2 FOR UPDATE SKIP LOCKED";
 // What was put on a shelf while its push was being stopped.
 constexpr const char* kSweepItems =
     "UPDATE queue_item SET shelf = -1 WHERE owner = 0 AND shelf IS DISTINCT FROM -1 AND push = ANY (ARRAY(SELECT id "
@@ -42,11 +44,15 @@ constexpr const char* kStale =
     "queue_later l WHERE l.push = p.id) AND p.bundle = 0 FROM queue_push p WHERE p.finished = 0 AND p.state = $1 AND "
     "p.id > $2 ORDER BY p.id LIMIT $3";
 constexpr const char* kFold =
-    "WITH gone AS (DELETE FROM queue_delta WHERE id = ANY (ARRAY(SELECT id FROM queue_delta ORDER BY id LIMIT $1 "
-    "FOR UPDATE SKIP LOCKED)) RETURNING push, gate, outcome, n), sums AS (INSERT INTO queue_tally (push, gate, "
+    "WITH gone AS (DELETE FROM queue_delta WHERE id = ANY (ARRAY(SELECT id FROM queue_delta WHERE id >= $2 ORDER BY "
+    "id LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING id, push, gate, outcome, n), sums AS (INSERT INTO queue_tally "
+    "(push, gate, "
     "outcome, n) SELECT push, gate, outcome, sum(n)::bigint FROM gone GROUP BY push, gate, outcome "
     "ORDER BY push, gate, outcome ON CONFLICT (push, gate, outcome) DO UPDATE SET n = queue_tally.n + excluded.n) "
-    "SELECT count(*) FROM gone";
+    "SELECT count(*), coalesce(max(id), 0) FROM gone";
+// Counters of transactions that were still open at the last look have lower numbers than what was seen then.
+constexpr int64_t kDeltaSlack = 50'000;
+constexpr uint32_t kFullFoldEvery = 64;
 constexpr const char* kShares =
     "SELECT p.app, count(*) FROM (SELECT DISTINCT push FROM (SELECT push FROM queue_item WHERE push > 0 LIMIT $1) i) d "
     "JOIN queue_push p ON p.id = d.push GROUP BY p.app";
@@ -81,9 +87,12 @@ uint32_t Upkeep::run(uint64_t node, uint32_t budget_ms) {
         if (pg::Clock::now() >= until) break;
     }
     if (is_time(times.now, kSweepEveryMs, swept_)) {
+        core_.later_floor = 0;
         nodes_.put_back_orphans(node);
         sweep();
         while (fold() && pg::Clock::now() < until) {
+        }
+        while (purge_.replies(times.now) && pg::Clock::now() < until) {
         }
     }
     if (is_time(times.now, kSharesEveryMs, shared_)) count_shares();
@@ -94,16 +103,21 @@ uint32_t Upkeep::run(uint64_t node, uint32_t budget_ms) {
     }
     if (more) return 0;
     const int64_t next_due = look().next_due;
-    if (next_due == 0) return kIdleMs;
+    if (next_due < 0) return kIdleMs;
     return static_cast<uint32_t>(std::clamp<int64_t>(next_due - times.now, 1, kDelayedMs));
 }
 
 Upkeep::Times Upkeep::look() {
     const pg::Deadline deadline = call_deadline();
-    return core_.progress.with(deadline, [&](pg::Connection& connection) {
-        const pg::Result rows = connection.run(kTimes, {}, deadline);
+    int64_t floor = core_.later_floor;
+    const Times times = core_.progress.with(deadline, [&](pg::Connection& connection) {
+        const pg::Result rows = connection.run(kTimes, pg::Params().number(floor), deadline);
         return Times{rows.number(0, 0), rows.number(0, 1)};
     });
+    // Unless somebody lowered it meanwhile. What is added is due later than now.
+    const int64_t lowest = times.next_due < 0 ? times.now : std::min(times.now, times.next_due);
+    core_.later_floor.compare_exchange_strong(floor, lowest);
+    return times;
 }
 
 bool Upkeep::is_time(int64_t now, int64_t every_ms, int64_t& last) {
@@ -156,7 +170,7 @@ bool Upkeep::move_due(int64_t now) {
     const bool more = core_.progress.with(deadline, [&](pg::Connection& connection) {
         Turn turn(core_, connection, deadline);
         turn.open();
-        connection.send(kDue, pg::Params().number(now).number(kRowsPerStep));
+        connection.send(kDue, pg::Params().number(now).number(kRowsPerStep).number(core_.later_floor));
         const std::vector<pg::Result> results = turn.trip_opened();
         std::vector<Later> laters = read_laters(results[Turn::kOpened]);
         const size_t found = laters.size();
@@ -243,7 +257,10 @@ void Upkeep::close_stale() {
 bool Upkeep::fold() {
     const pg::Deadline deadline = call_deadline();
     return core_.progress.with(deadline, [&](pg::Connection& connection) {
-        return connection.run(kFold, pg::Params().number(kDeltasPerStep), deadline).number(0, 0) == kDeltasPerStep;
+        const int64_t from = ++folds_ % kFullFoldEvery == 0 ? 0 : folded_to_ - kDeltaSlack;
+        const pg::Result done = connection.run(kFold, pg::Params().number(kDeltasPerStep).number(from), deadline);
+        folded_to_ = std::max(folded_to_, done.number(0, 1));
+        return done.number(0, 0) == kDeltasPerStep;
     });
 }
 

@@ -27,7 +27,7 @@ private:
     struct Later;
     struct Times {
         int64_t now = 0;
-        int64_t next_due = 0;  // 0: none
+        int64_t next_due = -1;  // -1: none; 0: of a stopped push
     };
     Times look();
     // Once a second at most, by the database's clock.
@@ -48,7 +48,9 @@ private:
     Purge& purge_;
     Stats& stats_;
     int64_t swept_ = 0, shared_ = 0, counted_ = 0, purged_ = 0;  // when, by the database's clock
-    int64_t looked_to_ = 0;                                      // running pushes looked at by close_stale
+    int64_t folded_to_ = 0;                                      // highest number of a counter added up
+    uint32_t folds_ = 0;
+    int64_t looked_to_ = 0;  // running pushes looked at by close_stale
 };
 
 }  // namespace belfry::queue_pg

@@ -64,9 +64,13 @@ constexpr const char* kInsertSamples =
     "AS place FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bytea[]) WITH ORDINALITY "
     "u (push, gate, outcome, text, at)) n WHERE place <= 5 ORDER BY place";
 constexpr const char* kLockFeed = "SELECT pg_advisory_xact_lock($1)";
+// Above the clock, 4096 a millisecond, as well as above the last: a server that forgot its latest changes (a failover)
+// gives no number again that a host has heard of.
 constexpr const char* kInsertChanges =
-    "INSERT INTO queue_change (at, push, app, state, uid) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], "
-    "$4::int[], $5::bytea[])";
+    "INSERT INTO queue_change (number, at, push, app, state, uid) OVERRIDING SYSTEM VALUE SELECT greatest(queue_now() "
+    "* 4096, (SELECT coalesce(max(number), 0) FROM queue_change)) + nth, at, push, app, state, uid FROM "
+    "unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bytea[]) WITH ORDINALITY "
+    "u (at, push, app, state, uid, nth)";
 constexpr const char* kInsertReplies =
     "INSERT INTO queue_reply (node, request, item, at, answer) SELECT * FROM unnest($1::bigint[], $2::bigint[], "
     "$3::bigint[], $4::bigint[], $5::bytea[])";

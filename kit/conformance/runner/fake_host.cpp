@@ -24,9 +24,9 @@ constexpr size_t kServices = 8;
 
 class MovableClock final : public Clock {
 public:
-    int64_t mono_ns() const noexcept override { return system_.mono_ns(); }
-    int64_t unix_ms() const noexcept override { return system_.unix_ms() + offset_ms.load(); }
-    std::atomic<int64_t> offset_ms{0};
+    int64_t mono_ns() const noexcept override { return system_.mono_ns() + passed_ms.load() * kNsPerMs; }
+    int64_t unix_ms() const noexcept override { return system_.unix_ms() + stepped_ms.load() + passed_ms.load(); }
+    std::atomic<int64_t> stepped_ms{0}, passed_ms{0};
 
 private:
     SystemClock system_;
@@ -362,7 +362,8 @@ int64_t FakeHost::far_deadline() const noexcept {
     return mono_ns() + 3600 * kNsPerSecond;
 }
 void FakeHost::advance_ms(int64_t by) noexcept {
-    parts_->clock.offset_ms += by;
+    // Forwards time passes by every clock; backwards goes the wall clock only.
+    (by > 0 ? parts_->clock.passed_ms : parts_->clock.stepped_ms) += by;
 }
 std::vector<std::string> FakeHost::log_lines() const {
     return parts_->log.lines();

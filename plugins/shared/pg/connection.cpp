@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <sstream>
 #include <utility>
 
 namespace belfry::pg {
@@ -21,6 +22,7 @@ constexpr std::array kDefaults{
     Pair{"client_encoding", "UTF8"},
 };
 
+constexpr std::string_view kCommit = "COMMIT";
 constexpr int kOldestServer = 130000;
 
 struct FreeOptions {
@@ -47,10 +49,14 @@ std::string session(const Address& address) {
     }
     sql += "SET statement_timeout = " + std::to_string(address.statement_ms) + ";";
     sql += "SET search_path = \"" + address.schema + "\";";
-    if (!address.is_durable) return sql + "SET synchronous_commit = off; SELECT 1";
     // Durable on return, whatever the server's default; what is stronger stays.
+    sql += address.is_durable ? "SELECT set_config('synchronous_commit', 'on', false) WHERE "
+                                "current_setting('synchronous_commit') = 'off';"
+                              : "SET synchronous_commit = off;";
+    // The timeline is part of the name of the log's file.
     return sql +
-           "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+           "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE (SELECT system_identifier::text FROM "
+           "pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) END";
 }
 
 }  // namespace
@@ -84,6 +90,22 @@ std::string Address::name() const {
     return part("host") + (part("port").empty() ? "" : ":" + part("port")) + "/" + part("dbname");
 }
 
+bool Address::is_safe() const {
+    const auto part = [&](const char* key) {
+        const auto found = parts.find(key);
+        return found == parts.end() ? std::string() : found->second;
+    };
+    if (part("sslmode") == "verify-full" || part("sslmode") == "verify-ca") return true;
+    // Several hosts are separated by commas.
+    std::stringstream hosts(part("hostaddr").empty() ? part("host") : part("hostaddr"));
+    for (std::string host; std::getline(hosts, host, ',');) {
+        const bool is_here = host.empty() || host.front() == '/' || host.front() == '@' || host == "localhost" ||
+                             host == "::1" || host.starts_with("127.");
+        if (!is_here) return false;
+    }
+    return true;
+}
+
 Connection::Connection(const Address& address) {
     std::vector<const char*> keys, values;
     for (const auto& [key, value] : address.parts) {
@@ -112,23 +134,17 @@ void Connection::set_up(const Address& address) {
         raw_.get(), [](void*, const char*) {}, nullptr);
     PGresult* last = PQexec(raw_.get(), session(address).c_str());
     const bool done = PQresultStatus(last) == PGRES_TUPLES_OK;
+    if (done && PQntuples(last) == 1) history_ = PQgetvalue(last, 0, 0);
     PQclear(last);
     if (!done) throw Failure({}, std::string("cannot set up a session: ") + PQerrorMessage(raw_.get()));
     if (PQsetnonblocking(raw_.get(), 1) != 0 || PQenterPipelineMode(raw_.get()) != 1)
         throw Failure({}, std::string("cannot start a pipeline: ") + PQerrorMessage(raw_.get()));
 }
 
-bool Connection::is_private() const noexcept {
-    if (PQsslInUse(raw_.get()) != 0) return true;
-    const char* host = PQhost(raw_.get());
-    const std::string_view name = host != nullptr ? host : "";
-    return name.empty() || name.front() == '/' || name == "localhost" || name == "::1" || name.starts_with("127.");
-}
-
 void Connection::lose(const std::string& why) {
     broken_ = true;
     waiting_.clear();
-    throw Failure({}, why);
+    throw Failure({}, why, std::exchange(commits_, false));
 }
 
 void Connection::send(std::string_view sql, const Params& params) {
@@ -154,6 +170,7 @@ void Connection::send(std::string_view sql, const Params& params) {
                             formats_.data(), 1) != 1)
         lose(PQerrorMessage(raw_.get()));
     waiting_.push_back({false, entry->first});
+    commits_ = commits_ || sql == kCommit;
 }
 
 std::vector<Result> Connection::trip(Deadline deadline) {
@@ -164,6 +181,7 @@ std::vector<Result> Connection::trip(Deadline deadline) {
     answered_ = 0;
     exchange(deadline, results, failure);
     waiting_.clear();
+    commits_ = false;
     if (failure) throw Failure(*failure);
     return results;
 }
@@ -221,7 +239,9 @@ void Connection::take(PGresult* raw, std::vector<Result>& results, std::unique_p
     const char* state = PQresultErrorField(raw, PG_DIAG_SQLSTATE);
     const char* text = PQresultErrorField(raw, PG_DIAG_MESSAGE_PRIMARY);
     const std::string_view code = state != nullptr ? state : "";
-    failure = std::make_unique<Failure>(code, text != nullptr ? text : PQresultErrorMessage(raw));
+    const bool ends_session = code.starts_with("57P");
+    failure = std::make_unique<Failure>(code, text != nullptr ? text : PQresultErrorMessage(raw),
+                                        ends_session && asked.sql == kCommit);
     // The session ends behind this answer, or leads to a server that is no primary any more.
     if (failure->lost_server()) broken_ = true;
 }

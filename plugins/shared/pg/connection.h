@@ -38,6 +38,9 @@ struct Address {
     std::string text() const;
     // "host:port/database", for messages.
     std::string name() const;
+    // Whether nobody on the way can listen or pretend to be the server: a Unix socket, loopback, or TLS whose
+    // certificate is checked.
+    bool is_safe() const;
 };
 
 class Connection {
@@ -50,15 +53,17 @@ public:
     // Queues a statement for the next trip; its text is the key under which it is prepared once.
     void send(std::string_view sql, const Params& params = {});
     // One round trip: the results of all queued statements, in order. Throws the Failure of the first that failed;
-    // those behind it were not run, and an open transaction must be rolled back.
+    // those behind it were not run, and an open transaction must be rolled back. A connection that breaks in a trip
+    // with a COMMIT leaves it in doubt.
     std::vector<Result> trip(Deadline deadline);
     Result run(std::string_view sql, const Params& params, Deadline deadline);
     // Ends a transaction after a Failure; marks the connection broken if even that fails.
     void roll_back(Deadline deadline) noexcept;
 
     bool is_broken() const noexcept { return broken_; }
-    // Whether the bytes are safe from listeners: TLS, a Unix socket or loopback.
-    bool is_private() const noexcept;
+    // The history that this server writes: another one after a failover or a restore, which may have lost the latest
+    // commits, and with them numbers that are remembered here. Empty for a standby.
+    const std::string& history() const noexcept { return history_; }
 
 private:
     struct Finish {
@@ -81,6 +86,8 @@ private:
     size_t answered_ = 0;              // of waiting_
     std::vector<const char*> values_;  // recycled
     std::vector<int> lengths_, formats_;
+    std::string history_;
+    bool commits_ = false;  // one of waiting_ is a commit
     bool broken_ = false;
 };
 

@@ -67,9 +67,10 @@ belfry_code code_of(std::string_view state) noexcept {
     return BELFRY_INTERNAL;
 }
 
-Failure::Failure(std::string_view state, const std::string& text)
+Failure::Failure(std::string_view state, const std::string& text, bool in_doubt)
     : Refused(code_of(state), {}, "PostgreSQL: " + one_line(text) + std::string(advice(code_of(state)))),
-      state_(state) {}
+      state_(state),
+      in_doubt_(in_doubt) {}
 
 Failure connect_failure(const std::string& server, const std::string& words) {
     const auto say = [&](std::string_view part) { return words.find(part) != std::string::npos; };

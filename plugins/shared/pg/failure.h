@@ -14,15 +14,18 @@ namespace belfry::pg {
 class Failure : public Refused {
 public:
     // `state`: the five characters of SQLSTATE; empty when the connection broke.
-    Failure(std::string_view state, const std::string& text);
+    // `in_doubt`: a commit was on its way, and nobody knows whether it was done.
+    Failure(std::string_view state, const std::string& text, bool in_doubt = false);
     const std::string& state() const noexcept { return state_; }
     // The connection broke, the server shuts down, or it became a standby: a fresh connection may do.
     bool lost_server() const noexcept;
+    bool in_doubt() const noexcept { return in_doubt_; }
     // The transaction met another one; the same again may succeed at once.
     bool lost_race() const noexcept;
 
 private:
     std::string state_;
+    bool in_doubt_;
 };
 
 belfry_code code_of(std::string_view state) noexcept;

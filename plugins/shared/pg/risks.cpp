@@ -5,13 +5,19 @@
 
 namespace belfry::pg {
 
+void warn_of_way(const Address& address, const Services& services, std::string_view dsn_key) {
+    if (address.is_safe()) return;
+    services.warning(
+        "the certificate of the PostgreSQL server is not checked, so others on the network may read along "
+        "or stand in for it; set sslmode=verify-full in " +
+            std::string(dsn_key),
+        {{"server", address.name()}});
+}
+
 void warn_of_risks(Pool& pool, const Services& services, std::string_view dsn_key, Deadline deadline) {
+    warn_of_way(pool.address(), services, dsn_key);
     pool.with(deadline, [&](Connection& connection) {
         const std::string server = pool.address().name();
-        if (!connection.is_private())
-            services.warning(
-                "the connection to PostgreSQL is not encrypted; set sslmode=verify-full in " + std::string(dsn_key),
-                {{"server", server}});
         const Result settings = connection.run(
             "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'autovacuum') AND setting = "
             "'off'",

@@ -10,8 +10,10 @@
 
 namespace belfry::pg {
 
-// Logs a warning for a connection that anybody can read and for settings that lose data or speed. `dsn_key` names the
-// configuration key of the connection string.
+// Logs a warning for a server that others could read along with or stand in for, `dsn_key` naming the configuration key
+// of its connection string.
+void warn_of_way(const Address& address, const Services& services, std::string_view dsn_key);
+// Also for settings that lose data or speed.
 void warn_of_risks(Pool& pool, const Services& services, std::string_view dsn_key, Deadline deadline);
 
 }  // namespace belfry::pg

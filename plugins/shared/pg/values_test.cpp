@@ -78,5 +78,14 @@ TEST(PgConnection, AnUnreachableServerIsTroubleThatPasses) {
     }
 }
 
+TEST(PgAddress, IsSafeHereOrWithACheckedCertificate) {
+    for (const char* dsn : {"dbname=b", "host=/run/postgresql", "postgresql://b@localhost/b", "host=127.0.0.1,::1",
+                            "host=db sslmode=verify-full", "host=db sslmode=verify-ca", "host=db hostaddr=127.0.0.1"})
+        EXPECT_TRUE(Address(dsn).is_safe()) << dsn;
+    for (const char* dsn :
+         {"host=db", "host=db sslmode=require", "host=localhost,db", "host=localhost hostaddr=10.0.0.1"})
+        EXPECT_FALSE(Address(dsn).is_safe()) << dsn;
+}
+
 }  // namespace
 }  // namespace belfry::pg

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <random>
 #include <set>
@@ -63,9 +64,22 @@ public:
     }
     bool is_orphan(int64_t item, const Hold& stored) const {
         const std::lock_guard lock(mutex_);
-        if (taking_.contains(stored.epoch)) return false;
+        if (taking_.contains(stored.epoch) || doubts_.contains(stored.epoch)) return false;
         const auto found = items_.find(item);
         return found == items_.end() || found->second.node != stored.node || found->second.epoch != stored.epoch;
+    }
+
+    // Nobody knows whether the commit of these checkpoints was done: what was born under the call's number is ours
+    // until they are repeated, which brings their first answers.
+    void doubt(uint32_t epoch, std::set<uint64_t> requests) {
+        const std::lock_guard lock(mutex_);
+        doubts_[epoch] = std::move(requests);
+    }
+    void answered(const std::set<uint64_t>& requests) {
+        const std::lock_guard lock(mutex_);
+        for (auto& [epoch, open] : doubts_)
+            std::erase_if(open, [&](uint64_t request) { return requests.contains(request); });
+        std::erase_if(doubts_, [](const auto& doubt) { return doubt.second.empty(); });
     }
 
 private:
@@ -82,6 +96,7 @@ private:
     mutable std::mutex mutex_;
     uint32_t epoch_ = std::random_device{}();
     std::set<uint32_t> taking_;
+    std::map<uint32_t, std::set<uint64_t>> doubts_;  // requests by epoch; as many as commits were lost sight of
     std::unordered_map<int64_t, Hold> items_;
 };
 

@@ -29,6 +29,16 @@ TEST(Held, KnowsItsOrphans) {
     }
 }
 
+TEST(Held, KeepsWhatIsInDoubtUntilItsCheckpointsAreAnswered) {
+    Held held;
+    held.doubt(5, {100, 101});
+    EXPECT_FALSE(held.is_orphan(1, {7, 5, 0}));
+    held.answered({100});
+    EXPECT_FALSE(held.is_orphan(1, {7, 5, 0}));
+    held.answered({101});
+    EXPECT_TRUE(held.is_orphan(1, {7, 5, 0}));
+}
+
 TEST(Held, DropsNoHoldOfALaterClaim) {
     Held held;
     held.add(1, {7, 3, 0});
