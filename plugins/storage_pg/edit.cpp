@@ -213,8 +213,8 @@ void Edit::begin(const Scope& scope) {
     for (const Hash& identity : scope.identities) identities.add(identity);
     for (const std::string_view user : scope.users_devices) users.add(user);
     connection_.send(kBound, Params().number4(app_.number).column(bound));
-    connection_.send(kLoad,
-                     Params().number4(app_.number).column(identities).column(pg::numbers(scope.keys)).column(users));
+    const Params named = Params().number4(app_.number).column(identities).column(pg::numbers(scope.keys)).column(users);
+    connection_.send(kLoad, named);
     const std::vector<pg::Result> results = connection_.trip(deadline_);
     const pg::Result& generation = results[results.size() - 3];
     if (generation.rows() == 0 || generation.number(0, 0) != app_.generation) {
@@ -224,6 +224,11 @@ void Edit::begin(const Scope& scope) {
     for (const std::string_view user : scope.bound_of) bound_[std::string(user)];
     take_bound(results[results.size() - 2]);
     take_devices(results.back());
+    // Whoever waited for a row that was then erased and created anew, for its identity changed, sees neither of the
+    // two.
+    const bool misses =
+        std::any_of(scope.keys.begin(), scope.keys.end(), [&](int64_t key) { return find(key) == nullptr; });
+    if (misses) take_devices(connection_.run(kLoad, named, deadline_));
 }
 
 void Edit::take_bound(const pg::Result& rows) {

@@ -2,6 +2,7 @@
 // Cluster state, clean-up of inactive devices, dump and load, purge of an app.
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "storage/checks.h"
 #include "storage/dump_page.h"
@@ -9,6 +10,7 @@
 #include "storage/paging.h"
 #include "storage_pg/outgoing.h"
 #include "storage_pg/store.h"
+#include "storage_pg/text.h"
 
 namespace belfry::storage_pg {
 
@@ -135,6 +137,25 @@ DumpPlace place_of(std::string_view cursor, char first) {
     return place;
 }
 
+// One bad text would make the server refuse all records of its transaction.
+bool are_texts(const storage::DeviceRecord& device) {
+    for (const std::string_view text :
+         {device.provider, device.user, device.platform, device.timezone, device.locale, device.meta}) {
+        if (!is_text(text)) return false;
+    }
+    return std::all_of(device.topics.begin(), device.topics.end(),
+                       [](const auto& topic) { return is_text(topic.first); });
+}
+bool are_texts(const storage::BindingRecord& binding) {
+    return is_text(binding.user) && std::all_of(binding.topics.begin(), binding.topics.end(), is_text);
+}
+
+// Whether a row of kKvGet is what this change leaves.
+bool is_stored(const pg::Result& rows, const belfry_kv& kv) {
+    if (kv.value.p == nullptr) return rows.rows() == 0;
+    return rows.rows() == 1 && rows.bytes(0, 0) == view(kv.value) && rows.number(0, 1) == kv.version + 1;
+}
+
 }  // namespace
 
 void Store::kv_get(std::string_view key, const Emit<belfry_kv>& emit) {
@@ -155,11 +176,19 @@ void Store::kv_cas(const belfry_kv& kv) {
         throw Refused(BELFRY_BAD_REQUEST, "key", "a key has 1 to 512 bytes");
     if (kv.value.n > storage::kKvValueBytesMax) throw Refused(BELFRY_TOO_LARGE, "value", "a value has at most 1 MiB");
     const pg::Deadline deadline = until();
+    bool is_again = false;
     const int64_t touched = writes_->with(deadline, [&](pg::Connection& connection) {
-        if (kv.value.p == nullptr)
-            return connection.run(kKvDelete, Params().text(key).number(kv.version), deadline).touched();
-        const Params params = Params().text(key).bytes(view(kv.value)).number(kv.version);
-        return connection.run(kv.version == 0 ? kKvInsert : kKvUpdate, params, deadline).touched();
+        const bool again = std::exchange(is_again, true);
+        int64_t done = 0;
+        if (kv.value.p == nullptr) {
+            done = connection.run(kKvDelete, Params().text(key).number(kv.version), deadline).touched();
+        } else {
+            const Params params = Params().text(key).bytes(view(kv.value)).number(kv.version);
+            done = connection.run(kv.version == 0 ? kKvInsert : kKvUpdate, params, deadline).touched();
+        }
+        if (done > 0 || !again) return done;
+        // The first try may have been done though nobody heard of it.
+        return is_stored(connection.run(kKvGet, Params().text(key), deadline), kv) ? int64_t{1} : int64_t{0};
     });
     if (touched == 0 && !(kv.value.p == nullptr && kv.version == 0))
         throw Refused(BELFRY_CONFLICT, "version", "the stored version is another one; read it again");
@@ -191,7 +220,7 @@ bool Store::expire(App app, int64_t before, uint32_t limit, uint32_t& removed) {
     });
     if (!keys.empty()) {
         edit(
-            app, false, [&](pg::Connection&, const Names::App&, Scope& scope) { scope.keys = keys; },
+            app, Again::SaysOtherwise, [&](pg::Connection&, const Names::App&, Scope& scope) { scope.keys = keys; },
             [&](Edit& edit) {
                 removed = 0;
                 for (const int64_t key : keys) {
@@ -287,12 +316,14 @@ void Store::load(App app, Rows<belfry_str> records) {
         for (size_t i = at; i < std::min(records.size(), at + storage::kRowsPerTransaction); ++i) {
             storage::Record record = storage::decode_record(view(records[i]));
             if (auto* device = std::get_if<storage::DeviceRecord>(&record)) {
-                if (app.empty() || !storage::fits(*device))
+                if (app.empty() || !storage::fits(*device) || !are_texts(*device))
                     refuse_record(i, "a device that this storage does not take");
                 devices.push_back(std::move(*device));
             } else if (auto* binding = std::get_if<storage::BindingRecord>(&record)) {
+                if (!are_texts(*binding)) refuse_record(i, "a binding that this storage does not take");
                 bindings.push_back(std::move(*binding));
             } else if (auto* state = std::get_if<storage::StateRecord>(&record)) {
+                if (!is_text(state->key)) refuse_record(i, "a state that this storage does not take");
                 states.push_back(*state);
             } else {
                 refuse_record(i, "not a record of a dump");
@@ -321,7 +352,7 @@ void Store::load_app(App app, const std::vector<storage::DeviceRecord>& devices,
         scope.changes_bound = true;
         topics = names_.topic_numbers(connection, number, names, Names::Unknown::Number, until());
     };
-    edit(app, true, prepare, [&](Edit& edit) {
+    edit(app, Again::SaysTheSame, prepare, [&](Edit& edit) {
         for (const storage::DeviceRecord& record : devices) {
             const auto holder = edit.holder_of(identity_of(record));
             if (holder && *holder != record.key) edit.erase(*holder);
@@ -362,7 +393,7 @@ bool Store::purge_app(App app, uint32_t limit) {
     if (!number) return false;
     if (!keys.empty()) {
         edit(
-            app, false, [&](pg::Connection&, const Names::App&, Scope& scope) { scope.keys = keys; },
+            app, Again::SaysOtherwise, [&](pg::Connection&, const Names::App&, Scope& scope) { scope.keys = keys; },
             [&](Edit& edit) {
                 for (const int64_t key : keys) edit.erase(key);
             });

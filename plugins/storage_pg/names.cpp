@@ -20,16 +20,27 @@ constexpr const char* kNames = "SELECT id, name FROM topic WHERE id = ANY ($1::b
 
 }  // namespace
 
-std::string Names::key_of(int32_t app, std::string_view name) {
-    std::string key = std::to_string(app);
+// A number that was read before the app was purged is not found under its new generation.
+std::string Names::key_of(const App& app, std::string_view name) {
+    std::string key = std::to_string(app.number) + '/' + std::to_string(app.generation);
     key += '/';
     key += name;
     return key;
 }
 
+// A server with another history (a failover, a restore) may have given the numbers to other names.
+void Names::look_at(const pg::Connection& connection) {
+    if (connection.history().empty() || connection.history() == history_) return;
+    history_ = connection.history();
+    apps_.clear();
+    numbers_.clear();
+    names_.clear();
+}
+
 std::optional<Names::App> Names::find_app(pg::Connection& connection, std::string_view name, pg::Deadline deadline) {
     {
         const std::lock_guard hold(mutex_);
+        look_at(connection);
         if (const auto known = apps_.find(name); known != apps_.end()) return known->second;
     }
     const pg::Result found = connection.run(kFindApp, Params().text(name), deadline);
@@ -45,7 +56,7 @@ Names::App Names::app(pg::Connection& connection, std::string_view name, pg::Dea
     return find_app(connection, name, deadline).value();
 }
 
-void Names::remember(int32_t app, std::string_view name, int64_t number) {
+void Names::remember(const App& app, std::string_view name, int64_t number) {
     if (numbers_.size() >= kTopicsMax) numbers_.clear();
     numbers_.insert_or_assign(key_of(app, name), number);
 }
@@ -57,9 +68,10 @@ Names::Topics Names::topic_numbers(pg::Connection& connection, const App& app,
     std::vector<std::string_view> unknown;
     {
         const std::lock_guard hold(mutex_);
+        look_at(connection);
         for (const std::string_view name : names) {
             if (topics.contains(name)) continue;
-            const auto known = numbers_.find(key_of(app.number, name));
+            const auto known = numbers_.find(key_of(app, name));
             if (known == numbers_.end()) unknown.push_back(name);
             topics.emplace(name, known == numbers_.end() ? 0 : known->second);
         }
@@ -73,7 +85,7 @@ Names::Topics Names::topic_numbers(pg::Connection& connection, const App& app,
         for (int row = 0; row < found.rows(); ++row) {
             const std::string_view name = unknown[static_cast<size_t>(found.number(row, 0) - 1)];
             topics[name] = found.number(row, 1);
-            remember(app.number, name, found.number(row, 1));
+            remember(app, name, found.number(row, 1));
         }
         std::erase_if(unknown, [&](std::string_view name) { return topics[name] != 0; });
     }
@@ -87,6 +99,7 @@ std::unordered_map<int64_t, std::string> Names::topic_names(pg::Connection& conn
     std::vector<int64_t> unknown;
     {
         const std::lock_guard hold(mutex_);
+        look_at(connection);
         for (const int64_t topic : topics) {
             if (names.contains(topic)) continue;
             const auto known = names_.find(topic);

@@ -42,10 +42,12 @@ public:
 
 private:
     static constexpr size_t kTopicsMax = 50000;
-    static std::string key_of(int32_t app, std::string_view name);
-    void remember(int32_t app, std::string_view name, int64_t number);
+    static std::string key_of(const App& app, std::string_view name);
+    void look_at(const pg::Connection& connection);
+    void remember(const App& app, std::string_view name, int64_t number);
 
     std::mutex mutex_;
+    std::string history_;  // of the server that all this is from
     std::map<std::string, App, std::less<>> apps_;
     std::unordered_map<std::string, int64_t> numbers_;
     std::unordered_map<int64_t, std::string> names_;

@@ -9,6 +9,7 @@
 // Store.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -49,21 +50,25 @@ public:
 
     pg::Pool& primary() noexcept { return primary_; }
 
-    // Calls fn(Connection&) on a fresh replica if there is one; on the primary if not, or if the replica fails.
+    // Calls fn(Connection&, Deadline) on a fresh replica if there is one; on the primary if not, or if the replica
+    // fails or takes more than its share of the time.
     template <class Fn>
     auto with_any(pg::Deadline deadline, Fn&& fn) {
         if (Replica* replica = fresh_replica()) {
             try {
-                return replica->pool.with(deadline, fn);
+                const pg::Deadline now = pg::Clock::now();
+                const pg::Deadline share = now + std::min<pg::Clock::duration>((deadline - now) / 2, kReplicaTime);
+                return replica->pool.with(share, [&](pg::Connection& connection) { return fn(connection, share); });
             } catch (const Refused&) {
                 // Cancelled by recovery, gone, or busy: the primary answers, and decides what is an error.
                 replica->fresh = false;
             }
         }
-        return primary_.with(deadline, fn);
+        return primary_.with(deadline, [&](pg::Connection& connection) { return fn(connection, deadline); });
     }
 
 private:
+    static constexpr std::chrono::seconds kReplicaTime{1};
     struct Replica {
         Replica(pg::Address address, uint32_t most) : pool(std::move(address), most) {}
         pg::Pool pool;

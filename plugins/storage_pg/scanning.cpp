@@ -129,13 +129,13 @@ bool Store::scan(const belfry_scan& what, const Emit<belfry_device>& emit, int64
     LongTokens tokens;
     // What a call without rows answers: all of the range is done.
     cursor = std::max(what.after, what.hi - 1);
-    const pg::Result page = reads_->with_any(deadline, [&](pg::Connection& connection) {
-        const auto app = names_.find_app(connection, view(what.app), deadline);
+    const pg::Result page = reads_->with_any(deadline, [&](pg::Connection& connection, pg::Deadline in_time) {
+        const auto app = names_.find_app(connection, view(what.app), in_time);
         if (!app) return pg::Result();
         // One row more than wanted tells whether there are more.
-        pg::Result rows = connection.run(sql, range_params(*app, what, what.after, what.hi, limit + 1), deadline);
+        pg::Result rows = connection.run(sql, range_params(*app, what, what.after, what.hi, limit + 1), in_time);
         if (by_topic && !wide && (what.fields & BELFRY_FIELD_TOKEN) != 0)
-            tokens = long_tokens(connection, *app, rows, deadline);
+            tokens = long_tokens(connection, *app, rows, in_time);
         return rows;
     });
     const TopicNames names = (what.fields & BELFRY_FIELD_TOPICS) != 0 ? names_in(page, 0, deadline) : TopicNames();
@@ -193,12 +193,13 @@ void Store::fetch(App app, int32_t by, belfry_list values, uint32_t each, uint32
 int64_t Store::split(const belfry_scan& what) {
     check(what);
     const pg::Deadline deadline = until(what.deadline_mono_ns);
-    const auto middle = reads_->with_any(deadline, [&](pg::Connection& connection) -> std::optional<int64_t> {
-        const auto app = names_.find_app(connection, view(what.app), deadline);
-        if (!app) return std::nullopt;
-        Range range(connection, *app, what, deadline);
-        return storage::middle_of(range, what.after, what.hi);
-    });
+    const auto middle =
+        reads_->with_any(deadline, [&](pg::Connection& connection, pg::Deadline in_time) -> std::optional<int64_t> {
+            const auto app = names_.find_app(connection, view(what.app), in_time);
+            if (!app) return std::nullopt;
+            Range range(connection, *app, what, in_time);
+            return storage::middle_of(range, what.after, what.hi);
+        });
     if (!middle) throw Refused(BELFRY_NOT_FOUND, {}, "fewer than two rows: nothing to halve");
     return *middle;
 }

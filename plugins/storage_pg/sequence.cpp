@@ -16,13 +16,25 @@ constexpr int64_t kSequenceEnd = int64_t{1} << BELFRY_KEY_SEQUENCE_BITS;
 constexpr int64_t kTrusted = kSequenceEnd / 2;
 
 constexpr const char* kNextBlock = "SELECT nextval('device_block')";
+// Two nodes that look and then move would take each other's move back.
+constexpr const char* kLock = "SELECT pg_advisory_xact_lock($1)";
+constexpr int64_t kLockNumber = 0x42454c46'4b455953;
 constexpr const char* kMoveBlock =
     "SELECT setval('device_block', $1) FROM device_block WHERE last_value < $1 OR NOT is_called";
 
 }  // namespace
 
+// What another history gave us it may give others, too.
+void Sequence::look_at(const pg::Connection& connection) {
+    if (connection.history() == history_) return;
+    history_ = connection.history();
+    next_ = end_ = 0;
+    moved_beyond_ = -1;
+}
+
 int64_t Sequence::next(pg::Connection& connection, pg::Deadline deadline) {
     const std::lock_guard hold(mutex_);
+    look_at(connection);
     if (next_ == end_) {
         const int64_t block = connection.run(kNextBlock, {}, deadline).number(0, 0);
         next_ = block * kSequenceBlock;
@@ -38,8 +50,11 @@ void Sequence::move_beyond(pg::Connection& connection, int64_t sequence, pg::Dea
     const int64_t block = sequence / kSequenceBlock;
     if (sequence >= kTrusted) return;
     const std::lock_guard hold(mutex_);
+    look_at(connection);
     if (block <= moved_beyond_) return;
-    connection.run(kMoveBlock, pg::Params().number(block), deadline);
+    connection.send(kLock, pg::Params().number(kLockNumber));
+    connection.send(kMoveBlock, pg::Params().number(block));
+    connection.trip(deadline);
     moved_beyond_ = block;
 }
 

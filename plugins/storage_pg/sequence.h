@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <string>
 
 #include "pg/connection.h"
 
@@ -19,7 +20,10 @@ public:
     void move_beyond(pg::Connection& connection, int64_t sequence, pg::Deadline deadline);
 
 private:
+    void look_at(const pg::Connection& connection);
+
     std::mutex mutex_;
+    std::string history_;  // of the server that the block is from
     int64_t next_ = 0, end_ = 0;
     int64_t moved_beyond_ = -1;  // the block that the database's sequence is known to have left behind
 };

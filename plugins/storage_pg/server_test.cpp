@@ -10,12 +10,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "conformance/runner/plugin.h"
 #include "pg/connection.h"
+#include "postgres/relay.h"
 
 namespace belfry::storage_pg {
 namespace {
@@ -39,9 +41,9 @@ pg::Deadline soon() {
 class StoragePg : public testing::Test {
 protected:
     void open(const std::string& more = "") {
-        instance_ = std::make_unique<Instance>(
-            host_, BELFRY_STORAGE_PG_SO, R"({"dsn":")" + kPrimary + R"(","schema":")" + schema_ + "\"" + more + "}",
-            BELFRY_STORAGE_ID);
+        instance_ = std::make_unique<Instance>(host_, BELFRY_STORAGE_PG_SO,
+                                               R"({"dsn":")" + dsn_ + R"(","schema":")" + schema_ + "\"" + more + "}",
+                                               BELFRY_STORAGE_ID);
         table_ = static_cast<const belfry_storage*>(instance_->interface_table());
     }
     void TearDown() override {
@@ -104,6 +106,35 @@ protected:
         return members() == wanted;
     }
 
+    // The plugin's way goes through a relay that loses answers.
+    void open_behind_relay() {
+        const std::map<std::string, std::string> parts = pg::Address(kPrimary).parts;
+        relay_ = std::make_unique<tests::Relay>(static_cast<uint16_t>(std::stoi(parts.at("port"))));
+        dsn_ = "postgresql://" + parts.at("user") + "@127.0.0.1:" + std::to_string(relay_->port()) + "/" +
+               parts.at("dbname") + "?sslmode=disable";
+        open();
+    }
+    belfry_code cas(std::string_view value, int64_t version) {
+        auto kv = sized<belfry_kv>();
+        kv.key = str(std::string_view("key"));
+        kv.value = str(value);
+        kv.version = version;
+        return BELFRY_CODE_CLASS(table_->kv_cas(instance_->get(), &kv, &why_));
+    }
+    belfry_code remove(int64_t key) {
+        auto which = sized<belfry_selection>();
+        which.keys = one_row(key);
+        belfry_code answer = BELFRY_INTERNAL;
+        const belfry_code code = collect<belfry_item_result>(
+            [&](belfry_emit emit, void* ctx) {
+                return table_->remove_devices(instance_->get(), str("default"), &which, emit, ctx, &why_);
+            },
+            [&](const belfry_item_result& row) { answer = row.code; });
+        return BELFRY_CODE_CLASS(code == BELFRY_OK ? answer : code);
+    }
+
+    std::string dsn_ = kPrimary;
+    std::unique_ptr<tests::Relay> relay_;
     const std::string schema_ = "server_test_" + std::to_string(::getpid());
     const std::filesystem::path directory_ =
         std::filesystem::temp_directory_path() / ("belfry-" + schema_);  // of a state that this plugin does not use
@@ -214,6 +245,55 @@ TEST_F(StoragePg, AMissingDatabaseIsTheOperatorsToMend) {
     const belfry_code code = Instance::try_start(host_, BELFRY_STORAGE_PG_SO, R"({"dsn":")" + dsn + "\"}", &why);
     EXPECT_EQ(code, BELFRY_CONFIG) << why.text;
     EXPECT_NE(std::string(static_cast<const char*>(why.text)).find("no_such_database"), std::string::npos) << why.text;
+}
+
+TEST_F(StoragePg, AChangeOfAStateInDoubtThatWasMadeIsNoConflict) {
+    open_behind_relay();
+    for (int64_t version = 0; version < 2; ++version) {
+        relay_->lose_answer_to(version == 0 ? "INSERT INTO kv" : "UPDATE kv");
+        EXPECT_EQ(cas("value " + std::to_string(version), version), BELFRY_OK) << why_.text;
+        EXPECT_TRUE(relay_->has_lost_it());
+    }
+    EXPECT_EQ(cas("another", 1), BELFRY_CONFLICT) << "the version is 2";
+}
+
+TEST_F(StoragePg, ARemovalInDoubtIsNotAnsweredWithNotFound) {
+    open_behind_relay();
+    int64_t key = -1;
+    ASSERT_EQ(register_some(0, 1, &key), BELFRY_OK) << why_.text;
+    relay_->lose_answer_to("COMMIT");
+    EXPECT_EQ(remove(key), BELFRY_RETRY_LATER) << "nobody knows whether it was done";
+    EXPECT_EQ(remove(key), BELFRY_NOT_FOUND);
+}
+
+TEST_F(StoragePg, ADeviceWhoseIdentityChangesUnderAWaitingRemovalIsFound) {
+    open();
+    int64_t key = -1;
+    ASSERT_EQ(register_some(0, 1, &key), BELFRY_OK) << why_.text;
+    pg::Address place(kPrimary);
+    place.schema = schema_;
+    pg::Connection other(place);
+    // As a rotation of its token does it.
+    other.send("BEGIN");
+    other.send("CREATE TEMP TABLE moved ON COMMIT DROP AS SELECT * FROM device");
+    other.send("DELETE FROM device");
+    other.send("INSERT INTO device SELECT * FROM moved");
+    other.trip(soon());
+    std::thread waits([&] { EXPECT_EQ(remove(key), BELFRY_OK) << why_.text; });
+    pg::Connection watcher{pg::Address(kPrimary)};
+    const auto is_waiting = [&] {
+        return watcher.run("SELECT count(*) FROM pg_locks WHERE NOT granted", {}, soon()).number(0, 0) > 0;
+    };
+    for (const auto end = pg::Clock::now() + 5s; !is_waiting() && pg::Clock::now() < end;)
+        std::this_thread::sleep_for(5ms);
+    other.run("COMMIT", {}, soon());
+    waits.join();
+}
+
+TEST_F(StoragePg, AServerIsKnownByItsHistoryAndAStandbyHasNone) {
+    EXPECT_FALSE(pg::Connection(pg::Address(kPrimary)).history().empty());
+    EXPECT_EQ(pg::Connection(pg::Address(kPrimary)).history(), pg::Connection(pg::Address(kPrimary)).history());
+    EXPECT_TRUE(pg::Connection(pg::Address(kStandby)).history().empty());
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ void Store::start(int64_t) {
     primary.parts.try_emplace("target_session_attrs", "read-write");
     std::vector<pg::Address> replicas;
     for (const pg::Secret& replica : config_.replicas) replicas.push_back(config_.place.address(services_, replica));
+    for (const pg::Address& replica : replicas) pg::warn_of_way(replica, services_, "storage.replicas");
     pg::migrate(primary, kComponent, migrations());
     writes_ = std::make_unique<pg::Pool>(primary, config_.write_connections);
     reads_ = std::make_unique<Readers>(primary, std::move(replicas), config_.read_connections,
@@ -34,11 +35,11 @@ pg::Deadline Store::until(int64_t deadline_mono_ns) const {
     return now + std::min<std::chrono::nanoseconds>(left, std::chrono::hours(1));
 }
 
-bool Store::edit(App app, bool makes_app, const Prepare& prepare, const std::function<void(Edit&)>& work) {
+bool Store::edit(App app, Again again, const Prepare& prepare, const std::function<void(Edit&)>& work) {
     const pg::Deadline deadline = until();
     return writes_->with(deadline, [&](pg::Connection& connection) {
         std::optional<Names::App> known = names_.find_app(connection, app, deadline);
-        if (!known && makes_app) known = names_.app(connection, app, deadline);
+        if (!known && again == Again::SaysTheSame) known = names_.app(connection, app, deadline);
         if (!known) return false;
         Scope scope;
         prepare(connection, *known, scope);
@@ -47,8 +48,12 @@ bool Store::edit(App app, bool makes_app, const Prepare& prepare, const std::fun
             edit.begin(scope);
             work(edit);
             edit.commit();
-        } catch (const pg::Failure&) {
+        } catch (const pg::Failure& failure) {
             if (edit.is_outdated()) names_.forget(app);
+            if (failure.in_doubt() && again == Again::SaysOtherwise)
+                throw Refused(BELFRY_RETRY_LATER, {},
+                              "the connection broke while the change was being stored; it may have been made: look, "
+                              "and send it again");
             throw;
         }
         return true;

@@ -69,11 +69,13 @@ private:
     // The moment a call must end: its own, or kCallTime from now.
     pg::Deadline until(int64_t deadline_mono_ns = 0) const;
 
-    // Runs one transaction on devices of an app; `work` is called anew after a lost race. A new app is given a number
-    // only if `makes_app`; otherwise an unknown one ends the call with false.
+    // Runs one transaction on devices of an app; `work` is called anew after a lost race. What SaysTheSame when it is
+    // done twice is done again after a commit in doubt, and gives a new app a number; what would answer NOT_FOUND the
+    // second time is not, and an unknown app ends the call with false.
+    enum class Again { SaysTheSame, SaysOtherwise };
     using Scope = Edit::Scope;
     using Prepare = std::function<void(pg::Connection&, const Names::App&, Scope&)>;
-    bool edit(App app, bool makes_app, const Prepare& prepare, const std::function<void(Edit&)>& work);
+    bool edit(App app, Again again, const Prepare& prepare, const std::function<void(Edit&)>& work);
 
     using Change = std::function<belfry_code(Edit&, const Device& before)>;
     void change_devices(App app, const belfry_selection& which, const Prepare& prepare, const Change& change,

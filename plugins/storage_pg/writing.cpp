@@ -7,6 +7,7 @@
 #include "storage/checks.h"
 #include "storage/limits.h"
 #include "storage_pg/store.h"
+#include "storage_pg/text.h"
 
 namespace belfry::storage_pg {
 
@@ -22,24 +23,6 @@ std::vector<std::string_view> views_of(belfry_list names) {
     std::vector<std::string_view> views;
     for (const belfry_str& name : Rows<belfry_str>(names)) views.push_back(view(name));
     return views;
-}
-
-// A text that the server would refuse with the whole batch: text columns hold UTF-8 without NUL.
-bool is_text(std::string_view bytes) {
-    for (size_t i = 0; i < bytes.size();) {
-        const auto lead = static_cast<unsigned char>(bytes[i]);
-        if (lead == 0) return false;
-        const size_t n = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0U) == 0xe0 ? 3 : 4;
-        if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || i + n > bytes.size()) return false;
-        for (size_t k = 1; k < n; ++k) {
-            if ((static_cast<unsigned char>(bytes[i + k]) & 0xc0U) != 0x80) return false;
-        }
-        const auto second = n > 2 ? static_cast<unsigned char>(bytes[i + 1]) : 0;
-        const bool is_long_form = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
-        if (is_long_form || (lead == 0xed && second > 0x9f) || (lead == 0xf4 && second > 0x8f)) return false;
-        i += n;
-    }
-    return true;
 }
 
 bool are_texts(belfry_list names) {
@@ -224,7 +207,7 @@ void Store::register_devices(App app, Rows<belfry_registration> rows, const Emit
             }
             topics = names_.topic_numbers(connection, number, names, Names::Unknown::Number, until());
         };
-        edit(app, true, prepare, [&](Edit& edit) {
+        edit(app, Again::SaysTheSame, prepare, [&](Edit& edit) {
             results.clear();
             const int64_t now = services_.unix_ms();
             for (size_t i = at; i < end; ++i) {
@@ -255,7 +238,7 @@ void Store::change_devices(App app, const belfry_selection& which, const Prepare
         if (keys.empty()) scope.users_devices = users;
         prepare(connection, number, scope);
     };
-    const bool known = edit(app, false, scoped, [&](Edit& edit) {
+    const bool known = edit(app, Again::SaysOtherwise, scoped, [&](Edit& edit) {
         results.clear();
         std::unordered_map<std::string_view, uint32_t> changed_of_user;
         for (size_t i = 0; i < keys.size(); ++i) {
@@ -333,7 +316,7 @@ void Store::update_user_topics(App app, Rows<belfry_user_topics> changes, const 
         adding = names_.topic_numbers(connection, number, added, Names::Unknown::Number, until());
         removing = names_.topic_numbers(connection, number, removed, Names::Unknown::LeaveOut, until());
     };
-    edit(app, true, prepare, [&](Edit& edit) {
+    edit(app, Again::SaysTheSame, prepare, [&](Edit& edit) {
         results.clear();
         const int64_t now = services_.unix_ms();
         for (size_t i = 0; i < changes.size(); ++i) {
@@ -372,7 +355,7 @@ void Store::settle_facts(App app, Rows<belfry_fact> facts, const Emit<belfry_fac
                 if (fact.key < 0) scope.identities.push_back(hash_of(fact.identity_hash));
             }
         };
-        const bool known = edit(app, false, prepare, [&](Edit& edit) {
+        const bool known = edit(app, Again::SaysOtherwise, prepare, [&](Edit& edit) {
             for (size_t i = at; i < end; ++i) results[i - at] = judge(edit, facts.known(i));
         });
         for (size_t i = at; i < end; ++i) {
