@@ -139,6 +139,8 @@ TEST_F(QueuePg, DamagedRowsArePutAsideAndKeepNobodyWaiting) {
 
 TEST_F(QueuePg, TheDeadAreRefusedClaimsThoughTheyDoNotKnowYet) {
     queue_->must_enqueue(slice_push("x"));
+    belfry_pulse pulse{};
+    queue_->beat(queue_->node(), &pulse);
     sql("UPDATE queue_node SET dead = true");
     belfry_why why{};
     const belfry_code code = queue_->table().claim(
