@@ -44,7 +44,8 @@ public:
     // What to create; empty: the component named as the file.
     const std::string& component() const noexcept;
 
-    // The wall clock a plugin sees runs with the real one plus an offset that cases move.
+    // The clocks a plugin sees run with the real ones plus what cases add: forwards to each, backwards to the wall
+    // clock only.
     int64_t unix_ms() const noexcept;
     int64_t mono_ns() const noexcept;
     // A deadline so far away that no call meets it.
