@@ -64,6 +64,10 @@ public:
         return inner().replay(app, ids, ignore_expiry);
     }
     void stats(belfry_queue_stats& stats) override { inner().stats(stats); }
+    std::string dump(std::string_view cursor, uint32_t limit, const Emit<belfry_str>& emit) override {
+        return inner().dump(cursor, limit, emit);
+    }
+    void load(Rows<belfry_str> records) override { inner().load(records); }
     bool purge_app(App app, uint32_t limit) override { return inner().purge_app(app, limit); }
 
 private:
