@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <system_error>
 
 namespace belfry::api {
 namespace {
@@ -21,6 +23,7 @@ constexpr int kSweepMs = 250;  // how often deadlines are looked at
 constexpr int kEventsMax = 256;
 // When there is no room for a newcomer, one in so many connections is ended together, so that looking for them is rare.
 constexpr size_t kRoomShare = 100;
+constexpr int64_t kSlowMs = 1000;  // a request that has been arriving for longer may be ended for a newcomer
 
 }  // namespace
 
@@ -81,7 +84,10 @@ void Front::accept_all() {
     while (true) {
         {
             const std::lock_guard lock(mutex_);
-            if (connections_.size() >= options_.connections_max && !make_room()) return listen_for_clients(false);
+            if (connections_.size() >= options_.connections_max) {
+                if (!anybody_waits()) return;
+                if (!make_room()) return listen_for_clients(false);
+            }
         }
         const int fd = ::accept4(listener_.impl()->sockfd(), nullptr, nullptr, SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -97,19 +103,33 @@ void Front::accept_all() {
     }
 }
 
-// Ends the connections that have idled longest, so that those who want something are served. Called under the lock.
+// Nobody is ended for a newcomer who is not there.
+bool Front::anybody_waits() const {
+    pollfd listener{listener_.impl()->sockfd(), POLLIN, 0};
+    return ::poll(&listener, 1, 0) > 0;
+}
+
+// Ends the connections that have idled longest, so that those who want something are served; if none idles, those that
+// have been at the beginning of a request for longest. Called under the lock.
 bool Front::make_room() {
-    std::vector<Connection*> idle;
+    std::vector<Connection*> idle, begun;
+    const int64_t slow_since = clock_.mono_ns() - kSlowMs * kNsPerMs;
     for (const auto& [fd, connection] : connections_) {
         if (connection->busy) continue;
-        if (connection->began_mono_ns == 0 || connection->shakes_hands()) idle.push_back(connection.get());
+        if (connection->began_mono_ns == 0 || connection->shakes_hands())
+            idle.push_back(connection.get());
+        else if (connection->began_mono_ns < slow_since)
+            begun.push_back(connection.get());
     }
-    if (idle.empty()) return false;
-    const size_t n = std::min(idle.size(), 1 + options_.connections_max / kRoomShare);
-    std::nth_element(
-        idle.begin(), idle.begin() + static_cast<std::ptrdiff_t>(n - 1), idle.end(),
-        [](const Connection* a, const Connection* b) { return a->idle_since_mono_ns < b->idle_since_mono_ns; });
-    for (size_t i = 0; i < n; ++i) connections_.erase(idle[i]->fd());
+    std::vector<Connection*>& least = idle.empty() ? begun : idle;
+    if (least.empty()) return false;
+    const size_t n = std::min(least.size(), 1 + options_.connections_max / kRoomShare);
+    const auto since = [](const Connection* of) {
+        return of->began_mono_ns == 0 || of->shakes_hands() ? of->idle_since_mono_ns : of->began_mono_ns;
+    };
+    std::nth_element(least.begin(), least.begin() + static_cast<std::ptrdiff_t>(n - 1), least.end(),
+                     [&](const Connection* a, const Connection* b) { return since(a) < since(b); });
+    for (size_t i = 0; i < n; ++i) connections_.erase(least[i]->fd());
     return true;
 }
 
@@ -168,20 +188,34 @@ void Front::take_in() {
                 connection->began_mono_ns = clock_.mono_ns();
             }
         }
-        while (idle_workers_ + started_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
-            workers_.emplace_back([this] { work(); });
-            ::pthread_setname_np(workers_.back().native_handle(), "api-worker");
-            ++started_workers_;
-        }
+        start_workers();
     }
     heard_.clear();
     // Not under the lock: they would wake up to wait for it.
     for (; whole > 0; --whole) ready_.notify_one();
 }
 
+// Called under the lock. The system may refuse a thread: then those there are serve, and the next sweep tries again.
+void Front::start_workers() {
+    while (idle_workers_ + started_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
+        try {
+            workers_.emplace_back([this] { work(); });
+        } catch (const std::system_error& why) {
+            if (!std::exchange(short_of_threads_, true))
+                log_.error("cannot start another thread for clients; raise the limit of tasks",
+                           {{"threads", workers_.size()}, {"why", why.what()}});
+            return;
+        }
+        short_of_threads_ = false;
+        ::pthread_setname_np(workers_.back().native_handle(), "api-worker");
+        ++started_workers_;
+    }
+}
+
 void Front::sweep() {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
+    start_workers();
     for (auto it = connections_.begin(); it != connections_.end();) {
         Connection& connection = *it->second;
         const int64_t deadline = connection.deadline_mono_ns();
@@ -197,7 +231,8 @@ bool Front::is_over_time(const Connection& connection, int64_t now) const {
     if (connection.drains()) return idle > kDrainMs * kNsPerMs;
     const int64_t request_max = std::chrono::nanoseconds(options_.limits.request_timeout).count();
     const bool too_slow = connection.began_mono_ns != 0 && now - connection.began_mono_ns > request_max;
-    return too_slow || idle > std::chrono::nanoseconds(options_.idle_timeout).count();
+    const bool idles = connection.began_mono_ns == 0 || connection.shakes_hands();
+    return too_slow || (idles && idle > std::chrono::nanoseconds(options_.idle_timeout).count());
 }
 
 void Front::work() {

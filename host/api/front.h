@@ -65,7 +65,9 @@ private:
     void poll_loop();
     void accept_all();
     void add(int fd);
+    bool anybody_waits() const;
     bool make_room();
+    void start_workers();
     bool find_idle(const epoll_event* events, int n);
     void take_in();
     void sweep();
@@ -93,6 +95,7 @@ private:
     std::deque<Connection*> queue_;                                     // ready to be served; bounded by connections_
     std::vector<std::thread> workers_;
     size_t idle_workers_ = 0, started_workers_ = 0;  // the latter will look at the queue without being woken
+    bool short_of_threads_ = false;                  // said already
     size_t busy_ = 0;
     std::atomic<bool> stopping_{false};  // set under the lock
 

@@ -149,8 +149,10 @@ bool HeadReader::judge_lines(std::string_view head) noexcept {
     for (size_t at = 0; at < head.size(); ++at) {
         if (!is_control(head[at])) continue;
         const char next = at + 1 < head.size() ? head[at + 1] : '\0';
-        if (head[at] == '\n' ? next == ' ' || next == '\t' : head[at] != '\r' || next != '\n')
-            return refuse(400, "a line is folded, or has a control byte") == 0;
+        const char behind = at + 2 < head.size() ? head[at + 2] : '\0';
+        if (head[at] != '\r' || next != '\n' || behind == ' ' || behind == '\t')
+            return refuse(400, "a line is folded, has a control byte, or does not end in CR LF") == 0;
+        ++at;
     }
     if (!is_visible(target_.of(head))) return refuse(400, "the target has a control byte") == 0;
     for (Field& field : fields_) {

@@ -18,7 +18,6 @@ constexpr std::string_view kAdminPrefix = "/admin/";
 constexpr int64_t kFirstStep = 64 * 1024;
 
 // Shorter bodies have arrived as a whole when a thread is lent to them: nobody waits for the rest.
-constexpr int64_t kShortBodyMax = 16 * 1024;
 
 // What a text inside a body costs at most besides its bytes once it is read: an entry of a list and its allocation.
 constexpr int64_t kTextCost = 48;
@@ -288,8 +287,8 @@ std::optional<HttpResponse> HttpApi::read_body(HttpRequest& request, bool transp
     };
     if (length > options_.max_body_bytes) return too_long();
     BodyMemory::Share reader(readers_);
-    const bool is_short = length >= 0 && length <= kShortBodyMax;
-    if (!is_short && !reader.take(1)) return no_memory();
+    // Who has to wait for the rest is one of few, or slow clients would hold every thread.
+    if (!request.body_is_here() && !reader.take(1)) return no_memory();
     // One byte more than the bound shows that it is exceeded.
     const int64_t most = length >= 0 ? length : options_.max_body_bytes + 1;
     int64_t room = 0, size = 0;

@@ -19,6 +19,8 @@ public:
     virtual std::string_view header(std::string_view name) const = 0;  // empty: not given
     // Bytes of the body, -1 if it is sent in chunks.
     virtual int64_t content_length() const = 0;
+    // Nothing of the body has to be waited for.
+    virtual bool body_is_here() const { return false; }
     // Up to n bytes of the body; 0 = end, -1 = there is no more to be had, because the connection ended or was too slow
     // or a chunk is none. The first call lets a waiting client go on.
     virtual int64_t read(char* into, size_t n) = 0;

@@ -415,6 +415,24 @@ TEST_F(ApiServer, EndsTheLongestIdleClientsForNewOnes) {
     EXPECT_TRUE(ends_with(idle.back()->answer(), kDone)) << "who asked last stays";
 }
 
+TEST_F(ApiServer, EndsTheSlowestHeadsForNewOnesIfNobodyIdles) {
+    options_.connections_max = 20;
+    start();
+    const auto exchange = [](Peer& peer) {
+        peer.send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    };
+    std::vector<std::unique_ptr<Peer>> slow;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(std::make_unique<Peer>(server_->address()));
+        exchange(*slow.back());
+        slow.back()->send("P");  // is received before the next one is accepted
+    }
+    clock_.advance(std::chrono::seconds(2));
+    Peer newcomer(server_->address());
+    exchange(newcomer);
+}
+
 TEST_F(ApiServer, GivesAStreamItsTimePerPiece) {
     options_.request_timeout_s = 30;
     start();

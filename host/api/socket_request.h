@@ -27,6 +27,9 @@ public:
     std::string_view target() const override;
     std::string_view header(std::string_view name) const override { return head_.field(received_, name); }
     int64_t content_length() const override { return head_.body_length(); }
+    bool body_is_here() const override {
+        return content_length() >= 0 && received_.size() - head_.size() >= static_cast<size_t>(content_length());
+    }
     int64_t read(char* into, size_t n) override;
     void expect_pieces() override { clock_.expect_pieces(); }
 
