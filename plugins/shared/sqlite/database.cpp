@@ -218,8 +218,7 @@ void Database::backup_to(const std::string& path, const std::function<void(const
         code = sqlite3_exec(raw, all.c_str(), nullptr, nullptr, nullptr);
         if (code == SQLITE_OK) code = SQLITE_DONE;
     }
-    if (!wanted)
-        throw Failure(BELFRY_STOPPED, part + " was removed while it was made: the copy is not wanted", "path");
+    if (!wanted) throw Failure(BELFRY_STOPPED, part + " was removed while it was made: the copy is not wanted", "path");
     if (code != SQLITE_DONE) {
         std::filesystem::remove(part, error);
         fail(raw, code, "copy");
