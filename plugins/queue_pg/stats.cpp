@@ -64,11 +64,19 @@ void Stats::refresh() {
     counted_ = found;
 }
 
+// Until upkeep has counted for the first time a call does it itself.
+bool Stats::is_sized() {
+    const std::lock_guard lock(mutex_);
+    return counted_.bytes > 0;
+}
+
 void Stats::read(belfry_queue_stats& stats) {
     const pg::Deadline deadline = call_deadline();
+    const bool sized = is_sized();
     const Long few = core_.reads.with(deadline, [&](pg::Connection& connection) {
         connection.send(kItems);
         connection.send(kCounts, pg::Params().number(kCountMax));
+        if (!sized) connection.send(kBytes);
         const std::vector<pg::Result> results = connection.trip(deadline);
         const pg::Result& items = results[0];
         stats.parked = 0;
@@ -80,9 +88,12 @@ void Stats::read(belfry_queue_stats& stats) {
             stats.parked += items.number(row, 3);
             stats.oldest_ready_unix_ms[lane] = items.number(row, 4);
         }
-        return counted(results[1]);
+        Long all = counted(results[1]);
+        if (!sized) all.bytes = results[2].number(0, 0);
+        return all;
     });
     const std::lock_guard lock(mutex_);
+    if (counted_.bytes == 0) counted_.bytes = few.bytes;
     // A count that reached its bound says nothing about what lies beyond.
     const bool many_pushes = few.running_pushes + few.delayed_pushes >= kCountMax;
     stats.delayed = few.delayed < kCountMax ? few.delayed : std::max(few.delayed, counted_.delayed);

@@ -26,6 +26,7 @@ private:
         int64_t delayed = 0, dead = 0, running_pushes = 0, delayed_pushes = 0, bytes = 0;
     };
     static Long counted(const pg::Result& rows);
+    bool is_sized();
 
     Core& core_;
     std::mutex mutex_;
