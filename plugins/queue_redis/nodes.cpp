@@ -141,6 +141,27 @@ void Nodes::give_back_all(redis::Connection& connection, uint64_t node, const Id
     turn.commit();
 }
 
+void Nodes::put_back(redis::Connection& connection, uint64_t node, const Ids& ids, redis::Deadline deadline) const {
+    if (ids.empty()) return;
+    Turn turn(core_, connection, deadline);
+    load(turn, ids);
+    Ids back;
+    for (const int64_t id : ids) {
+        Turn::Work* work = turn.item(id);
+        if (work == nullptr || !is_orphan(node, work->is)) continue;
+        turn.release(work->is, turn.find(work->is.push));
+        back.push_back(id);
+    }
+    turn.commit();
+    for (const int64_t id : back)
+        core_.services.warning("a claim that this server does not know of was put back",
+                               {{"item", std::to_string(id)}});
+}
+
+bool Nodes::is_orphan(uint64_t node, const Item& item) const {
+    return item.owner == node && core_.held.is_orphan(item.id, {node, item.epoch, item.serial});
+}
+
 void Nodes::know(uint64_t node) {
     {
         const std::lock_guard lock(mutex_);
@@ -252,13 +273,9 @@ void Nodes::put_back_orphans(uint64_t node) {
         turn.load_items(ids, false);
         for (const int64_t id : ids) {
             const Turn::Work* work = turn.item(id);
-            if (work == nullptr || work->is.owner != node) continue;
-            if (core_.held.is_orphan(id, {node, work->is.epoch, work->is.serial})) orphans.push_back(id);
+            if (work != nullptr && is_orphan(node, work->is)) orphans.push_back(id);
         }
-        give_back_all(connection, node, orphans, deadline);
-        for (const int64_t id : orphans)
-            core_.services.warning("a claim that this server does not know of was put back",
-                                   {{"item", std::to_string(id)}});
+        put_back(connection, node, orphans, deadline);
     });
 }
 

@@ -54,6 +54,9 @@ private:
     bool take_back_portion(redis::Connection& connection, redis::Deadline deadline) const;
     void forget_old(redis::Connection& connection, const Look& look, redis::Deadline deadline) const;
     void give_back_all(redis::Connection& connection, uint64_t node, const Ids& ids, redis::Deadline deadline) const;
+    bool is_orphan(uint64_t node, const Item& item) const;
+    // Those that are orphans in the very rows that are written over: any of them may be claimed again at any time.
+    void put_back(redis::Connection& connection, uint64_t node, const Ids& ids, redis::Deadline deadline) const;
 
     Core& core_;
     const std::string home_;

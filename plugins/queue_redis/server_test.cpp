@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the specification cannot say of every queue: answers that were lost or came late, damaged rows, a server that
+// forgot. Needs a server (BELFRY_TEST_REDIS; tests/redis).
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "conformance/queue/driver.h"
+#include "redis/connection.h"
+#include "redis/relay.h"
+
+namespace belfry::queue_redis {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace conformance::queue;
+using conformance::Context;
+
+redis::Deadline soon() {
+    return redis::Clock::now() + 10s;
+}
+
+class QueueRedis : public testing::Test {
+protected:
+    QueueRedis() {
+        const std::string address = std::getenv("BELFRY_TEST_REDIS");
+        const auto port = static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+        prefix_ = "server_test_" + std::to_string(::getpid());
+        relay_ = std::make_unique<tests::RedisRelay>(port);
+        directory_ = std::filesystem::temp_directory_path() / prefix_;
+        std::filesystem::create_directories(directory_);
+        context_ = std::make_unique<Context>(BELFRY_QUEUE_REDIS_SO, config(""), directory_, 1);
+        redis::Address place;
+        place.port = port;
+        admin_ = std::make_unique<redis::Connection>(place, soon());
+        open("");
+    }
+    ~QueueRedis() override {
+        queue_.reset();
+        const redis::Reply keys = command({"KEYS", "{" + prefix_ + "}:*"});
+        for (size_t i = 0; i < keys.size(); ++i) command({"DEL", std::string(keys[i].text())});
+        std::filesystem::remove_all(directory_);
+    }
+    std::string config(const std::string& more) const {
+        return R"({"address":"127.0.0.1:)" + std::to_string(relay_->port()) + R"(","key_prefix":")" + prefix_ + "\"" +
+               more + "}";
+    }
+    void open(const std::string& more) {
+        queue_.reset();
+        queue_ = std::make_unique<Queue>(*context_, config(more));
+    }
+    std::string key(const std::string& name) const { return "{" + prefix_ + "}:" + name; }
+    redis::Reply command(const std::vector<std::string>& words) {
+        return admin_->run(redis::Words(words.begin(), words.end()), soon());
+    }
+    // What every commit begins with: its first keys.
+    std::string a_commit() const {
+        return key("change") + "\r\n$" + std::to_string(key("closing").size()) + "\r\n" + key("closing");
+    }
+    // The same checkpoint until the queue answers it.
+    Paged page_until_answered(const Checkpoint& checkpoint) {
+        std::vector<Paged> answers;
+        belfry_why why{};
+        for (const auto end = soon(); redis::Clock::now() < end; std::this_thread::sleep_for(20ms)) {
+            if (queue_->try_page(queue_->node(), {checkpoint}, &answers, &why) == BELFRY_OK) return answers.at(0);
+        }
+        ADD_FAILURE() << why.text;
+        return {};
+    }
+
+    std::string prefix_;
+    std::filesystem::path directory_;
+    std::unique_ptr<tests::RedisRelay> relay_;
+    std::unique_ptr<Context> context_;
+    std::unique_ptr<Queue> queue_;
+    std::unique_ptr<redis::Connection> admin_;
+};
+
+TEST_F(QueueRedis, UpkeepLeavesAnItemAloneThatWasClaimedAgainWhileItLooked) {
+    queue_->must_enqueue(slice_push("x"));
+    const Claimed first = queue_->claim_one();
+    Claimed again;
+    relay_->behind("HMGET\r\n$" + std::to_string(key("item").size()) + "\r\n" + key("item"), [&] {
+        queue_->page(checkpoint_of(first, BELFRY_NEXT_RELEASE));
+        again = queue_->claim_one();
+        return true;
+    });
+    queue_->upkeep();
+    ASSERT_TRUE(relay_->is_done());
+    EXPECT_TRUE(queue_->claim(BELFRY_LANE_NORMAL, 1).empty()) << "a worker is sending it";
+    EXPECT_EQ(queue_->finish(again).code, BELFRY_OK);
+}
+
+}  // namespace
+}  // namespace belfry::queue_redis
