@@ -40,6 +40,7 @@ private:
         uint32_t app = 0;
         belfry_enqueued answer = sized<belfry_enqueued>();
         Known known;
+        bool is_new = false;  // to be stored by this try
     };
     struct OpenBundle {
         int64_t id = 0;
@@ -53,6 +54,7 @@ private:
     uint64_t look_up();
     void look_at(const std::vector<size_t>& known);
     bool is_free(Entry& entry);
+    void answer_echoes();
     void store_one(Entry& entry);
     Ref store(const Entry& entry);
     void store_items(const belfry_new_push& row, Push& push);
@@ -73,12 +75,12 @@ std::vector<belfry_enqueued> Batch::run(Rows<belfry_new_push> pushes) {
     const uint64_t open = look_up();
     uint64_t wanted = 0;
     for (Entry& entry : entries_) {
-        if (entry.answer.code == BELFRY_OK && is_free(entry)) ++wanted;
+        entry.is_new = entry.answer.code == BELFRY_OK && is_free(entry);
+        wanted += entry.is_new ? 1 : 0;
     }
     uint64_t room = wanted > 0 ? backlog_.room(turn_.connection(), open, wanted, turn_.deadline()) : 0;
     for (Entry& entry : entries_) {
-        if (entry.answer.code != BELFRY_OK || !taken_.contains({entry.app, view(entry.push.uid)})) continue;
-        if (taken_.at({entry.app, view(entry.push.uid)}) != &entry) continue;
+        if (!entry.is_new) continue;
         if (room == 0) {
             entry.answer.code = BELFRY_BUSY;
             continue;
@@ -86,6 +88,7 @@ std::vector<belfry_enqueued> Batch::run(Rows<belfry_new_push> pushes) {
         --room;
         store_one(entry);
     }
+    answer_echoes();
     for (auto& [key, bundle] : open_) write_bundle(key, bundle);
     turn_.commit();
     std::vector<belfry_enqueued> answers;
@@ -184,6 +187,15 @@ bool Batch::is_free(Entry& entry) {
     }
     taken_.emplace(key, &entry);
     return true;
+}
+
+// Who brought a uid a second time in this batch is told that it is stored only if it was.
+void Batch::answer_echoes() {
+    for (Entry& entry : entries_) {
+        const auto taken = taken_.find({entry.app, view(entry.push.uid)});
+        if (entry.answer.code != BELFRY_DUPLICATE || taken == taken_.end() || taken->second == &entry) continue;
+        if (taken->second->answer.code == BELFRY_BUSY) entry.answer.code = BELFRY_BUSY;
+    }
 }
 
 void Batch::store_one(Entry& entry) {

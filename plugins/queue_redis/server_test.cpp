@@ -97,5 +97,24 @@ TEST_F(QueueRedis, UpkeepLeavesAnItemAloneThatWasClaimedAgainWhileItLooked) {
     EXPECT_EQ(queue_->finish(again).code, BELFRY_OK);
 }
 
+TEST_F(QueueRedis, ABatchWhoseCommitIsInDoubtIsStoredOnceAndAnsweredLikeTheFirst) {
+    relay_->lose_answer_to(a_commit());
+    const std::vector<Enqueued> answers = queue_->enqueue({slice_push("x"), small_push("y"), slice_push("x")});
+    EXPECT_TRUE(relay_->is_done());
+    EXPECT_EQ(answers[0].code, BELFRY_OK);
+    EXPECT_EQ(answers[1].code, BELFRY_OK);
+    EXPECT_EQ(answers[2].code, BELFRY_DUPLICATE);
+    EXPECT_EQ(queue_->claim(BELFRY_LANE_NORMAL, 10).size(), 2u);
+}
+
+TEST_F(QueueRedis, AUidTwiceInABatchIsStoredOnlyIfTheFirstWas) {
+    open(R"(,"backlog_max":1)");
+    queue_->must_enqueue(slice_push("full"));
+    const std::vector<Enqueued> answers = queue_->enqueue({slice_push("x"), slice_push("x")});
+    EXPECT_EQ(answers[0].code, BELFRY_BUSY);
+    EXPECT_EQ(answers[1].code, BELFRY_BUSY) << "a duplicate is acknowledged, and nothing is stored";
+    EXPECT_FALSE(queue_->lookup("x"));
+}
+
 }  // namespace
 }  // namespace belfry::queue_redis
