@@ -2,7 +2,10 @@
 #include "queue_redis/dead_letters.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
+#include "queue/packing.h"
 #include "queue/views.h"
 #include "queue_redis/directory.h"
 
@@ -90,15 +93,19 @@ uint32_t DeadLetters::replay(std::string_view app, Rows<uint64_t> ids, bool igno
     std::set<int64_t> wanted;
     for (const uint64_t id : ids) wanted.insert(static_cast<int64_t>(id));
     const redis::Deadline deadline = call_deadline();
+    const uint64_t call = Turn::new_call();
+    bool is_again = false;
     const uint32_t replayed = core_.pool.with(deadline, [&](redis::Connection& connection) -> uint32_t {
         const uint32_t number = core_.apps.find(connection, app, deadline);
         if (number == 0) return 0;
+        Turn turn(core_, connection, deadline);
+        if (const auto first = std::exchange(is_again, true) ? turn.first_answer(call) : std::nullopt)
+            return Unpacker(*first).number<uint32_t>();
         std::vector<Letter> letters = load_letters(core_, connection, {wanted.begin(), wanted.end()}, deadline);
         std::erase_if(letters, [&](const Letter& one) { return one.app != number || one.replayed_unix_ms != 0; });
         if (letters.empty()) return 0;
         Ids waiting;
         for (const Letter& letter : letters) waiting.push_back(letter.work.id);
-        Turn turn(core_, connection, deadline);
         turn.open(static_cast<int64_t>(letters.size()));
         send_rows(connection, core_.keys.of("content"), waiting);
         const std::vector<redis::Reply> replies = turn.trip_opened();
@@ -107,6 +114,9 @@ uint32_t DeadLetters::replay(std::string_view app, Rows<uint64_t> ids, bool igno
         for (size_t i = 0; i < letters.size(); ++i) {
             if (replay_one(turn, letters[i], replies[Turn::kOpened][i].text(), ignore_expiry)) ++done;
         }
+        Packer answer;
+        answer.number(done);
+        turn.remember_answer(call, answer.bytes());
         turn.commit();
         return done;
     });

@@ -17,6 +17,7 @@
 // node      hash   signs of life.   time: hash lane -> virtual time.   change: zset of what was steered, by number
 // number    hash   the last id, app and change; how many there are of what
 // reply     hash   by node and time: answers of the latest checkpoints, for repetitions after a lost reply
+// call      hash   by call: the answer of a steer or a replay, likewise
 //
 // Threads: [any]; immutable.
 #pragma once
@@ -44,6 +45,7 @@ public:
         return of("reply:") + hex(node) + ":" + std::to_string(unix_ms / kReplySlotMs);
     }
     static constexpr int64_t kReplySlotMs = 300'000;
+    std::string call(uint64_t call) const { return of("call:") + hex(call); }
 
 private:
     std::string tag_;

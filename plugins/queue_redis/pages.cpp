@@ -2,6 +2,8 @@
 #include "queue_redis/pages.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "queue/checks.h"
 #include "queue/items.h"
@@ -59,9 +61,24 @@ std::string reply_field(const belfry_checkpoint& checkpoint) {
 std::vector<PagedAnswer> Pages::page(uint64_t node, Rows<belfry_checkpoint> checkpoints) {
     const redis::Deadline deadline = call_deadline();
     const Held::Taking taking(core_.held);
-    std::vector<PagedAnswer> answers = core_.pool.with(deadline, [&](redis::Connection& connection) {
-        return PageTurn(core_, connection, deadline, node, taking.epoch()).run(checkpoints);
-    });
+    std::set<uint64_t> requests;
+    for (size_t i = 0; i < checkpoints.size(); ++i) requests.insert(checkpoints.known(i).request);
+    bool in_doubt = false;
+    std::vector<PagedAnswer> answers;
+    try {
+        answers = core_.pool.with(deadline, [&](redis::Connection& connection) {
+            try {
+                return PageTurn(core_, connection, deadline, node, taking.epoch()).run(checkpoints);
+            } catch (const redis::Failure& failure) {
+                in_doubt = in_doubt || failure.kind() == redis::Failure::Kind::LostServer;
+                throw;
+            }
+        });
+    } catch (...) {
+        if (in_doubt) core_.held.doubt(taking.epoch(), std::move(requests));
+        throw;
+    }
+    core_.held.answered(requests);
     core_.bell.ring();
     return answers;
 }

@@ -116,5 +116,46 @@ TEST_F(QueueRedis, AUidTwiceInABatchIsStoredOnlyIfTheFirstWas) {
     EXPECT_FALSE(queue_->lookup("x"));
 }
 
+TEST_F(QueueRedis, WhatAPageInDoubtLeftUsHoldingIsGivenToNobodyElse) {
+    queue_->must_enqueue(list_push("x", {1, 2, 3}));
+    Checkpoint page = checkpoint_of(queue_->claim_one(), BELFRY_NEXT_FINISH);
+    page.request = 4711;
+    Owed mine;
+    mine.flags = BELFRY_OWED_MINE;
+    mine.keys = {2, 3};
+    page.owed = {mine};
+    relay_->close_door(true);
+    relay_->lose_answer_to(a_commit());
+    std::vector<Paged> answers;
+    belfry_why why{};
+    EXPECT_NE(queue_->try_page(queue_->node(), {page}, &answers, &why), BELFRY_OK);
+    ASSERT_TRUE(relay_->is_done());
+    relay_->close_door(false);
+    std::this_thread::sleep_for(1100ms);  // the pool's longest pause before it connects again
+    queue_->upkeep();
+    EXPECT_TRUE(queue_->claim(BELFRY_LANE_NORMAL, 10).empty()) << "its entries would be sent twice";
+    const Paged first = page_until_answered(page);
+    ASSERT_EQ(first.mine.size(), 1u);
+    Checkpoint tail;
+    tail.item = first.mine[0].item;
+    tail.epoch = first.mine[0].epoch;
+    EXPECT_EQ(queue_->page(tail).code, BELFRY_OK);
+}
+
+TEST_F(QueueRedis, ASteerAndAReplayWhoseAnswersWereLostAreAnsweredLikeTheFirst) {
+    queue_->must_enqueue(slice_push("x"));
+    relay_->lose_answer_to(a_commit());
+    EXPECT_EQ(queue_->steer("x", BELFRY_STEER_PAUSE).code, BELFRY_OK);
+    EXPECT_TRUE(relay_->is_done());
+    EXPECT_EQ(queue_->steer("x", BELFRY_STEER_PAUSE).code, BELFRY_DUPLICATE);
+    EXPECT_EQ(queue_->steer("x", BELFRY_STEER_RESUME).code, BELFRY_OK);
+    queue_->page(checkpoint_of(queue_->claim_one(), BELFRY_NEXT_BURY));
+    const uint64_t letter = queue_->dead("x").at(0).id;
+    relay_->lose_answer_to(a_commit());
+    EXPECT_EQ(queue_->replay({letter}), 1u);
+    EXPECT_TRUE(relay_->is_done());
+    EXPECT_EQ(queue_->replay({letter}), 0u);
+}
+
 }  // namespace
 }  // namespace belfry::queue_redis

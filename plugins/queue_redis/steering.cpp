@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queue_redis/steering.h"
 
+#include <cstring>
+#include <optional>
+#include <utility>
+
 #include "queue_redis/directory.h"
 #include "queue_redis/results.h"
 
@@ -11,10 +15,10 @@ namespace {
 // One try at the transaction of a call.
 class SteerTurn {
 public:
-    SteerTurn(Core& core, redis::Connection& connection, redis::Deadline deadline)
-        : turn_(core, connection, deadline) {}
+    SteerTurn(Core& core, redis::Connection& connection, redis::Deadline deadline, uint64_t call)
+        : turn_(core, connection, deadline), call_(call) {}
 
-    std::vector<belfry_steered> run(uint32_t app, Rows<belfry_str> uids, int32_t verb);
+    std::vector<belfry_steered> run(uint32_t app, Rows<belfry_str> uids, int32_t verb, bool is_again);
 
 private:
     void load(uint32_t app, Rows<belfry_str> uids, bool with_contents);
@@ -25,12 +29,24 @@ private:
     void note_marks(const Bundle& bundle);
 
     Turn turn_;
+    const uint64_t call_;
     std::vector<Ref> refs_;  // one per uid
     std::map<int64_t, int64_t> settled_;
 };
 
-std::vector<belfry_steered> SteerTurn::run(uint32_t app, Rows<belfry_str> uids, int32_t verb) {
+std::string packed(const std::vector<belfry_steered>& answers) {
+    return {reinterpret_cast<const char*>(answers.data()), answers.size() * sizeof(belfry_steered)};
+}
+
+std::vector<belfry_steered> unpacked(std::string_view bytes) {
+    std::vector<belfry_steered> answers(bytes.size() / sizeof(belfry_steered));
+    std::memcpy(answers.data(), bytes.data(), answers.size() * sizeof(belfry_steered));
+    return answers;
+}
+
+std::vector<belfry_steered> SteerTurn::run(uint32_t app, Rows<belfry_str> uids, int32_t verb, bool is_again) {
     turn_.begin();
+    if (const auto first = is_again ? turn_.first_answer(call_) : std::nullopt) return unpacked(*first);
     load(app, uids, verb == BELFRY_STEER_PAUSE);
     std::vector<belfry_steered> answers;
     for (uint32_t i = 0; i < refs_.size(); ++i) {
@@ -46,6 +62,7 @@ std::vector<belfry_steered> SteerTurn::run(uint32_t app, Rows<belfry_str> uids, 
         answer.index = i;
         answers.push_back(answer);
     }
+    turn_.remember_answer(call_, packed(answers));
     turn_.commit();
     return answers;
 }
@@ -147,9 +164,11 @@ std::vector<belfry_steered> Steering::steer(std::string_view app, Rows<belfry_st
     if (verb < BELFRY_STEER_CANCEL || verb > BELFRY_STEER_RESUME)
         throw Refused(BELFRY_BAD_REQUEST, "verb", "must be 1 (cancel), 2 (pause) or 3 (resume)");
     const redis::Deadline deadline = call_deadline();
+    const uint64_t call = Turn::new_call();
+    bool is_again = false;
     std::vector<belfry_steered> answers = core_.pool.with(deadline, [&](redis::Connection& connection) {
         const uint32_t number = core_.apps.find(connection, app, deadline);
-        return SteerTurn(core_, connection, deadline).run(number, uids, verb);
+        return SteerTurn(core_, connection, deadline, call).run(number, uids, verb, std::exchange(is_again, true));
     });
     core_.bell.ring();
     return answers;

@@ -2,6 +2,7 @@
 #include "queue_redis/turn.h"
 
 #include <algorithm>
+#include <random>
 
 #include "queue_redis/closing.h"
 #include "queue_redis/settling.h"
@@ -38,6 +39,20 @@ std::vector<redis::Reply> Turn::trip_opened() {
 void Turn::begin(int64_t ids) {
     open(ids);
     trip_opened();
+}
+
+uint64_t Turn::new_call() {
+    std::random_device random;
+    return uint64_t{random()} << 32 | random();
+}
+
+void Turn::remember_answer(uint64_t call, std::string_view answer) {
+    writes_.answer(core_.keys.call(call), answer);
+}
+
+std::optional<std::string> Turn::first_answer(uint64_t call) {
+    const redis::Reply answer = connection_.run({"HGET", core_.keys.call(call), "answer"}, deadline_);
+    return answer.is_nil() ? std::nullopt : std::optional<std::string>(answer.text());
 }
 
 int64_t Turn::take_ids(int64_t n) {

@@ -38,6 +38,12 @@ public:
     // Writes what changed, and does at once what others would find and do: closes pushes that ended, settles items.
     void commit();
 
+    // For calls whose repetition would answer otherwise: what a call says, kept by the commit until nobody repeats it.
+    static uint64_t new_call();
+    void remember_answer(uint64_t call, std::string_view answer);
+    // If an earlier try of the call was committed though its answer was lost.
+    std::optional<std::string> first_answer(uint64_t call);
+
     int64_t now() const noexcept { return now_; }
     int64_t vt(int32_t lane) const { return vt_.at(static_cast<size_t>(lane)); }
     // The first of so many ids, in order of arrival.

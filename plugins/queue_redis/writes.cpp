@@ -9,6 +9,8 @@ namespace belfry::queue_redis {
 
 namespace {
 
+constexpr int64_t kAnswerMs = 60'000;  // some times the deadline of a call
+
 bool same_spot(const Item& a, const Item& b) {
     const auto spot = [](const Item& item) {
         const bool ready = item.is_ready();
@@ -231,6 +233,11 @@ Told unpack_told(std::string_view member) {
 void Writes::reply(const std::string& key, std::string_view field, std::string_view answer) {
     changes_.write("HSET", key, {field, answer});
     changes_.write("PEXPIRE", key, {std::to_string(2 * Keys::kReplySlotMs)});
+}
+
+void Writes::answer(const std::string& key, std::string_view answer) {
+    changes_.write("HSET", key, {"answer", answer});
+    changes_.write("PEXPIRE", key, {std::to_string(kAnswerMs)});
 }
 
 void Writes::unsettle(int64_t push) {

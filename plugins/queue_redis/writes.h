@@ -40,6 +40,8 @@ public:
     void sample(int64_t push, uint32_t gate, int32_t outcome, std::string_view text);
     void tell(int64_t now, int64_t push, uint32_t app, int32_t state, std::string_view uid);
     void reply(const std::string& key, std::string_view field, std::string_view answer);
+    // Of a call that repeats itself within its own deadline.
+    void answer(const std::string& key, std::string_view answer);
     // The push's items have to follow its state.
     void unsettle(int64_t push);
 
