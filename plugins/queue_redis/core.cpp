@@ -10,6 +10,10 @@ std::string server_clock() {
 }
 
 Scripts::Scripts(const std::string& clock)
-    : now(clock + lua::k_now), beat(clock + lua::k_beat), claim(lua::k_claim), commit(lua::k_commit) {}
+    : now(clock + lua::k_now),
+      open(clock + lua::k_open),
+      beat(clock + lua::k_beat),
+      claim(lua::k_claim),
+      commit(clock + lua::k_commit) {}
 
 }  // namespace belfry::queue_redis

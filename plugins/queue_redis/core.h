@@ -30,9 +30,9 @@ std::string server_clock();
 
 struct Scripts {
     explicit Scripts(const std::string& clock);
-    std::vector<redis::Script> all() const { return {now, beat, claim, commit}; }
+    std::vector<redis::Script> all() const { return {now, open, beat, claim, commit}; }
 
-    const redis::Script now, beat, claim, commit;
+    const redis::Script now, open, beat, claim, commit;
 };
 
 struct Core {
@@ -42,7 +42,7 @@ struct Core {
           keys(config.key_prefix),
           scripts(clock),
           pool(config.address(host), config.connections, scripts.all()),
-          apps(keys) {}
+          apps(keys, [this] { return pool.opened(); }) {}
 
     const Services services;
     const Config config;

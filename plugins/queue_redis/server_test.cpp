@@ -157,5 +157,39 @@ TEST_F(QueueRedis, ASteerAndAReplayWhoseAnswersWereLostAreAnsweredLikeTheFirst) 
     EXPECT_EQ(queue_->replay({letter}), 0u);
 }
 
+TEST_F(QueueRedis, AServerThatForgotItsLatestSecondGivesNoNumberAgain) {
+    queue_->must_enqueue({slice_push("x"), slice_push("y")});
+    queue_->steer("x", BELFRY_STEER_PAUSE);
+    const int64_t heard = queue_->changes(0).at(0).number;
+    const Claimed held = queue_->claim_one();
+    command({"HSET", key("number"), "id", "100000000000000", "change", "0"});
+    command({"DEL", key("change")});
+    queue_->steer("y", BELFRY_STEER_CANCEL);
+    const std::vector<Change> news = queue_->changes(heard);
+    ASSERT_EQ(news.size(), 1u) << "the cancellation would not be heard of";
+    EXPECT_EQ(news[0].uid, "y");
+    queue_->must_enqueue(slice_push("z"));
+    for (const Claimed& one : queue_->claim(BELFRY_LANE_NORMAL, 10)) EXPECT_GT(one.body, held.body) << one.uid;
+    EXPECT_GT(queue_->lookup("z")->body, held.body) << "whoever opened the first would send its content";
+}
+
+TEST_F(QueueRedis, NumbersOfAppsAreAskedForAgainOnceAConnectionWasLost) {
+    const auto of = [](const char* app, const char* uid) {
+        NewPush push = slice_push(uid);
+        push.app = app;
+        return push;
+    };
+    queue_->must_enqueue(of("lost", "x"));
+    const std::string number(command({"HGET", key("app"), "lost"}).text());
+    // What happened in the last second never did, and another server gave the number away since.
+    command({"HDEL", key("app"), "lost"});
+    command({"HSET", key("app"), "other", number});
+    command({"HSET", key("appname"), number, "other"});
+    command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+    queue_->must_enqueue(of("lost", "y"));
+    EXPECT_FALSE(queue_->lookup("y", "other")) << "it would go out as another tenant's";
+    EXPECT_TRUE(queue_->lookup("y", "lost"));
+}
+
 }  // namespace
 }  // namespace belfry::queue_redis

@@ -19,20 +19,19 @@ void send_rows(redis::Connection& connection, const std::string& key, const Ids&
 }
 
 void Turn::open(int64_t ids) {
-    const std::string number = core_.keys.of("number");
     opening_ids_ = ids;
-    connection_.send(core_.scripts.now, {number}, {});
-    connection_.send({"HINCRBY", number, "id", std::to_string(ids)});
+    const std::string number = core_.keys.of("number"), wanted = std::to_string(ids);
+    connection_.send(core_.scripts.open, {number}, {wanted});
     connection_.send({"HMGET", core_.keys.of("time"), "1", "2", "3"});
 }
 
 std::vector<redis::Reply> Turn::trip_opened() {
     std::vector<redis::Reply> replies = connection_.trip(deadline_);
-    now_ = replies[0].number();
-    end_of_ids_ = replies[1].number() + 1;
+    now_ = replies[0][0].number();
+    end_of_ids_ = replies[0][1].number() + 1;
     next_id_ = end_of_ids_ - opening_ids_;
     for (int32_t lane = 1; lane < kLanes; ++lane)
-        vt_[static_cast<size_t>(lane)] = replies[2][static_cast<size_t>(lane) - 1].number();
+        vt_[static_cast<size_t>(lane)] = replies[1][static_cast<size_t>(lane) - 1].number();
     return replies;
 }
 
@@ -57,9 +56,9 @@ std::optional<std::string> Turn::first_answer(uint64_t call) {
 
 int64_t Turn::take_ids(int64_t n) {
     if (n > end_of_ids_ - next_id_) {
-        const redis::Reply last =
-            connection_.run({"HINCRBY", core_.keys.of("number"), "id", std::to_string(n)}, deadline_);
-        end_of_ids_ = last.number() + 1;
+        const std::string number = core_.keys.of("number"), wanted = std::to_string(n);
+        connection_.send(core_.scripts.open, {number}, {wanted});
+        end_of_ids_ = connection_.trip(deadline_).front()[1].number() + 1;
         next_id_ = end_of_ids_ - n;
     }
     const int64_t first = next_id_;

@@ -32,7 +32,7 @@ public:
     // Queues what every turn begins with; its answers are the first kOpened of the next trip. `ids`: how many new rows
     // there will be, about.
     void open(int64_t ids = 0);
-    static constexpr size_t kOpened = 3;
+    static constexpr size_t kOpened = 2;
     std::vector<redis::Reply> trip_opened();
     void begin(int64_t ids = 0);
     // Writes what changed, and does at once what others would find and do: closes pushes that ended, settles items.

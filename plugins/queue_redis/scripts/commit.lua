@@ -31,10 +31,14 @@ for _ = 1, tonumber(take()) do
   redis.call(command, key, unpack(ARGV, at + 1, at + n))
   at = at + n
 end
-for _ = 1, tonumber(take()) do
-  local number = redis.call('HINCRBY', KEYS[1], 'change', 1)
+-- Numbers of changes are above the clock for the same reason as ids (open.lua).
+local told = tonumber(take())
+local last = told > 0 and math.max(tonumber(redis.call('HGET', KEYS[1], 'change') or 0), belfry_now() * 100) or 0
+for i = 1, told do
+  local number = string.format('%.0f', last + i)
   redis.call('ZADD', KEYS[2], number, number .. ' ' .. take())
 end
+if told > 0 then redis.call('HSET', KEYS[1], 'change', string.format('%.0f', last + told)) end
 local answer = {1}
 for _ = 1, tonumber(take()) do
   local items, laters, push = take_key(), take_key(), take()

@@ -49,6 +49,7 @@ std::unique_ptr<Connection> Pool::take(Deadline deadline) {
 std::unique_ptr<Connection> Pool::connect(Deadline deadline) {
     try {
         auto connection = std::make_unique<Connection>(address_, std::min(deadline, Clock::now() + kConnectWithin));
+        ++opened_;
         const std::lock_guard hold(mutex_);
         back_off_ = milliseconds(0);
         not_before_ = {};

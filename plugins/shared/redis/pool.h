@@ -4,6 +4,7 @@
 // Threads: [any].  Memory: at most `most` connections.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,8 @@ public:
     }
 
     const Address& address() const noexcept { return address_; }
+    // How many connections there were: one more says that the server may be another one by now, or have forgotten.
+    uint64_t opened() const noexcept { return opened_; }
 
 private:
     class Lease {
@@ -68,6 +71,7 @@ private:
     Deadline not_before_{};
     std::chrono::milliseconds back_off_{0};
     std::string last_trouble_;
+    std::atomic<uint64_t> opened_{0};
 };
 
 }  // namespace belfry::redis
