@@ -10,7 +10,7 @@
 #include <set>
 #include <vector>
 
-#include "queue_pg/silence.h"
+#include "queue/silence.h"
 #include "queue_pg/turn.h"
 
 namespace belfry::queue_pg {

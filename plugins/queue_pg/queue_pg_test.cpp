@@ -2,11 +2,13 @@
 // What queue_pg keeps in memory and how it reads its section; the rest is the specification's, on a server.
 #include <gtest/gtest.h>
 
+#include "queue/silence.h"
 #include "queue_pg/config.h"
 #include "queue_pg/lanes.h"
-#include "queue_pg/silence.h"
 
 namespace belfry::queue_pg {
+using queue_parts::Silence;
+
 namespace {
 
 std::string refusal(const char* json) {

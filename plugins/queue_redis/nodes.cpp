@@ -5,20 +5,16 @@
 #include <charconv>
 #include <cstdio>
 
-#include "queue_redis/info.h"
-
 namespace belfry::queue_redis {
 
 namespace {
 
-// After the server or the way to it was away, everybody gets so long to give a sign of life.
-constexpr std::chrono::seconds kGrace{10};
 constexpr std::chrono::seconds kLeaveWithin{2};
 constexpr int64_t kPortion = 250;
 constexpr int64_t kRememberDeadMs = 86'400'000;
 
-int64_t mono_ns() {
-    return redis::Clock::now().time_since_epoch().count();
+int64_t bits(uint64_t value) {
+    return static_cast<int64_t>(value);
 }
 
 uint64_t from_hex(std::string_view digits) {
@@ -86,6 +82,15 @@ Nodes::Look Nodes::look(redis::Connection& connection, redis::Deadline deadline)
     return look;
 }
 
+Silence::Signs Nodes::signs_of_others(const Look& look, uint64_t observer) {
+    Silence::Signs signs;
+    for (const Row& row : look.rows) {
+        if (!row.is_dead && row.node != observer) signs.emplace(bits(row.node), row.seen_unix_ms);
+    }
+    return signs;
+}
+
+// Unless it gave a sign meanwhile.
 void Nodes::declare_dead(redis::Connection& connection, const Row& row, redis::Deadline deadline) const {
     std::string dead = row.text;
     dead.back() = '1';
@@ -174,41 +179,29 @@ void Nodes::know(uint64_t node) {
 void Nodes::beat(uint64_t node, belfry_pulse& pulse) {
     const redis::Deadline deadline = call_deadline();
     const std::string nodes = core_.keys.of("node"), numbers = core_.keys.of("number");
-    const std::string me = hex(node), lease = std::to_string(core_.config.lease_ms());
-    try {
-        core_.pool.with(deadline, [&](redis::Connection& connection) {
-            connection.send(core_.scripts.beat, {nodes, numbers}, {me, home_, lease});
-            const std::vector<redis::Reply> replies = connection.trip(deadline);
-            const redis::Value answer = replies.front();
-            if (answer.is_nil())
-                throw Refused(BELFRY_FENCED, "node", "gave no sign of life for a lease; start as a new node");
-            pulse.store_unix_ms = answer[0].number();
-            pulse.live_nodes = static_cast<uint32_t>(answer[1].number());
-            pulse.rank = static_cast<uint32_t>(answer[2].number());
-            pulse.changes = answer[3].number();
-        });
-    } catch (const Refused& refused) {
-        if (refused.code() != BELFRY_FENCED) trouble_until_ns_ = mono_ns() + std::chrono::nanoseconds(kGrace).count();
-        throw;
-    }
+    const std::string me = hex(node);
+    core_.pool.with(deadline, [&](redis::Connection& connection) {
+        connection.send(core_.scripts.beat, {nodes, numbers}, {me, home_});
+        const std::vector<redis::Reply> replies = connection.trip(deadline);
+        const redis::Value answer = replies.front();
+        if (answer.is_nil())
+            throw Refused(BELFRY_FENCED, "node", "gave no sign of life for a lease; start as a new node");
+        pulse.store_unix_ms = answer[0].number();
+        pulse.live_nodes = static_cast<uint32_t>(answer[1].number());
+        pulse.rank = static_cast<uint32_t>(answer[2].number());
+        pulse.changes = answer[3].number();
+    });
     const std::lock_guard lock(mutex_);
     known_.insert(node);
 }
 
-bool Nodes::is_up_long_enough(redis::Connection& connection, redis::Deadline deadline) const {
-    const redis::Reply reply = connection.run({"INFO", "server"}, deadline);
-    return info_number(reply.text(), "uptime_in_seconds") >= kGrace.count();
-}
-
 bool Nodes::reap(uint64_t observer) {
     const redis::Deadline deadline = call_deadline();
-    const bool may_judge = mono_ns() >= trouble_until_ns_;
     const bool more = core_.pool.with(deadline, [&](redis::Connection& connection) {
         const Look seen = look(connection, deadline);
+        const Silence::Signs silent = silence_.look(signs_of_others(seen, observer), core_.services.mono_ns());
         for (const Row& row : seen.rows) {
-            const bool silent = row.seen_unix_ms + core_.config.lease_ms() < seen.now;
-            if (!silent || row.is_dead || row.node == observer || !may_judge) continue;
-            if (!is_up_long_enough(connection, deadline)) break;
+            if (row.is_dead || !silent.contains(bits(row.node))) continue;
             declare_dead(connection, row, deadline);
             core_.services.warning("a server gave no sign of life, its work is taken over",
                                    {{"node", std::to_string(row.node)}});

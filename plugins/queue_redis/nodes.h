@@ -6,12 +6,12 @@
 
 #include <belfry/queue.h>
 
-#include <atomic>
 #include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "queue/silence.h"
 #include "queue_redis/turn.h"
 
 namespace belfry::queue_redis {
@@ -48,8 +48,8 @@ private:
         std::vector<Row> rows;
     };
     Look look(redis::Connection& connection, redis::Deadline deadline) const;
+    static Silence::Signs signs_of_others(const Look& look, uint64_t observer);
     void declare_dead(redis::Connection& connection, const Row& row, redis::Deadline deadline) const;
-    bool is_up_long_enough(redis::Connection& connection, redis::Deadline deadline) const;
     bool take_back(redis::Connection& connection, uint64_t node, redis::Deadline deadline) const;
     bool take_back_portion(redis::Connection& connection, redis::Deadline deadline) const;
     void forget_old(redis::Connection& connection, const Look& look, redis::Deadline deadline) const;
@@ -62,7 +62,7 @@ private:
     const std::string home_;
     std::mutex mutex_;
     std::set<uint64_t> known_;
-    std::atomic<int64_t> trouble_until_ns_{0};  // monotonic: no verdicts on others so soon after the server was away
+    Silence silence_{core_.config.lease_ms()};
 };
 
 }  // namespace belfry::queue_redis

@@ -191,5 +191,31 @@ TEST_F(QueueRedis, NumbersOfAppsAreAskedForAgainOnceAConnectionWasLost) {
     EXPECT_TRUE(queue_->lookup("y", "lost"));
 }
 
+TEST_F(QueueRedis, AStepOfTheServersClockEndsNoLeaseAndHidesNoDeath) {
+    constexpr uint64_t kOther = 77;
+    constexpr int64_t kHoursMs = 200 * 3'600'000;
+    const std::string row = "000000000000004d";
+    belfry_pulse pulse{};
+    queue_->must_enqueue(slice_push("x"));
+    for (const int64_t step : {kHoursMs, -kHoursMs}) {
+        queue_->beat(kOther, &pulse);
+        std::string sign(command({"HGET", key("node"), row}).text());
+        const size_t at = sign.find(' ') + 1;
+        const int64_t seen = std::stoll(sign.substr(at));
+        // The clock stepped, as seen from the sign.
+        command({"HSET", key("node"), row, sign.substr(0, at) + std::to_string(seen - step) + " 0"});
+        queue_->upkeep();
+        EXPECT_EQ(queue_->beat(kOther, &pulse), BELFRY_OK);
+        EXPECT_GE(pulse.live_nodes, 2u);
+        command({"HSET", key("node"), row, sign.substr(0, at) + std::to_string(seen - step) + " 0"});
+    }
+    ASSERT_EQ(queue_->claim_as(kOther, BELFRY_LANE_NORMAL, 1).size(), 1u);
+    for (int second = 0; second < 60; ++second) {
+        queue_->host().advance_ms(1000);
+        queue_->upkeep();
+    }
+    EXPECT_EQ(queue_->claim(BELFRY_LANE_NORMAL, 1).size(), 1u) << "its silence lasted for a lease";
+}
+
 }  // namespace
 }  // namespace belfry::queue_redis

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who has given no sign of life for a lease: counted by the observer's own monotonic clock, from the moment it saw the
-// latest sign. A step of the database's clock, a node that just came and a database that was away for everybody end no
+// latest sign. A step of the server's clock, a node that just came and a server that was away for everybody end no
 // lease: time in which the observer could not look counts for nobody.
 //
 // Threads: [any].  Owner: Nodes.
@@ -11,7 +11,7 @@
 #include <mutex>
 #include <vector>
 
-namespace belfry::queue_pg {
+namespace belfry::queue_parts {
 
 class Silence {
 public:
@@ -50,4 +50,4 @@ private:
     std::map<int64_t, Watched> watched_;
 };
 
-}  // namespace belfry::queue_pg
+}  // namespace belfry::queue_parts
