@@ -9,11 +9,16 @@ std::string server_clock() {
     return lua::k_clock;
 }
 
+// A server whose memory is used up refuses what might use more, but for scripts that begin like this: without them
+// nothing could be finished, and nothing be freed.
+constexpr const char* kWhenFull = "#!lua flags=allow-oom\n";
+
 Scripts::Scripts(const std::string& clock)
     : now(clock + lua::k_now),
-      open(clock + lua::k_open),
-      beat(clock + lua::k_beat),
-      claim(lua::k_claim),
-      commit(clock + lua::k_commit) {}
+      open(kWhenFull + clock + lua::k_open),
+      beat(kWhenFull + clock + lua::k_beat),
+      claim(std::string(kWhenFull) + lua::k_claim),
+      commit(kWhenFull + clock + lua::k_commit),
+      store(clock + lua::k_commit) {}
 
 }  // namespace belfry::queue_redis

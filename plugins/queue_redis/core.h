@@ -30,9 +30,10 @@ std::string server_clock();
 
 struct Scripts {
     explicit Scripts(const std::string& clock);
-    std::vector<redis::Script> all() const { return {now, open, beat, claim, commit}; }
+    std::vector<redis::Script> all() const { return {now, open, beat, claim, commit, store}; }
 
-    const redis::Script now, open, beat, claim, commit;
+    // `store` is a commit that a server without free memory refuses: for what is new.
+    const redis::Script now, open, beat, claim, commit, store;
 };
 
 struct Core {

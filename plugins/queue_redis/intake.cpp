@@ -90,7 +90,7 @@ std::vector<belfry_enqueued> Batch::run(Rows<belfry_new_push> pushes) {
     }
     answer_echoes();
     for (auto& [key, bundle] : open_) write_bundle(key, bundle);
-    turn_.commit();
+    turn_.commit(core_.scripts.store);
     std::vector<belfry_enqueued> answers;
     for (const Entry& entry : entries_) answers.push_back(entry.answer);
     return answers;

@@ -66,15 +66,16 @@ bool Purge::results(redis::Connection& connection, int64_t before, redis::Deadli
     for (const int64_t id : ids) connection.send({"ZCARD", keys.of("letters", id)});
     const std::vector<redis::Reply> letters = connection.trip(deadline);
     Ids old;
+    Changes later(keys);
     for (size_t i = 0; i < ids.size(); ++i) {
         if (letters[i].number() == 0) {
             old.push_back(ids[i]);
         } else {  // stays as long as its dead letters
-            connection.run(
-                {"ZADD", keys.of("final"), "XX", std::to_string(before + kLookAgainMs), std::to_string(ids[i])},
-                deadline);
+            later.write("ZADD", keys.of("final"),
+                        {"XX", std::to_string(before + kLookAgainMs), std::to_string(ids[i])});
         }
     }
+    later.commit(connection, core_.scripts.commit, deadline);
     erase_pushes(connection, old, false, deadline);
     return ids.size() == static_cast<size_t>(kPerStep);
 }

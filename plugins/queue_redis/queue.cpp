@@ -17,8 +17,6 @@ namespace belfry::queue_redis {
 
 namespace {
 
-// Ids have fifteen digits each: sorted as texts they are in order, and a Lua number holds them.
-constexpr const char* kFirstId = "100000000000000";
 constexpr const char* kChangesMax = "16384";
 
 }  // namespace
@@ -52,12 +50,7 @@ RedisQueue::~RedisQueue() {
 
 void RedisQueue::start(int64_t) {
     auto parts = std::make_unique<Parts>(services_, config_, clock_);
-    Core& core = parts->core;
-    check_server(core);
-    const redis::Deadline deadline = call_deadline();
-    core.pool.with(deadline, [&](redis::Connection& connection) {
-        connection.run({"HSETNX", core.keys.of("number"), "id", kFirstId}, deadline);
-    });
+    check_server(parts->core);
     parts->nodes.take_over();
     parts_ = std::move(parts);
 }

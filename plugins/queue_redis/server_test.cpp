@@ -217,5 +217,25 @@ TEST_F(QueueRedis, AStepOfTheServersClockEndsNoLeaseAndHidesNoDeath) {
     EXPECT_EQ(queue_->claim(BELFRY_LANE_NORMAL, 1).size(), 1u) << "its silence lasted for a lease";
 }
 
+TEST_F(QueueRedis, AFullServerTakesNoPushButLetsThoseThatCameBeSent) {
+    queue_->must_enqueue({slice_push("x"), slice_push("y")});
+    queue_->steer("y", BELFRY_STEER_CANCEL);
+    const std::string before(command({"CONFIG", "GET", "maxmemory"})[1].text());
+    command({"CONFIG", "SET", "maxmemory", "1"});
+    const std::shared_ptr<void> roomy(nullptr, [&](void*) { command({"CONFIG", "SET", "maxmemory", before}); });
+    std::vector<Enqueued> answers;
+    belfry_why why{};
+    const belfry_code code = queue_->try_enqueue({slice_push("z")}, &answers, &why);
+    EXPECT_TRUE(code != BELFRY_OK || answers.at(0).code != BELFRY_OK);
+    belfry_pulse pulse{};
+    EXPECT_EQ(queue_->beat(queue_->node(), &pulse), BELFRY_OK);
+    const std::vector<Claimed> held = queue_->claim(BELFRY_LANE_NORMAL, 2);
+    ASSERT_EQ(held.size(), 2u);
+    for (const Claimed& one : held) EXPECT_EQ(queue_->finish(one).code, one.stopped() ? BELFRY_STOPPED : BELFRY_OK);
+    queue_->upkeep();
+    EXPECT_EQ(queue_->lookup("x")->state, BELFRY_PUSH_DONE);
+    EXPECT_EQ(queue_->stats().running_pushes, 0);
+}
+
 }  // namespace
 }  // namespace belfry::queue_redis

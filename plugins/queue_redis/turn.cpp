@@ -354,9 +354,9 @@ void Turn::save_all() {
     }
 }
 
-void Turn::commit() {
+void Turn::commit(const redis::Script& script) {
     save_all();
-    const Ids ended = writes_.commit(connection_, core_.scripts.commit, deadline_);
+    const Ids ended = writes_.commit(connection_, script, deadline_);
     try {
         for (const int64_t push : restless_) settle(core_, connection_, push, deadline_);
         for (const int64_t push : ended) close_if_ended(core_, connection_, push, deadline_);

@@ -36,7 +36,8 @@ public:
     std::vector<redis::Reply> trip_opened();
     void begin(int64_t ids = 0);
     // Writes what changed, and does at once what others would find and do: closes pushes that ended, settles items.
-    void commit();
+    void commit() { commit(core_.scripts.commit); }
+    void commit(const redis::Script& script);
 
     // For calls whose repetition would answer otherwise: what a call says, kept by the commit until nobody repeats it.
     static uint64_t new_call();
