@@ -36,6 +36,9 @@ struct Scripts {
     const redis::Script now, open, beat, claim, commit, store;
 };
 
+inline constexpr uint32_t kSignConnections = 1;
+inline constexpr uint32_t kReadConnections = 2;
+
 struct Core {
     Core(Services host, Config configuration, const std::string& clock)
         : services(host),
@@ -43,13 +46,16 @@ struct Core {
           keys(config.key_prefix),
           scripts(clock),
           pool(config.address(host), config.connections, scripts.all()),
-          apps(keys, [this] { return pool.opened(); }) {}
+          signs(config.address(host), kSignConnections, scripts.all()),
+          reads(config.address(host), kReadConnections, scripts.all()),
+          apps(keys, [this] { return pool.opened() + signs.opened() + reads.opened(); }) {}
 
     const Services services;
     const Config config;
     const Keys keys;
     const Scripts scripts;
-    redis::Pool pool;
+    // Signs of life wait for nobody, and those who look at results keep nobody waiting.
+    redis::Pool pool, signs, reads;
     Apps apps;
     queue_parts::Held held;
     queue_parts::Shares shares;

@@ -62,7 +62,7 @@ bool replay_one(Turn& turn, const Letter& letter, std::string_view content, bool
 
 std::vector<DeadView> DeadLetters::list(std::string_view app, std::string_view uid, uint64_t after, uint32_t limit) {
     const redis::Deadline deadline = call_deadline();
-    return core_.pool.with(deadline, [&](redis::Connection& connection) {
+    return core_.reads.with(deadline, [&](redis::Connection& connection) {
         std::vector<DeadView> views;
         const uint32_t number = core_.apps.find(connection, app, deadline);
         if (number == 0) return views;

@@ -180,7 +180,7 @@ void Nodes::beat(uint64_t node, belfry_pulse& pulse) {
     const redis::Deadline deadline = call_deadline();
     const std::string nodes = core_.keys.of("node"), numbers = core_.keys.of("number");
     const std::string me = hex(node);
-    core_.pool.with(deadline, [&](redis::Connection& connection) {
+    core_.signs.with(deadline, [&](redis::Connection& connection) {
         connection.send(core_.scripts.beat, {nodes, numbers}, {me, home_});
         const std::vector<redis::Reply> replies = connection.trip(deadline);
         const redis::Value answer = replies.front();

@@ -138,7 +138,7 @@ std::vector<PushView> Results::views_of(redis::Connection& connection, const std
 
 std::vector<PushView> Results::lookup(std::string_view app, Rows<belfry_str> uids) {
     const redis::Deadline deadline = call_deadline();
-    return core_.pool.with(deadline, [&](redis::Connection& connection) {
+    return core_.reads.with(deadline, [&](redis::Connection& connection) {
         std::vector<PushView> found;
         const uint32_t number = core_.apps.find(connection, app, deadline);
         const std::vector<Ref> refs = find_refs(core_, connection, number, uids, deadline);
@@ -172,27 +172,28 @@ std::vector<PushView> Results::lookup(std::string_view app, Rows<belfry_str> uid
     });
 }
 
-std::vector<Push> Results::pushes_below(redis::Connection& connection, uint32_t app, int32_t state, int64_t below,
-                                        size_t want, redis::Deadline deadline) {
-    std::vector<Push> pushes;
-    const Keys& keys = core_.keys;
-    while (pushes.size() < want) {
-        const redis::Reply reply =
-            connection.run({"ZREVRANGEBYSCORE", keys.of("pushes", app), "(" + std::to_string(below), "-inf", "LIMIT",
-                            "0", std::to_string(state == 0 ? want - pushes.size() : kPushesPerLook)},
-                           deadline);
-        const Ids ids = ids_of(reply);
-        if (ids.empty()) break;
-        below = ids.back();
-        send_rows(connection, keys.of("push"), ids);
-        const std::vector<redis::Reply> rows = connection.trip(deadline);
-        for (size_t i = 0; i < ids.size() && pushes.size() < want; ++i) {
-            if (rows[0][i].is_nil()) continue;
-            Push push = unpack_push(ids[i], rows[0][i].text());
-            if (state == 0 || push.state == state) pushes.push_back(std::move(push));
-        }
+Results::Found Results::pushes_below(redis::Connection& connection, uint32_t app, int32_t state, int64_t below,
+                                     size_t want, redis::Deadline deadline) {
+    const size_t look = state == 0 ? want : kPushesPerLook;
+    const redis::Reply reply = connection.run({"ZREVRANGEBYSCORE", core_.keys.of("pushes", app),
+                                               "(" + std::to_string(below), "-inf", "LIMIT", "0", std::to_string(look)},
+                                              deadline);
+    const Ids ids = ids_of(reply);
+    Found found;
+    if (ids.empty()) return found;
+    if (ids.size() == look) found.looked_to = ids.back();
+    send_rows(connection, core_.keys.of("push"), ids);
+    const std::vector<redis::Reply> rows = connection.trip(deadline);
+    for (size_t i = 0; i < ids.size(); ++i) {
+        if (rows[0][i].is_nil()) continue;
+        Push push = unpack_push(ids[i], rows[0][i].text());
+        if (state != 0 && push.state != state) continue;
+        found.pushes.push_back(std::move(push));
+        if (found.pushes.size() < want) continue;
+        found.looked_to = ids[i];
+        break;
     }
-    return pushes;
+    return found;
 }
 
 std::string Results::list(std::string_view app, int32_t state, std::string_view cursor, uint32_t limit,
@@ -200,12 +201,14 @@ std::string Results::list(std::string_view app, int32_t state, std::string_view 
     const ListPosition from = parse_cursor(cursor);
     const size_t want = std::clamp<size_t>(limit, 1, kListMax);
     const redis::Deadline deadline = call_deadline();
-    return core_.pool.with(deadline, [&](redis::Connection& connection) -> std::string {
+    return core_.reads.with(deadline, [&](redis::Connection& connection) -> std::string {
         views.clear();
         const uint32_t number = core_.apps.find(connection, app, deadline);
         if (number == 0) return {};
-        views = views_of(connection, pushes_below(connection, number, state, from.id, want, deadline), deadline);
-        int64_t complete_to = views.size() == want ? views.back().id : 0;
+        // What was looked through counts, not what was found: a rare state must not walk every push of a week.
+        const Found found = pushes_below(connection, number, state, from.id, want, deadline);
+        views = views_of(connection, found.pushes, deadline);
+        int64_t complete_to = found.looked_to;
         // The bundle that the last page ended in may have more members.
         const std::string top = (from.member > 0 ? "" : "(") + std::to_string(from.id);
         const redis::Reply below = connection.run({"ZREVRANGEBYSCORE", core_.keys.of("bundles", number), top, "-inf",
@@ -214,7 +217,7 @@ std::string Results::list(std::string_view app, int32_t state, std::string_view 
         const Ids ids = ids_of(below);
         Turn turn(core_, connection, deadline);
         turn.load_bundles(ids);
-        // A bundle holds members of several apps and states: what was looked through counts, not what was found.
+        // A bundle holds members of several apps and states.
         for (const int64_t id : ids) {
             if (const Bundle* bundle = turn.bundle(id)) add_members(*bundle, number, state, from, views);
         }

@@ -30,8 +30,12 @@ private:
     // Rows with everything shown of them; what is gone is left out.
     std::vector<PushView> views_of(redis::Connection& connection, const std::vector<Push>& pushes,
                                    redis::Deadline deadline);
-    std::vector<Push> pushes_below(redis::Connection& connection, uint32_t app, int32_t state, int64_t below,
-                                   size_t want, redis::Deadline deadline);
+    struct Found {
+        std::vector<Push> pushes;
+        int64_t looked_to = 0;  // 0: there are no more
+    };
+    Found pushes_below(redis::Connection& connection, uint32_t app, int32_t state, int64_t below, size_t want,
+                       redis::Deadline deadline);
 
     Core& core_;
 };

@@ -237,5 +237,21 @@ TEST_F(QueueRedis, AFullServerTakesNoPushButLetsThoseThatCameBeSent) {
     EXPECT_EQ(queue_->stats().running_pushes, 0);
 }
 
+TEST_F(QueueRedis, AListByARareStateEndsWithACursorInsteadOfWalkingEverything) {
+    constexpr int kPushes = 2500;
+    std::vector<NewPush> pushes;
+    for (int i = 0; i < kPushes; ++i) pushes.push_back(slice_push("u" + std::to_string(i)));
+    queue_->must_enqueue(pushes);
+    queue_->steer("u0", BELFRY_STEER_PAUSE);  // the oldest
+    std::string cursor;
+    EXPECT_TRUE(queue_->list("default", BELFRY_PUSH_PAUSED, 10, &cursor).empty());
+    ASSERT_FALSE(cursor.empty()) << "it looked through all of them";
+    std::vector<PushView> found;
+    for (int calls = 0; found.empty() && !cursor.empty() && calls < 10; ++calls)
+        found = queue_->list("default", BELFRY_PUSH_PAUSED, 10, &cursor);
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].uid, "u0");
+}
+
 }  // namespace
 }  // namespace belfry::queue_redis

@@ -8,7 +8,7 @@ namespace belfry::queue_redis {
 void read_stats(Core& core, belfry_queue_stats& stats) {
     const Keys& keys = core.keys;
     const redis::Deadline deadline = call_deadline();
-    core.pool.with(deadline, [&](redis::Connection& connection) {
+    core.reads.with(deadline, [&](redis::Connection& connection) {
         connection.send(
             {"HMGET", keys.of("number"), "parked", "dead", "running", "members", "delayed", "held1", "held2", "held3"});
         connection.send({"ZCARD", keys.of("later")});

@@ -75,6 +75,8 @@ std::vector<Reply> Connection::trip(Deadline deadline) {
 void Connection::exchange(Deadline deadline, std::vector<Reply>& replies) {
     std::array<char, kReadBytes> room;
     for (size_t gone = 0; replies.size() < waiting_;) {
+        // Also while bytes keep coming.
+        if (Clock::now() >= deadline) throw lost_server(name_, "no answer in time");
         if (gone < out_.size()) gone += transport_.write(std::string_view(out_).substr(gone));
         const size_t came = transport_.read(room.data(), room.size());
         if (came > 0) {
