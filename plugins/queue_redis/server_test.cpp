@@ -253,5 +253,15 @@ TEST_F(QueueRedis, AListByARareStateEndsWithACursorInsteadOfWalkingEverything) {
     EXPECT_EQ(found[0].uid, "u0");
 }
 
+TEST_F(QueueRedis, AnIdWithoutARowKeepsNobodyWaiting) {
+    queue_->must_enqueue({slice_push("gone"), slice_push("sound")});
+    const Claimed gone = queue_->claim(BELFRY_LANE_NORMAL, 1).at(0);
+    queue_->page(checkpoint_of(gone, BELFRY_NEXT_RELEASE));
+    command({"HDEL", key("item"), std::to_string(gone.item)});
+    ASSERT_EQ(queue_->claim(BELFRY_LANE_NORMAL, 10).size(), 1u);
+    EXPECT_EQ(queue_->stats().claimed[BELFRY_LANE_NORMAL], 1);
+    EXPECT_EQ(queue_->stats().ready[BELFRY_LANE_NORMAL], 0);
+}
+
 }  // namespace
 }  // namespace belfry::queue_redis

@@ -18,17 +18,22 @@ table.sort(found, function(a, b)
   return a[1] < b[1]
 end)
 local reached = tonumber(redis.call('HGET', times, lane) or 0)
-local answer, taken = {}, math.min(most, #found)
-for i = 1, taken do
+local answer, taken = {}, 0
+for i = 1, #found do
+  if taken == most then break end
   local id, vt, shelf = unpack(found[i])
-  reached = math.max(reached, vt)
   local row = redis.call('HGET', items, id)
-  row = owner .. string.sub(row, 13, 16) .. string.char(3) .. struct.pack('<d', math.max(vt, reached)) .. string.sub(row, 26)
-  redis.call('HSET', items, id, row)
   redis.call('ZREM', shelf, id)
   redis.call('ZREM', ages, id)
-  redis.call('SADD', held, id)
-  answer[2 * i - 1], answer[2 * i] = id, row
+  -- An id without a row goes, so that those behind it can be sent.
+  if row then
+    taken = taken + 1
+    reached = math.max(reached, vt)
+    row = owner .. string.sub(row, 13, 16) .. string.char(3) .. struct.pack('<d', reached) .. string.sub(row, 26)
+    redis.call('HSET', items, id, row)
+    redis.call('SADD', held, id)
+    answer[2 * taken - 1], answer[2 * taken] = id, row
+  end
 end
 redis.call('HSET', times, lane, string.format('%.0f', reached))
 redis.call('HINCRBY', numbers, 'held' .. lane, taken)

@@ -36,7 +36,8 @@ public:
     std::vector<Reply> trip(Deadline deadline);
     Reply run(const Words& words, Deadline deadline);
 
-    bool is_broken() const noexcept { return broken_; }
+    // Also with commands that nobody made a trip for: the next caller would be given their answers.
+    bool is_broken() const noexcept { return broken_ || waiting_ > 0; }
 
 private:
     void exchange(Deadline deadline, std::vector<Reply>& replies);

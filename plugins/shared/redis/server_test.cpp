@@ -99,6 +99,20 @@ TEST(RedisPool, GivesTheServerScriptsItForgot) {
     EXPECT_EQ(ask(), 7);
 }
 
+TEST(RedisPool, GivesNobodyTheAnswersToWhatAnotherOneLeftUnasked) {
+    Pool pool(plain(), 1, {});
+    const auto leave = [](Connection& connection) {
+        connection.send({"ECHO", "left"});
+        throw Refused(BELFRY_CORRUPT, {}, "a damaged row");
+    };
+    EXPECT_THROW(pool.with(soon(), leave), Refused);
+    EXPECT_EQ(pool.with(soon(),
+                        [](Connection& connection) {
+                            return std::string(connection.run({"ECHO", "mine"}, soon()).text());
+                        }),
+              "mine");
+}
+
 TEST(RedisPool, TakesAFreshConnectionForADeadOne) {
     Pool pool(plain(), 1, {});
     pool.with(soon(), [](Connection& connection) { connection.run({"PING"}, soon()); });
