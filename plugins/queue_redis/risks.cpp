@@ -54,8 +54,9 @@ void check_server(Core& core) {
         if (fsync == "no") refuse("the server never waits for its disk: set appendfsync always, or everysec");
         if (fsync == "everysec")
             services.warning(
-                "Redis syncs its append-only file once a second: a loss of power may take up to two seconds of "
-                "accepted pushes; set appendfsync always where that matters",
+                "Redis syncs its append-only file once a second: a loss of power, or a crash of Redis on a slow disk, "
+                "may "
+                "take up to two seconds of accepted pushes; set appendfsync always where that matters",
                 {{"server", address.name()}});
         if (fsync.empty())
             services.warning("Redis does not tell how it syncs; see that appendfsync is always, or everysec",
