@@ -8,6 +8,7 @@
 #include "queue/checks.h"
 #include "queue/items.h"
 #include "queue/packing.h"
+#include "queue/page_counts.h"
 #include "queue_pg/tables.h"
 
 namespace belfry::queue_pg {
@@ -207,7 +208,7 @@ PagedAnswer PageTurn::apply_to_push(const belfry_checkpoint& checkpoint, Work& w
     Push& push = *turn_.find(work.item.push);
     Item& item = work.item;
     PagedAnswer answer;
-    count(checkpoint, push);
+    count_page(turn_.writes(), checkpoint, push.id);
     if (checkpoint.planned > 0 && item.kind == BELFRY_WORK_LIST) item.flags &= ~kInitial;
     // Upkeep tells the others and takes the rest of the push off its gates.
     if (!is_stopped(push.state) && is_expired(push.expires_unix_ms, turn_.now())) push.state = BELFRY_PUSH_EXPIRED;
@@ -227,15 +228,6 @@ PagedAnswer PageTurn::apply_to_push(const belfry_checkpoint& checkpoint, Work& w
     return answer;
 }
 
-void PageTurn::count(const belfry_checkpoint& checkpoint, const Push& push) {
-    Writes& writes = turn_.writes();
-    writes.count(push.id, 0, kPlanned, checkpoint.planned);
-    for (const belfry_tally& tally : Rows<belfry_tally>(checkpoint.tallies))
-        writes.count(push.id, tally.gate, tally.outcome, tally.n);
-    for (const belfry_sample& sample : Rows<belfry_sample>(checkpoint.samples))
-        writes.sample(push.id, sample.gate, sample.outcome, view(sample.text));
-}
-
 void PageTurn::advance(const belfry_checkpoint& checkpoint, Push& push, Item& item) {
     item.after = std::max(item.after, checkpoint.cursor);
     // The rest of a stopped push is not looked at any more.
@@ -245,16 +237,8 @@ void PageTurn::advance(const belfry_checkpoint& checkpoint, Push& push, Item& it
 }
 
 void PageTurn::owe(const belfry_owed& owed, int64_t blob, uint32_t index, Push& push, PagedAnswer& answer) {
-    const bool picks = owed.picks.n > 0;
-    const std::string content =
-        picks ? entry_bytes(owed.picks, sizeof(uint32_t)) : entry_bytes(owed.keys, sizeof(int64_t));
-    Item item;
-    item.kind = BELFRY_WORK_LIST;
-    item.gate = owed.gate;
-    item.attempt = owed.attempt;
-    item.flags = picks ? uint32_t{kPicks} : 0;
-    if ((owed.flags & BELFRY_OWED_LIMITS_PASSED) != 0) item.flags |= kLimitsPassed;
-    item.blob = picks ? blob : 0;
+    auto item = owed_item<Item>(owed, blob);
+    const std::string content = content_of(owed);
     if ((owed.flags & BELFRY_OWED_DEAD) != 0) {
         turn_.bury(push, item, content, view(owed.note));
     } else if ((owed.flags & BELFRY_OWED_MINE) != 0) {

@@ -99,8 +99,7 @@ void PgQueue::claim(uint64_t node, int32_t lane, Rows<uint32_t> open_gates, uint
     const std::vector<Grant> grants = all.claims.claim(node, lane, open_gates, n, wait_ms);
     size_t given = 0;
     try {
-        for (bool wanted = true; wanted && given < grants.size(); ++given)
-            wanted = emit(ClaimedRow(grants[given]).row());
+        for (bool wanted = true; wanted && given < grants.size(); ++given) wanted = emit(grants[given].claimed().row());
     } catch (...) {
         all.claims.give_back(node, grants, given);
         throw;

@@ -13,8 +13,6 @@ namespace belfry::queue_pg {
 inline constexpr const char* kComponent = "queue_pg";
 // One value of queue_block is this many ids, which a transaction uses up in order.
 inline constexpr int64_t kIdsPerBlock = int64_t{1} << 20;
-// `outcome` of a counter that is no outcome: deliveries planned.
-inline constexpr int32_t kPlanned = 0;
 // `shelf` of a claimable item whose push is cancelled or expired: claimed whatever its gate.
 inline constexpr int64_t kStoppedShelf = -1;
 

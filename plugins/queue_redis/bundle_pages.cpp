@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checkpoints of bundles: counters go to the member named, owed lists make the member a push of its own.
+#include "queue/page_counts.h"
 #include "queue_redis/pages.h"
 
 namespace belfry::queue_redis {
@@ -10,7 +11,7 @@ PagedAnswer PageTurn::apply_to_bundle(const belfry_checkpoint& checkpoint, Work&
         throw Refused(BELFRY_CORRUPT, {}, "a bundle without its result row; restore Redis from a backup");
     Bundle& bundle = *found;
     PagedAnswer answer;
-    count_members(checkpoint, bundle);
+    count_members(turn_.writes(), checkpoint, bundle);
     if (checkpoint.planned_of.n > 0) work.is.flags &= ~kInitial;
     owe_members(checkpoint, bundle, work, answer);
     if (checkpoint.next == BELFRY_NEXT_BURY)
@@ -25,31 +26,6 @@ PagedAnswer PageTurn::apply_to_bundle(const belfry_checkpoint& checkpoint, Work&
     if (checkpoint.next == BELFRY_NEXT_RELEASE) turn_.release(work.is, nullptr);
     answer.live_items = 1;
     return answer;
-}
-
-void PageTurn::count_members(const belfry_checkpoint& checkpoint, Bundle& bundle) {
-    const auto count = [&](const belfry_tally& tally, int32_t outcome) {
-        if (tally.member >= bundle.results.size()) return;
-        MemberResult& result = bundle.results[tally.member];
-        if (result.moved_to > 0) {
-            turn_.writes().count(result.moved_to, tally.gate, outcome, tally.n);
-        } else if (result.moved_to == 0 && outcome == kPlanned) {
-            result.counters.planned += tally.n;
-        } else if (result.moved_to == 0) {
-            result.counters.add(tally.gate, outcome, tally.n);
-        }
-    };
-    for (const belfry_tally& planned : Rows<belfry_tally>(checkpoint.planned_of)) count(planned, kPlanned);
-    for (const belfry_tally& tally : Rows<belfry_tally>(checkpoint.tallies)) count(tally, tally.outcome);
-    for (const belfry_sample& sample : Rows<belfry_sample>(checkpoint.samples)) {
-        if (sample.member >= bundle.results.size()) continue;
-        MemberResult& result = bundle.results[sample.member];
-        if (result.moved_to > 0) {
-            turn_.writes().sample(result.moved_to, sample.gate, sample.outcome, view(sample.text));
-        } else if (result.moved_to == 0) {
-            result.counters.keep_sample(sample.gate, sample.outcome, view(sample.text));
-        }
-    }
 }
 
 void PageTurn::owe_members(const belfry_checkpoint& checkpoint, Bundle& bundle, const Work& work, PagedAnswer& answer) {

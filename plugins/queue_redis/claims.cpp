@@ -18,11 +18,6 @@ constexpr milliseconds kLongestLook{20};
 
 constexpr int64_t kStoppedShelf = -1;
 
-belfry_list entries(bool picks, const char* bytes, size_t n) {
-    const auto width = static_cast<uint32_t>(picks ? sizeof(uint32_t) : sizeof(int64_t));
-    return {bytes, static_cast<uint32_t>(n), width};
-}
-
 }  // namespace
 
 std::vector<Grant> Claims::claim(uint64_t node, int32_t lane, Rows<uint32_t> open_gates, uint32_t n, uint32_t wait_ms) {
@@ -142,58 +137,11 @@ void Claims::give_back(uint64_t node, const std::vector<Grant>& grants, size_t f
     core_.pool.with(deadline, [&](redis::Connection& connection) { put_back(connection, node, rest, deadline); });
 }
 
-ClaimedRow::ClaimedRow(const Grant& grant) : row_(claimed_of(grant.item)) {
-    if (grant.item.is_bundle()) {
-        fill_bundle(grant);
-    } else {
-        fill_push(grant);
-    }
-}
-
-void ClaimedRow::fill_push(const Grant& grant) {
-    const Push& push = grant.push;
-    const bool stopped = is_stopped(push.state);
-    const bool expired = is_expired(push.expires_unix_ms, grant.now);
-    row_.state = stopped ? push.state : expired ? BELFRY_PUSH_EXPIRED : BELFRY_PUSH_RUNNING;
-    if (stopped || expired) row_.flags |= BELFRY_CLAIMED_STOPPED;
-    row_.live_items = push.live_items;
-    row_.weight = push.weight;
-    row_.push = static_cast<uint64_t>(push.id);
-    row_.body = static_cast<uint64_t>(push.body);
-    row_.blob = static_cast<uint64_t>(grant.item.blob);
-    row_.app = str(std::string_view(grant.app));
-    row_.uid = str(std::string_view(push.uid));
-    row_.expires_unix_ms = push.expires_unix_ms;
-    row_.created_unix_ms = push.created_unix_ms;
-    if (grant.item.kind != BELFRY_WORK_LIST) return;
-    const bool picks = (grant.item.flags & kPicks) != 0;
-    (picks ? row_.picks : row_.keys) =
-        entries(picks, grant.content.data(), grant.content.size() / entry_width(grant.item.flags));
-}
-
-void ClaimedRow::fill_bundle(const Grant& grant) {
-    row_.state = BELFRY_PUSH_RUNNING;
-    row_.live_items = 1;
-    row_.weight = 1;
-    row_.created_unix_ms = grant.item.ready_unix_ms;
-    const std::vector<Member> packed = read_members(grant.content);
-    for (uint32_t i = 0; i < packed.size(); ++i) {
-        const Mark mark = i < grant.marks.size() ? grant.marks[i] : Mark::None;
-        if (mark == Mark::Moved) continue;
-        const Member& from = packed[i];
-        auto member = sized<belfry_member>();
-        member.index = i;
-        member.attempt = grant.item.attempt;
-        if (mark == Mark::Stopped || is_expired(from.expires_unix_ms, grant.now)) member.flags |= BELFRY_MEMBER_STOPPED;
-        member.app = str(from.app);
-        member.uid = str(from.uid);
-        member.body = str(from.body);
-        member.blob = str(from.blob);
-        (from.picks ? member.picks : member.keys) = entries(from.picks, from.entry_bytes, from.entries);
-        member.expires_unix_ms = from.expires_unix_ms;
-        members_.push_back(member);
-    }
-    row_.members = list_of(members_);
+ClaimedRow Grant::claimed() const {
+    if (item.is_bundle()) return {item, marks, content, now};
+    const ClaimedPush shown{push.state,           push.live_items,      push.weight, push.id, push.body,
+                            push.created_unix_ms, push.expires_unix_ms, app,         push.uid};
+    return {item, shown, content, now};
 }
 
 }  // namespace belfry::queue_redis

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "queue/claimed_row.h"
 #include "queue/quiet.h"
 #include "queue_redis/turn.h"
 
@@ -26,6 +27,9 @@ struct Grant {
     std::string app;
     std::vector<Mark> marks;
     int64_t now = 0;
+
+    // It outlives the row.
+    ClaimedRow claimed() const;
 };
 
 class Claims {
@@ -46,20 +50,6 @@ private:
 
     Core& core_;
     Quiet quiet_;
-};
-
-// The ABI's row of a grant, which must outlive it.
-class ClaimedRow {
-public:
-    explicit ClaimedRow(const Grant& grant);
-    const belfry_claimed& row() const noexcept { return row_; }
-
-private:
-    void fill_push(const Grant& grant);
-    void fill_bundle(const Grant& grant);
-
-    belfry_claimed row_;
-    std::vector<belfry_member> members_;
 };
 
 }  // namespace belfry::queue_redis

@@ -56,14 +56,12 @@ private:
 
     // pages.cpp
     PagedAnswer apply_to_push(const belfry_checkpoint& checkpoint, Work& work);
-    void count(const belfry_checkpoint& checkpoint, const Push& push);
     void advance(const belfry_checkpoint& checkpoint, Push& push, Item& item);
     void owe(const belfry_owed& owed, int64_t blob, uint32_t index, Push& push, PagedAnswer& answer);
     belfry_code move_on(const belfry_checkpoint& checkpoint, Push& push, Work& work);
 
     // bundle_pages.cpp
     PagedAnswer apply_to_bundle(const belfry_checkpoint& checkpoint, Work& work);
-    void count_members(const belfry_checkpoint& checkpoint, Bundle& bundle);
     void owe_members(const belfry_checkpoint& checkpoint, Bundle& bundle, const Work& work, PagedAnswer& answer);
 
     Core& core_;

@@ -72,8 +72,7 @@ void RedisQueue::claim(uint64_t node, int32_t lane, Rows<uint32_t> open_gates, u
     const std::vector<Grant> grants = all.claims.claim(node, lane, open_gates, n, wait_ms);
     size_t given = 0;
     try {
-        for (bool wanted = true; wanted && given < grants.size(); ++given)
-            wanted = emit(ClaimedRow(grants[given]).row());
+        for (bool wanted = true; wanted && given < grants.size(); ++given) wanted = emit(grants[given].claimed().row());
     } catch (...) {
         all.claims.give_back(node, grants, given);
         throw;

@@ -15,9 +15,6 @@
 
 namespace belfry::queue_redis {
 
-// `outcome` of a counter that is no outcome: deliveries planned.
-inline constexpr int32_t kPlanned = 0;
-
 class Writes {
 public:
     explicit Writes(const Keys& keys) : keys_(keys), changes_(keys) {}

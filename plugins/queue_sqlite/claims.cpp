@@ -6,79 +6,29 @@
 #include <chrono>
 
 #include "movements.h"
-#include "queue/items.h"
+#include "queue/claimed_row.h"
 
 namespace belfry::queue_sqlite {
 
 namespace {
 
-belfry_list entries(bool picks, const char* bytes, size_t n) {
-    const auto width = static_cast<uint32_t>(picks ? sizeof(uint32_t) : sizeof(int64_t));
-    return {bytes, static_cast<uint32_t>(n), width};
+// The item outlives it.
+ClaimedRow row_of(const Item& item, int64_t now) {
+    const std::string_view content = item.content == nullptr ? std::string_view() : std::string_view(*item.content);
+    if (item.is_bundle()) return {item, item.marks, content, now};
+    const PushFacts& facts = *item.facts;
+    ClaimedPush push;
+    push.state = item.stopped ? item.push_state : BELFRY_PUSH_RUNNING;
+    push.live_items = facts.live_items.load(std::memory_order_relaxed);
+    push.weight = facts.weight;
+    push.id = facts.id;
+    push.body = facts.body;
+    push.created_unix_ms = facts.created_unix_ms;
+    push.expires_unix_ms = facts.expires_unix_ms;
+    push.app = facts.app_name;
+    push.uid = facts.uid;
+    return {item, push, content, now};
 }
-
-// The rows of one claimed item; they live as long as this and the grant.
-class ClaimedRow {
-public:
-    ClaimedRow(const Item& item, int64_t now) : row_(claimed_of(item)) {
-        if (item.is_bundle()) {
-            fill_bundle(item, now);
-        } else {
-            fill_push(item, now);
-        }
-    }
-    const belfry_claimed& row() const noexcept { return row_; }
-
-private:
-    void fill_push(const Item& item, int64_t now) {
-        const PushFacts& facts = *item.facts;
-        const bool expired = is_expired(facts.expires_unix_ms, now);
-        row_.state = item.stopped ? item.push_state : expired ? BELFRY_PUSH_EXPIRED : BELFRY_PUSH_RUNNING;
-        if (item.stopped || expired) row_.flags |= BELFRY_CLAIMED_STOPPED;
-        row_.live_items = facts.live_items.load(std::memory_order_relaxed);
-        row_.weight = facts.weight;
-        row_.push = static_cast<uint64_t>(facts.id);
-        row_.body = static_cast<uint64_t>(facts.body);
-        row_.blob = static_cast<uint64_t>(item.blob);
-        row_.app = str(std::string_view(facts.app_name));
-        row_.uid = str(std::string_view(facts.uid));
-        row_.expires_unix_ms = facts.expires_unix_ms;
-        row_.created_unix_ms = facts.created_unix_ms;
-        if (item.content == nullptr) return;
-        const bool picks = (item.flags & kPicks) != 0;
-        const std::string& bytes = *item.content;
-        const size_t width = picks ? sizeof(uint32_t) : sizeof(int64_t);
-        (picks ? row_.picks : row_.keys) = entries(picks, bytes.data(), bytes.size() / width);
-    }
-
-    void fill_bundle(const Item& item, int64_t now) {
-        row_.state = BELFRY_PUSH_RUNNING;
-        row_.live_items = 1;
-        row_.weight = 1;
-        row_.created_unix_ms = item.ready_unix_ms;
-        const std::vector<Member> packed = read_members(*item.content);
-        for (uint32_t i = 0; i < packed.size(); ++i) {
-            const Mark mark = i < item.marks.size() ? item.marks[i] : Mark::None;
-            if (mark == Mark::Moved) continue;
-            const Member& from = packed[i];
-            auto member = sized<belfry_member>();
-            member.index = i;
-            member.attempt = item.attempt;
-            if (mark == Mark::Stopped || is_expired(from.expires_unix_ms, now)) member.flags |= BELFRY_MEMBER_STOPPED;
-            member.app = str(from.app);
-            member.uid = str(from.uid);
-            member.body = str(from.body);
-            member.blob = str(from.blob);
-            (from.picks ? member.picks : member.keys) = entries(from.picks, from.entry_bytes, from.entries);
-            member.expires_unix_ms = from.expires_unix_ms;
-            members_.push_back(member);
-        }
-        row_.members = list_of(members_);
-    }
-
-    belfry_claimed row_;
-    std::vector<belfry_member> members_;
-};
 
 }  // namespace
 
@@ -92,7 +42,7 @@ void Claims::claim(uint64_t node, int32_t lane, belfry_list open_gates, uint32_t
     size_t given = 0;
     try {
         for (; given < grants.size(); ++given) {
-            const ClaimedRow claimed(grants[given], now);
+            const ClaimedRow claimed = row_of(grants[given], now);
             if (emit(ctx, one_row(claimed.row())) == 0) continue;
             ++given;
             break;

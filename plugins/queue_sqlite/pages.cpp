@@ -77,15 +77,8 @@ void Pages::advance(const belfry_checkpoint& checkpoint, Push& push, Item& item)
 }
 
 void Pages::owe(uint64_t node, const belfry_owed& owed, int64_t blob, uint32_t index, Push& push, PagedAnswer& answer) {
-    const bool picks = owed.picks.n > 0;
-    std::string content = picks ? entry_bytes(owed.picks, sizeof(uint32_t)) : entry_bytes(owed.keys, sizeof(int64_t));
-    Item item;
-    item.kind = BELFRY_WORK_LIST;
-    item.gate = owed.gate;
-    item.attempt = owed.attempt;
-    item.flags = picks ? uint32_t{kPicks} : 0;
-    if ((owed.flags & BELFRY_OWED_LIMITS_PASSED) != 0) item.flags |= kLimitsPassed;
-    item.blob = picks ? blob : 0;
+    auto item = owed_item<Item>(owed, blob);
+    std::string content = content_of(owed);
     if ((owed.flags & BELFRY_OWED_DEAD) != 0) {
         movements_.bury(push, item, content, view(owed.note));
     } else if ((owed.flags & BELFRY_OWED_MINE) != 0) {

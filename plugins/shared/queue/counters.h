@@ -31,6 +31,9 @@ struct Sample {
     std::string text;
 };
 
+// `outcome` of a counter that is no outcome: deliveries planned.
+inline constexpr int32_t kPlanned = 0;
+
 // The result row of a push, packed or not.
 struct Counters {
     int64_t planned = 0;

@@ -42,6 +42,23 @@ inline std::string content_of(const belfry_new_item& wanted) {
     return has_picks(wanted) ? entry_bytes(wanted.picks, sizeof(uint32_t)) : entry_bytes(wanted.keys, sizeof(int64_t));
 }
 
+// A list that a page owes. `blob`: the id of the token blob that it picks from, if it does.
+template <class Item>
+Item owed_item(const belfry_owed& owed, int64_t blob) {
+    const bool picks = owed.picks.n > 0;
+    Item item;
+    item.kind = BELFRY_WORK_LIST;
+    item.gate = owed.gate;
+    item.attempt = owed.attempt;
+    item.flags = picks ? uint32_t{kPicks} : 0;
+    if ((owed.flags & BELFRY_OWED_LIMITS_PASSED) != 0) item.flags |= kLimitsPassed;
+    item.blob = picks ? blob : 0;
+    return item;
+}
+inline std::string content_of(const belfry_owed& owed) {
+    return owed.picks.n > 0 ? entry_bytes(owed.picks, sizeof(uint32_t)) : entry_bytes(owed.keys, sizeof(int64_t));
+}
+
 // The part of a slice from checkpoint.split_at on, behind a gate of its own; `item` keeps what is before.
 template <class Item>
 Item cut_off(Item& item, const belfry_checkpoint& checkpoint) {
