@@ -311,8 +311,7 @@ Status Migration::compare(const Part& part) {
     return error(ErrorCode::Corrupt,
                  words + ": " + std::to_string(part.sum.records) + " records left the source, " +
                      std::to_string(found.records) +
-                     " are there and differ; the source is unchanged: empty the "
-                     "target and begin anew",
+                     " are there and differ; the source is unchanged: empty the target and begin anew",
                  "--to");
 }
 
@@ -398,6 +397,9 @@ Status take_back(const config::Config& from) {
     if (!shop) return shop.error();
     Stores source(from, *data, *shop);
     if (Status s = source.start(); !s) return about("--from", s.error());
+    const Result<Json> mark = mark_of(source.storage(), kMovedKey);
+    if (!mark) return about("--from", mark.error());
+    if (mark->is_null()) return error(ErrorCode::NotFound, "was not moved: there is nothing to take back", "--from");
     return set_mark(source.storage(), kMovedKey, nullptr);
 }
 

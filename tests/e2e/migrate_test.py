@@ -178,6 +178,7 @@ class Move:
         self.says_what_stays_behind()
         self.fires(back)
         require(back.stop() == 0, "the last server does not stop cleanly")
+        self.takes_back(embedded)
 
     def says_what_stays_behind(self):
         """A data_dir that was used with one store and is given an empty other one."""
@@ -196,6 +197,14 @@ class Move:
         server.start()
         require("left behind" not in http("GET", server.url + "/health")[1].decode(), "/health warns of the stores that are used")
         server.stop()
+
+    def takes_back(self, moved):
+        code, _, err = belfry("migrate", "--from", moved.config, "--take-back")
+        require(code == 0, err)
+        moved.start()
+        require(moved.stop() == 0, "a store that was taken back cannot be used")
+        code, _, err = belfry("migrate", "--from", moved.config, "--take-back")
+        require(code == 1 and "was not moved" in err and err.count("\n") == 1, f"there was nothing to take back: {code} {err}")
 
     def fires(self, server):
         expected = self.options.devices
