@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Slow, idle and many clients: nobody keeps the others out.
+#include <thread>
+
+#include "api/server_rig.h"
+
+namespace belfry::api {
+namespace {
+
+TEST_F(ApiServer, IsNotStarvedByIdleClients) {
+    options_.threads_max = 4;
+    start();
+    std::vector<std::unique_ptr<Peer>> idle;
+    for (int i = 0; i < 100; ++i) {
+        idle.push_back(std::make_unique<Peer>(server_->address()));
+        ASSERT_TRUE(idle.back()->connected());
+        if (i % 2 == 0) {
+            idle.back()->send(post("cancel_push", kCancel));
+            EXPECT_TRUE(ends_with(idle.back()->answer(), kDone));
+        }
+    }
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    for (const auto& one : idle) {
+        one->send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+    }
+}
+
+TEST_F(ApiServer, CutsRequestsThatArriveTooSlowly) {
+    options_.request_timeout_s = 30;
+    options_.idle_timeout_s = 3600;
+    start();
+    Peer slow_head(server_->address()), slow_body(server_->address()), slow_long_body(server_->address());
+    slow_head.send("POST /api/cancel_push HTTP/1.1\r\nHo");
+    slow_body.send(head_of_body(100) + "{");
+    slow_long_body.send(head_of_body(100'000) + std::string(40'000, ' '));
+    const auto served = [this] { return metrics_.value("api_requests_in_work"); };
+    while (served() < 1) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // all clocks run now
+    EXPECT_EQ(served(), 1) << "only of the long body so much is there that a worker reads it";
+    clock_.advance(std::chrono::seconds(31));
+    EXPECT_TRUE(slow_head.closed_within(5000));
+    EXPECT_TRUE(slow_body.closed_within(5000));
+    EXPECT_TRUE(slow_long_body.closed_within(5000));
+}
+
+TEST_F(ApiServer, IsNotStarvedBySlowBodies) {
+    options_.threads_max = 4;
+    start();
+    std::vector<std::unique_ptr<Peer>> slow, slow_and_long;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(std::make_unique<Peer>(server_->address()));
+        slow.back()->send(head_of_body(kCancel.size()) + kCancel.substr(0, 5));
+    }
+    // Of long bodies only so many are read at once that a thread is left.
+    for (int i = 0; i < 6; ++i) {
+        slow_and_long.push_back(std::make_unique<Peer>(server_->address()));
+        slow_and_long.back()->send(head_of_body(100'000) + std::string(40'000, ' '));
+    }
+    for (int i = 0; i < 3; ++i) {
+        Peer peer(server_->address());
+        peer.send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    }
+    for (const auto& one : slow) {
+        one->send(kCancel.substr(5));
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+    }
+    int refused = 0;
+    for (const auto& one : slow_and_long) {
+        if (one->some(0).find("\"code\":111") != std::string::npos) ++refused;
+    }
+    EXPECT_EQ(refused, 3);
+}
+
+TEST_F(ApiServer, EndsTheLongestIdleClientsForNewOnes) {
+    options_.connections_max = 20;
+    start();
+    std::vector<std::unique_ptr<Peer>> idle;
+    for (int i = 0; i < 20; ++i) {
+        idle.push_back(std::make_unique<Peer>(server_->address()));
+        idle.back()->send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(idle.back()->answer(), kDone));
+        while (metrics_.value("api_requests_in_work") > 0) std::this_thread::yield();  // it idles from here on
+        clock_.advance(std::chrono::milliseconds(10));
+    }
+    for (int i = 0; i < 5; ++i) {
+        Peer peer(server_->address());
+        peer.send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(peer.answer(), kDone));
+        peer.hang_up();
+    }
+    EXPECT_TRUE(idle.front()->closed_within(5000));
+    idle.back()->send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(idle.back()->answer(), kDone)) << "who asked last stays";
+}
+
+TEST_F(ApiServer, EndsTheSlowestHeadsForNewOnesIfNobodyIdles) {
+    options_.connections_max = 20;
+    start();
+    const auto exchange = [](Peer& peer) {
+        peer.send(post("cancel_push", kCancel));
+        EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    };
+    std::vector<std::unique_ptr<Peer>> slow;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(std::make_unique<Peer>(server_->address()));
+        exchange(*slow.back());
+        slow.back()->send("P");  // is received before the next one is accepted
+    }
+    clock_.advance(std::chrono::seconds(2));
+    Peer newcomer(server_->address());
+    exchange(newcomer);
+}
+
+TEST_F(ApiServer, GivesAStreamItsTimePerPiece) {
+    options_.request_timeout_s = 30;
+    start();
+    Peer steady(server_->address()), stuck(server_->address());
+    const std::string head =
+        "POST /api/device_import HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nTransfer-Encoding: chunked\r\n\r\n";
+    // 8 KiB of lines in one chunk: more than one piece.
+    std::string lines;
+    while (lines.size() < 8192) lines += R"({"provider":"fcm","token":"t)" + std::to_string(lines.size()) + "\"}\n";
+    char size[32];
+    std::snprintf(size, sizeof size, "%zx\r\n", lines.size());
+    const std::string chunk = size + lines + "\r\n";
+    steady.send(head);
+    stuck.send(head + "1\r\n{\r\n");
+    const auto wait_for = [&](const char* gauge, double n) {
+        while (metrics_.value(gauge) < n) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the worker waits for bytes now
+    };
+    wait_for("api_requests_in_work", 2);
+    // Each advance is less than the time, all together are far more.
+    for (int i = 0; i < 4; ++i) {
+        steady.send(chunk);
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        clock_.advance(std::chrono::seconds(20));
+    }
+    EXPECT_TRUE(stuck.closed_within(5000));
+    steady.send("0\r\n\r\n");
+    EXPECT_NE(steady.answer().find("\"failed\":0"), std::string::npos);
+}
+
+TEST_F(ApiServer, IsNotStarvedBySlowHeads) {
+    options_.threads_max = 4;
+    start();
+    std::vector<std::unique_ptr<Peer>> slow;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(std::make_unique<Peer>(server_->address()));
+        slow.back()->send("POST /api/cancel_push HTTP/1.1\r\n");
+    }
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    const std::string rest =
+        post("cancel_push", kCancel).substr(std::string("POST /api/cancel_push HTTP/1.1\r\n").size());
+    for (const auto& one : slow) {
+        for (const char c : rest) one->send(std::string(1, c));
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+        // The connection goes on as any other, pieces included.
+        one->send("POST /api/cancel_push HTTP/1.1\r\n");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        one->send(rest);
+        EXPECT_TRUE(ends_with(one->answer(), kDone));
+    }
+}
+
+TEST_F(ApiServer, GivesTheMethodItsTimeOnceTheRequestHasArrived) {
+    start();
+    Peer peer(server_->address());
+    peer.send(post("push_status", kCancel));
+    delivery_.wait_for_callers(1);
+    clock_.advance(std::chrono::seconds(300));
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));  // two sweeps
+    delivery_.open();
+    EXPECT_EQ(peer.answer().rfind("HTTP/1.1 200 ", 0), 0u);
+}
+
+TEST_F(ApiServer, ClosesConnectionsThatIdleTooLong) {
+    options_.idle_timeout_s = 10;
+    start();
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    EXPECT_FALSE(peer.closed_within(50));
+    clock_.advance(std::chrono::seconds(11));
+    EXPECT_TRUE(peer.closed_within(5000));
+}
+
+TEST_F(ApiServer, SurvivesClientsThatHangUp) {
+    start();
+    for (int i = 0; i < 50; ++i) {
+        Peer peer(server_->address());
+        peer.send(post("cancel_push", kCancel).substr(0, static_cast<size_t>(i) * 3));
+        peer.hang_up();
+    }
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+}
+
+}  // namespace
+}  // namespace belfry::api
