@@ -20,11 +20,13 @@ namespace belfry::api {
 
 class FakeDelivery final : public delivery::Delivery {
 public:
-    Result<delivery::Accepted> accept(delivery::PushRequest&& push) override {
-        const std::lock_guard lock(mutex_);
+    void accept_then(delivery::PushRequest&& push, AcceptDone done) override {
+        std::unique_lock lock(mutex_);
+        std::string uid = push.uid.empty() ? "made-up" : push.uid;
         pushes.push_back(std::move(push));
-        if (refusal) return *refusal;
-        return delivery::Accepted{pushes.back().uid.empty() ? "made-up" : pushes.back().uid, false};
+        lock.unlock();
+        if (refusal) return done(*refusal);
+        done(delivery::Accepted{std::move(uid), false});
     }
     Result<delivery::CancelResult> cancel(const std::string&, const std::string& uid) override {
         if (refusal) return *refusal;

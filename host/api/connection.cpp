@@ -6,9 +6,6 @@
 #include <exception>
 #include <utility>
 
-#include "api/request_clock.h"
-#include "api/socket_request.h"
-
 namespace belfry::api {
 namespace {
 
@@ -93,28 +90,50 @@ Connection::Next Connection::serve(HttpApi& api, bool last) {
     if (shakes_hands()) return shake_hands();
     Next next = Next::Close;
     try {
-        switch (head_.read(received())) {
-            case HeadReader::State::Reading:
-                if (has_begun()) next = refuse(400, "the request ends in its head");
-                break;
-            case HeadReader::State::Refused:
-                next = refuse(head_.refusal(), head_.why());
-                break;
-            case HeadReader::State::Complete:
-                next = exchange(api, last);
-                break;
+        if (exchange_) {
+            next = conclude(exchange_->late->take(), last);
+        } else {
+            switch (head_.read(received())) {
+                case HeadReader::State::Reading:
+                    if (has_begun()) next = refuse(400, "the request ends in its head");
+                    break;
+                case HeadReader::State::Refused:
+                    next = refuse(head_.refusal(), head_.why());
+                    break;
+                case HeadReader::State::Complete:
+                    next = exchange(api, last);
+                    break;
+            }
         }
     } catch (const std::exception&) {
         // No memory: there is none for an answer either.
     }
+    if (next != Next::Later) exchange_.reset();
     deadline_.store(0, std::memory_order_relaxed);
     return next;
 }
 
+void Connection::when_there(std::function<void()> there) {
+    // Whoever serves the connection then ends the exchange, perhaps before this returns.
+    const std::shared_ptr<LateAnswer> late = exchange_->late;
+    late->when_there(std::move(there));
+}
+
+Connection::Exchange::Exchange(Connection& of)
+    : clock(of.deadline_, of.limits_.request_timeout, of.clock_),
+      request(of.head_, of.received(), of.socket_, of.limits_.request_timeout, clock) {}
+
 Connection::Next Connection::exchange(HttpApi& api, bool last) {
-    RequestClock clock(deadline_, limits_.request_timeout, clock_);
-    SocketRequest request(head_, received(), socket_, limits_.request_timeout, clock);
-    const HttpResponse answer = api.handle(request);
+    exchange_.emplace(*this);
+    HttpResponse answer = api.handle(exchange_->request);
+    if (!answer.late) return conclude(answer, last);
+    exchange_->clock.stop();
+    exchange_->late = std::move(answer.late);
+    return Next::Later;
+}
+
+Connection::Next Connection::conclude(const HttpResponse& answer, bool last) {
+    auto& [clock, request, late] = *exchange_;
     AnswerLine line;
     line.http_1_0 = head_.is_http_1_0();
     if (answer.stream) line.framing = line.http_1_0 ? Framing::UntilEnd : Framing::Chunks;

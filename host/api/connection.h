@@ -13,6 +13,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +23,8 @@
 #include "api/client_socket.h"
 #include "api/head_reader.h"
 #include "api/http_api.h"
+#include "api/request_clock.h"
+#include "api/socket_request.h"
 #include "base/clock.h"
 
 namespace belfry::api {
@@ -50,10 +55,15 @@ public:
     enum class Next : uint8_t {
         Again,  // more has come already
         Wait,   // keep alive, nothing whole there yet
+        Later,  // the answer is not there yet: see when_there
         Close
     };
-    // Serves a request after receive() said Whole. With `last` the client is told that the connection ends.
+    // Serves a request after receive() said Whole, or goes on with the answer that has come. With `last` the client is
+    // told that the connection ends.
     Next serve(HttpApi& api, bool last);
+    // After Later: `there` is called once, now or by the thread that brings the answer; from then on the connection is
+    // whose serve() comes first.
+    void when_there(std::function<void()> there);
 
     int fd() const noexcept { return socket_.fd(); }
     // When the request that is being read or answered is over its time; 0 = nothing runs against a clock.
@@ -82,7 +92,15 @@ private:
     Arrived judged();
     Arrived drain() noexcept;
     Next shake_hands();
+    // A request that is being answered.
+    struct Exchange {
+        explicit Exchange(Connection& of);
+        RequestClock clock;
+        SocketRequest request;
+        std::shared_ptr<LateAnswer> late;
+    };
     Next exchange(HttpApi& api, bool last);
+    Next conclude(const HttpResponse& answer, bool last);
     Next refuse(int status, std::string_view why);
     Next end_after_refusal();
     bool write(const HttpResponse& answer, const AnswerLine& line);
@@ -92,9 +110,10 @@ private:
     const ConnectionLimits limits_;
     const Clock& clock_;
     ClientSocket socket_;
-    std::string in_;              // what has come and is not yet used, from begin_ on
-    size_t begin_ = 0;            // of the request
-    HeadReader head_;             // of the request
+    std::string in_;    // what has come and is not yet used, from begin_ on
+    size_t begin_ = 0;  // of the request
+    HeadReader head_;   // of the request
+    std::optional<Exchange> exchange_;
     bool ended_ = false;          // the client sends nothing more
     bool may_hold_more_ = false;  // the socket, though nothing new makes it readable
     bool drains_ = false;

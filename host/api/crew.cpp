@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/named_thread.h"
+
 namespace belfry::api {
 
 // Shared by its caller and the helpers that work on it; `work` is the caller's and is only called before the caller
@@ -34,7 +36,7 @@ struct Crew::Job {
 };
 
 Crew::Crew(size_t threads) {
-    for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { help(); });
+    for (size_t i = 0; i < threads; ++i) threads_.push_back(named_thread("api-crew", [this] { help(); }));
 }
 
 Crew::~Crew() {

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +14,8 @@
 #include <chrono>
 #include <cstring>
 #include <system_error>
+
+#include "base/named_thread.h"
 
 namespace belfry::api {
 namespace {
@@ -47,8 +48,7 @@ Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listene
     wake.data.fd = wake_.get();
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake);
     listen_for_clients(true);
-    poller_ = std::thread([this] { poll_loop(); });
-    ::pthread_setname_np(poller_.native_handle(), "api-poller");
+    poller_ = named_thread("api-poller", [this] { poll_loop(); });
 }
 
 Front::~Front() {
@@ -173,7 +173,6 @@ bool Front::find_idle(const epoll_event* events, int n) {
 void Front::take_in() {
     if (heard_.empty()) return;
     for (auto& [connection, arrived] : heard_) arrived = connection->receive();
-    size_t whole = 0;
     {
         const std::lock_guard lock(mutex_);
         for (const auto& [connection, arrived] : heard_) {
@@ -183,39 +182,44 @@ void Front::take_in() {
                 if (!connection->shakes_hands()) connection->began_mono_ns = 0;
                 connection->busy = true;
                 queue_.push_back(connection);
-                ++whole;
             } else if (arrived == Connection::Arrived::Part && connection->began_mono_ns == 0) {
                 connection->began_mono_ns = clock_.mono_ns();
             }
         }
-        start_workers();
+        find_worker();
     }
     heard_.clear();
-    // Not under the lock: they would wake up to wait for it.
-    for (; whole > 0; --whole) ready_.notify_one();
+}
+
+// For what is in the queue, if nobody is on the way to it: the worker that comes sees to the next one, so that a crowd
+// of requests wakes no more workers than are needed to empty the queue. Called under the lock.
+void Front::find_worker() {
+    if (queue_.empty() || coming_) return;
+    if (idle_workers_ > 0) {
+        coming_ = true;
+        ready_.notify_one();
+    } else if (workers_.size() < options_.threads_max) {
+        start_worker();
+    }
 }
 
 // Called under the lock. The system may refuse a thread: then those there are serve, and the next sweep tries again.
-void Front::start_workers() {
-    while (idle_workers_ + started_workers_ < queue_.size() && workers_.size() < options_.threads_max) {
-        try {
-            workers_.emplace_back([this] { work(); });
-        } catch (const std::system_error& why) {
-            if (!std::exchange(short_of_threads_, true))
-                log_.error("cannot start another thread for clients; raise the limit of tasks",
-                           {{"threads", workers_.size()}, {"why", why.what()}});
-            return;
-        }
+void Front::start_worker() {
+    try {
+        workers_.push_back(named_thread("api-worker", [this] { work(); }));
+        coming_ = true;
         short_of_threads_ = false;
-        ::pthread_setname_np(workers_.back().native_handle(), "api-worker");
-        ++started_workers_;
+    } catch (const std::system_error& why) {
+        if (!std::exchange(short_of_threads_, true))
+            log_.error("cannot start another thread for clients; raise the limit of tasks",
+                       {{"threads", workers_.size()}, {"why", why.what()}});
     }
 }
 
 void Front::sweep() {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
-    start_workers();
+    find_worker();
     for (auto it = connections_.begin(); it != connections_.end();) {
         Connection& connection = *it->second;
         const int64_t deadline = connection.deadline_mono_ns();
@@ -236,18 +240,22 @@ bool Front::is_over_time(const Connection& connection, int64_t now) const {
 }
 
 void Front::work() {
-    for (bool first = true;; first = false) {
+    for (bool came = true;; came = false) {
         Connection* connection = nullptr;
         {
             std::unique_lock lock(mutex_);
-            if (first) --started_workers_;
-            ++idle_workers_;
-            ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-            --idle_workers_;
-            if (queue_.empty()) return;
+            if (came) coming_ = false;
+            while (queue_.empty()) {
+                if (stopping_ && late_ == 0) return;
+                ++idle_workers_;
+                ready_.wait(lock);
+                --idle_workers_;
+                coming_ = false;
+            }
             connection = queue_.front();
             queue_.pop_front();
             busy_gauge_.set(static_cast<double>(++busy_));
+            find_worker();
         }
         serve(*connection);
     }
@@ -261,12 +269,34 @@ void Front::serve(Connection& connection) {
             const Connection::Next next = connection.serve(api_, stopping_);
             if (shook_hands && (next == Connection::Next::Close || connection.drains())) handshake_failures_.add();
             if (next == Connection::Next::Close) return drop(connection);
+            if (next == Connection::Next::Later) return await(connection);
             if (next == Connection::Next::Again) continue;
         }
         if (park(connection)) return;
         arrived = connection.receive();
     } while (arrived != Connection::Arrived::Over);
     drop(connection);
+}
+
+// The connection stays busy, without a worker; who brings the answer may have been quicker.
+void Front::await(Connection& connection) {
+    {
+        const std::lock_guard lock(mutex_);
+        busy_gauge_.set(static_cast<double>(--busy_));
+        ++late_;
+    }
+    connection.when_there([this, &connection] { resume(connection); });
+}
+
+// By the thread that brings the answer, which may outlive the front: nothing of it is touched after the lock.
+void Front::resume(Connection& connection) {
+    const std::lock_guard lock(mutex_);
+    --late_;
+    queue_.push_back(&connection);
+    if (stopping_)
+        ready_.notify_all();
+    else
+        find_worker();
 }
 
 // False: something came meanwhile, and the worker has to look. Else the connection is not the worker's any more.

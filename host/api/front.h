@@ -6,7 +6,8 @@
 //     accept -> idle (epoll) -> a request is there: queue -> worker: serve() ... -> idle again, or closed
 //
 // The poller alone touches idle connections, and takes in what they send. What comes while a connection is busy is
-// noted, and its worker looks again before it gives the connection back: events are edges, nothing is armed anew. The
+// noted, and its worker looks again before it gives the connection back: events are edges, nothing is armed anew. A
+// connection whose answer comes later stays busy, without a worker; the answer puts it back into the queue. The
 // poller also ends connections that idle too long, and cuts those whose request or answer is over its time, which wakes
 // their worker. Threads: one poller, up to threads_max workers. Owner: Server. Ends: stop().
 #pragma once
@@ -67,13 +68,16 @@ private:
     void add(int fd);
     bool anybody_waits() const;
     bool make_room();
-    void start_workers();
+    void find_worker();
+    void start_worker();
     bool find_idle(const epoll_event* events, int n);
     void take_in();
     void sweep();
     bool is_over_time(const Connection& connection, int64_t now) const;
     void work();
     void serve(Connection& connection);
+    void await(Connection& connection);
+    void resume(Connection& connection);
     bool park(Connection& connection);
     void drop(Connection& connection);
     void listen_for_clients(bool on);
@@ -94,9 +98,11 @@ private:
     std::unordered_map<int, std::unique_ptr<Connection>> connections_;  // by fd
     std::deque<Connection*> queue_;                                     // ready to be served; bounded by connections_
     std::vector<std::thread> workers_;
-    size_t idle_workers_ = 0, started_workers_ = 0;  // the latter will look at the queue without being woken
-    bool short_of_threads_ = false;                  // said already
-    size_t busy_ = 0;
+    size_t idle_workers_ = 0;
+    bool coming_ = false;                // a worker was woken or started and has not looked at the queue yet
+    bool short_of_threads_ = false;      // said already
+    size_t busy_ = 0;                    // served by a worker now
+    size_t late_ = 0;                    // wait for an answer, without a worker
     std::atomic<bool> stopping_{false};  // set under the lock
 
     // The poller's.

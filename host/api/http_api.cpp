@@ -7,6 +7,7 @@
 #include "api/device_import.h"
 #include "api/envelope.h"
 #include "api/json_writer.h"
+#include "api/late_call.h"
 #include "api/openapi.h"
 
 namespace belfry::api {
@@ -161,10 +162,17 @@ HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, st
     const json::Value params = json::root(body);
     if (!params.is(json::Type::Object) && !params.is(json::Type::Null)) return plain(400, "Bad Request\n");
     if (method.streams == Streams::Answer) return export_devices(app, method, params, transport_errors);
-    const Answer answer = service_.call(*app, method, params);
-    if (const Fault* fault = std::get_if<Fault>(&answer)) return answer_of(*fault, transport_errors);
-    const std::string& result = std::get<std::string>(answer);
-    return json_page(method.id == MethodId::Batch ? result : enveloped(result));
+    // Keeps the app until the answer has come.
+    const auto late = std::make_shared<LateCall>([app, transport_errors, &method](Answer&& answer) {
+        if (const Fault* fault = std::get_if<Fault>(&answer)) return answer_of(*fault, transport_errors);
+        std::string& result = std::get<std::string>(answer);
+        return json_page(method.id == MethodId::Batch ? std::move(result) : enveloped(result));
+    });
+    service_.call_then(*app, method, params, [late](Answer&& answer) { late->arrive(std::move(answer)); });
+    if (late->is_there()) return late->take();
+    HttpResponse response;
+    response.late = late;
+    return response;
 }
 
 namespace {

@@ -53,6 +53,7 @@ public:
         admin_ = &admin;
         admin_keys_ = &keys;
     }
+    // The request may end with this, though the answer comes later.
     HttpResponse handle(HttpRequest& request);
     // From now on /ready answers 503, so that balancers go elsewhere.
     void set_stopping() noexcept { stopping_ = true; }

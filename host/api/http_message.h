@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,11 +42,25 @@ public:
     virtual Next next(std::string& piece) = 0;
 };
 
+struct HttpResponse;
+
+// An answer that is brought when something else has happened. No thread waits for it.
+class LateAnswer {
+public:
+    virtual ~LateAnswer() = default;
+    // `there` is called once: before this returns if the answer has come already, else by the thread that brings it,
+    // which must not be kept.
+    virtual void when_there(std::function<void()> there) = 0;
+    // Once, after that.
+    virtual HttpResponse take() = 0;
+};
+
 struct HttpResponse {
     int status = 200;
     std::string content_type = "application/json";
     std::string body;
     std::unique_ptr<BodyStream> stream;  // follows `body`
+    std::shared_ptr<LateAnswer> late;    // set: the answer is the one that comes
     std::vector<std::pair<std::string, std::string>> headers;
     bool close = false;  // the body was not read to its end
 };

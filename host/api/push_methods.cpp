@@ -50,14 +50,14 @@ std::optional<Fault> read_payloads(const Checked& notification, const Addressed&
 }
 
 // Delivery knows instances; clients know their own names for them, and the recipient's field.
-Error in_wire_words(Error error, const App& app, const Addressed& addressed) {
+Error in_wire_words(Error error, const App& app, const std::string& field) {
     constexpr std::string_view kNotification = "notification.";
     constexpr std::string_view kTokens = "recipient.tokens.tokens";
     std::string& where = error.where;
     if (where.rfind(kTokens, 0) == 0) {
-        where.replace(0, kTokens.size(), addressed.field);
+        where.replace(0, kTokens.size(), field);
     } else if (where == "recipient") {
-        where = addressed.field;
+        where = field;
     } else if (where.rfind(kNotification, 0) == 0) {
         const size_t end = std::min(where.find('.', kNotification.size()), where.size());
         const std::string instance = where.substr(kNotification.size(), end - kNotification.size());
@@ -118,7 +118,8 @@ void write_status(const App& app, const delivery::PushStatus& status, JsonWriter
 
 }  // namespace
 
-Answer Service::send_push_notification(const App& app, const Checked& params, std::string_view raw) {
+std::variant<Service::Sending, Fault> Service::sending_of(const App& app, const Checked& params,
+                                                          std::string_view raw) const {
     std::variant<Addressed, Fault> read = addressed_by(app, *params.object("recipient"));
     if (Fault* fault = std::get_if<Fault>(&read)) return std::move(*fault);
     Addressed& addressed = std::get<Addressed>(read);
@@ -134,11 +135,36 @@ Answer Service::send_push_notification(const App& app, const Checked& params, st
     const int64_t send_at_ms = params.integer("send_at") * 1000;
     push.send_at_unix_ms = send_at_ms > clock_.unix_ms() ? send_at_ms : 0;
     push.expires_unix_ms = notification.integer("expire_at") * 1000;
-    Result<delivery::Accepted> accepted = delivery_.accept(std::move(push));
-    if (!accepted) return fault_of(in_wire_words(accepted.error(), app, addressed));
+    return Sending{std::move(push), std::move(addressed.field)};
+}
+
+namespace {
+
+Answer answer_of(const Result<delivery::Accepted>& accepted, const App& app, const std::string& field) {
+    if (!accepted) return fault_of(in_wire_words(accepted.error(), app, field));
     JsonWriter out;
     out.open('{').key("uid").text(accepted->uid).close('}');
     return out.take();
+}
+
+}  // namespace
+
+Answer Service::send_push_notification(const App& app, const Checked& params, std::string_view raw) {
+    std::variant<Sending, Fault> read = sending_of(app, params, raw);
+    if (Fault* fault = std::get_if<Fault>(&read)) return std::move(*fault);
+    Sending& sending = std::get<Sending>(read);
+    return answer_of(delivery_.accept(std::move(sending.push)), app, sending.field);
+}
+
+void Service::send_then(const App& app, const json::Value& params, const ObjectType& type, AnswerDone done) {
+    std::variant<Checked, Fault> checked = belfry::api::read(params, type, app);
+    if (Fault* fault = std::get_if<Fault>(&checked)) return done(std::move(*fault));
+    std::variant<Sending, Fault> read = sending_of(app, std::get<Checked>(checked), params.raw);
+    if (Fault* fault = std::get_if<Fault>(&read)) return done(std::move(*fault));
+    Sending& sending = std::get<Sending>(read);
+    delivery_.accept_then(std::move(sending.push),
+                          [&app, field = std::move(sending.field), done = std::move(done)](
+                              Result<delivery::Accepted>&& accepted) { done(answer_of(accepted, app, field)); });
 }
 
 Answer Service::cancel_push(const App& app, const Checked& params, std::string_view) {
@@ -187,7 +213,7 @@ Answer Service::recipient_count(const App& app, const Checked& params, std::stri
         return bad_request(addressed.field + ": only the provider knows who this reaches; count a filter or tokens");
     const Result<delivery::RecipientCount> count =
         delivery_.recipient_count(app.name, addressed.recipient, kCountBudgetMs);
-    if (!count) return fault_of(in_wire_words(count.error(), app, addressed));
+    if (!count) return fault_of(in_wire_words(count.error(), app, addressed.field));
     JsonWriter out;
     out.open('{').key("devices").integer(count->devices).key("parts").open('[');
     for (const delivery::RecipientCount::Part& part : count->parts) {

@@ -109,10 +109,28 @@ inline bool ends_with(const std::string& text, const std::string& end) {
     return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// Delivery that holds status calls until it is told to go on.
+// Delivery that holds status calls until it is told to go on, and sends, if wanted, until their answers are brought.
 class SlowDelivery final : public delivery::Delivery {
 public:
-    Result<delivery::Accepted> accept(delivery::PushRequest&&) override { return delivery::Accepted{"u", false}; }
+    void accept_then(delivery::PushRequest&& push, AcceptDone done) override {
+        std::unique_lock lock(mutex_);
+        sends_.push_back([uid = push.uid, done = std::move(done)] { done(delivery::Accepted{uid, false}); });
+        changed_.notify_all();
+        lock.unlock();
+        if (!hold_sends) bring_answers();
+    }
+    void wait_for_sends(size_t n) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return sends_.size() >= n; });
+    }
+    void bring_answers() {
+        std::unique_lock lock(mutex_);
+        const std::vector<std::function<void()>> brought = std::exchange(sends_, {});
+        lock.unlock();
+        for (const auto& answer : brought) answer();
+    }
+    std::atomic<bool> hold_sends{false};
+
     Result<delivery::CancelResult> cancel(const std::string&, const std::string&) override {
         return delivery::CancelResult::Cancelled;
     }
@@ -154,6 +172,7 @@ public:
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
+    std::vector<std::function<void()>> sends_;
     int inside_ = 0;
     bool open_ = false;
 };

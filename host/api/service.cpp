@@ -83,6 +83,15 @@ Answer Service::call(const App& app, const Method& method, const json::Value& pa
     return answer;
 }
 
+void Service::call_then(const App& app, const Method& method, const json::Value& params, AnswerDone done) {
+    if (method.id != MethodId::SendPushNotification) return done(call(app, method, params));
+    const auto counted = [this, &method, began = clock_.mono_ns(), done = std::move(done)](Answer&& answer) {
+        count(method, answer, clock_.mono_ns() - began);
+        done(std::move(answer));
+    };
+    send_then(app, params, *method.request, counted);
+}
+
 Answer Service::dispatch(const App& app, const Method& method, const json::Value& params) {
     const Handler handler = handler_of(method.id);
     if (!handler) return not_available(std::string(method.name));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The API's methods: checked parameters in, a result or a fault out. Knows nothing of HTTP.
 //
-// Threads: call() is [any] and blocks as long as the storage or the queue does; with `parallel` a batch uses helper
-// threads. Owner: main. Not here: envelopes, error modes, authentication (http_api.h).
+// Threads: call() is [any] and blocks as long as the storage or the queue does, call_then() for the storage only; with
+// `parallel` a batch uses helper threads. Owner: main. Not here: envelopes, error modes, authentication (http_api.h).
 #pragma once
 
 #include <functional>
@@ -45,6 +45,11 @@ public:
     // `params` must come from text that passed json::check. A batch answers {"replies":[...]}.
     Answer call(const App& app, const Method& method, const json::Value& params);
 
+    // The same without waiting for the queue to store a push: `done` is called once with the answer, before this
+    // returns or later, then by a thread that must not be kept. `app` and `method` must be there until then.
+    using AnswerDone = std::function<void(Answer&&)>;
+    void call_then(const App& app, const Method& method, const json::Value& params, AnswerDone done);
+
     // The methods that stream, which no batch can hold.
     // Gives up to n bytes of the body; 0 = end, -1 = broken.
     using ReadPiece = std::function<int64_t(char* into, size_t n)>;
@@ -61,6 +66,13 @@ private:
     using Handler = Answer (Service::*)(const App&, const Checked&, std::string_view raw);
     static Handler handler_of(MethodId id) noexcept;
     Answer dispatch(const App& app, const Method& method, const json::Value& params);
+    // A push to be, and the request's name for its recipient.
+    struct Sending {
+        delivery::PushRequest push;
+        std::string field;
+    };
+    std::variant<Sending, Fault> sending_of(const App& app, const Checked& params, std::string_view raw) const;
+    void send_then(const App& app, const json::Value& params, const ObjectType& type, AnswerDone done);
     void count(const Method& method, const Answer& answer, int64_t took_ns);
 
     Answer device_register(const App& app, const Checked& params, std::string_view raw);

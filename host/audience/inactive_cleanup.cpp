@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "base/named_thread.h"
+
 namespace belfry::audience {
 
 namespace {
@@ -32,7 +34,7 @@ InactiveCleanup::~InactiveCleanup() {
 }
 
 void InactiveCleanup::start() {
-    thread_ = std::thread([this] { run(); });
+    thread_ = named_thread("inactive", [this] { run(); });
 }
 
 void InactiveCleanup::stop() {

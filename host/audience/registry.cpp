@@ -6,6 +6,7 @@
 
 #include "audience/hashes.h"
 #include "audience/rows.h"
+#include "base/named_thread.h"
 #include "base/one_shot.h"
 
 namespace belfry::audience {
@@ -51,7 +52,8 @@ Registry::Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metr
       groups_(metrics.counter("device_register_groups_total", "Storage commits that registered devices")),
       removed_(metrics.counter("devices_removed_total", "Devices removed", {{"cause", "api"}})) {
     const size_t threads = storage.offers(BELFRY_STORAGE_MULTI_NODE) ? kGroupsOverNetwork : 1;
-    for (size_t i = 0; i < threads; ++i) batchers_.emplace_back([this] { commit_groups(); });
+    for (size_t i = 0; i < threads; ++i)
+        batchers_.push_back(named_thread("registrations", [this] { commit_groups(); }));
 }
 
 Registry::~Registry() {

@@ -81,20 +81,25 @@ Acceptor::Acceptor(plugins::Storage& storage, plugins::Queue& queue, Gates& gate
       duplicates_(metrics.counter("pushes_duplicate_total", "Requests answered from an earlier push of the same uid")) {
 }
 
-Result<Accepted> Acceptor::accept(PushRequest&& request) {
+void Acceptor::accept(const PushRequest& request, Delivery::AcceptDone done) {
     Draft draft{request, {}, {}, 0};
     draft.push.row = sized<belfry_new_push>();
-    if (const Status planned = plan_audience(draft); !planned) return planned.error();
-    if (const Status passed = pass_fields(draft); !passed) return passed.error();
-    const Result<belfry_enqueued> stored = batcher_.store(draft.push);
+    if (const Status planned = plan(draft); !planned) return done(planned.error());
+    batcher_.store(std::move(draft.push),
+                   [this, done = std::move(done)](NewPush&& push, Result<belfry_enqueued>&& stored) {
+                       done(verdict(std::move(push.uid), stored));
+                   });
+}
+
+Result<Accepted> Acceptor::verdict(std::string&& uid, const Result<belfry_enqueued>& stored) {
     if (!stored) return stored.error();
     switch (BELFRY_CODE_CLASS(stored->code)) {
         case BELFRY_OK:
             accepted_.add();
-            return Accepted{draft.push.uid, false};
+            return Accepted{std::move(uid), false};
         case BELFRY_DUPLICATE:
             duplicates_.add();
-            return Accepted{draft.push.uid, true};
+            return Accepted{std::move(uid), true};
         case BELFRY_CONFLICT:
             return error(ErrorCode::Conflict, "the uid was used by another request; choose a new one", "uid");
         case BELFRY_BUSY:
@@ -110,6 +115,11 @@ Result<Accepted> Acceptor::accept(PushRequest&& request) {
             return error(ErrorCode::Internal,
                          "the queue did not say whether it stored the push; send it again with a uid");
     }
+}
+
+Status Acceptor::plan(Draft& draft) {
+    if (Status planned = plan_audience(draft); !planned) return planned;
+    return pass_fields(draft);
 }
 
 Status Acceptor::check_payloads(const PushRequest& request, int32_t kind, std::string_view target) const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request to a durable push: check its payloads with their providers, plan its audience, store it.
 //
-// Threads: [any], blocks for storage reads (users) and one queue commit.
+// Threads: [any], blocks for storage reads (users) only.
 // Owner: the delivery core.
 #pragma once
 
@@ -24,7 +24,7 @@ public:
     Acceptor(plugins::Storage& storage, plugins::Queue& queue, Gates& gates, Batcher& batcher, const Clock& clock,
              Metrics& metrics);
 
-    Result<Accepted> accept(PushRequest&& request);
+    void accept(const PushRequest& request, Delivery::AcceptDone done);
 
 private:
     // The push being made.
@@ -34,6 +34,8 @@ private:
         NewPush push;
         uint32_t recipients = 0;  // devices, tokens or users named; 0 for a slice
     };
+    Status plan(Draft& draft);
+    Result<Accepted> verdict(std::string&& uid, const Result<belfry_enqueued>& stored);
     Status check_payloads(const PushRequest& request, int32_t kind, std::string_view target) const;
     Status plan_audience(Draft& draft);
     Status plan_filter(Draft& draft, const Filter& filter);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <limits>
 
+#include "base/named_thread.h"
 #include "policy/backoff.h"
 
 namespace belfry::delivery {
@@ -31,7 +32,7 @@ Authorizer::Authorizer(plugins::Provider& provider, std::string instance, const 
       clock_(clock),
       log_(log, "delivery"),
       changed_(std::move(changed)),
-      thread_([this] { run(); }) {}
+      thread_(named_thread("authorizer", [this] { run(); })) {}
 
 Authorizer::~Authorizer() {
     stop();

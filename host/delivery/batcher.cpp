@@ -5,6 +5,8 @@
 
 #include <span>
 
+#include "base/named_thread.h"
+
 namespace belfry::delivery {
 
 namespace {
@@ -58,7 +60,7 @@ Batcher::Batcher(const Options& options, plugins::Queue& queue, Node& node, Wake
       node_(node),
       scheduler_(scheduler),
       waiting_(options.enqueue_waiting_max),
-      thread_([this] { run(); }) {}
+      thread_(named_thread("batcher", [this] { run(); })) {}
 
 Batcher::~Batcher() {
     stop();
@@ -69,57 +71,52 @@ void Batcher::stop() {
     if (thread_.joinable()) thread_.join();
 }
 
-Result<belfry_enqueued> Batcher::store(NewPush& push) {
-    Waiting waiting;
-    waiting.push = &push;
-    waiting.bytes = push.bytes();
-    if (waiting_bytes_.fetch_add(waiting.bytes) + waiting.bytes > options_.enqueue_waiting_bytes_max) {
-        waiting_bytes_.fetch_sub(waiting.bytes);
-        return busy();
-    }
-    Waiting* mine = &waiting;
-    if (!waiting_.try_push(std::move(mine))) {
-        waiting_bytes_.fetch_sub(waiting.bytes);
-        if (waiting_.closed()) return error(ErrorCode::Unavailable, "the server is stopping; send the push again");
-        return busy();
-    }
-    waiting.done.wait();
-    waiting_bytes_.fetch_sub(waiting.bytes);
-    if (!waiting.failure) return waiting.failure.error();
-    return waiting.answer;
+void Batcher::store(NewPush&& push, Stored stored) {
+    auto waiting = std::make_unique<Waiting>();
+    const size_t bytes = push.bytes();
+    *waiting = {std::move(push), bytes, {}, std::move(stored)};
+    const bool room = waiting_bytes_.fetch_add(bytes) + bytes <= options_.enqueue_waiting_bytes_max;
+    if (room && waiting_.try_push(std::move(waiting))) return;
+    waiting_bytes_.fetch_sub(bytes);
+    const bool stopping = room && waiting_.closed();
+    waiting->stored(std::move(waiting->push),
+                    stopping ? error(ErrorCode::Unavailable, "the server is stopping; send the push again") : busy());
 }
 
 void Batcher::run() {
-    std::vector<Waiting*> batch;
+    Batch batch;
     for (;;) {
-        const std::vector<Waiting*> arrived = waiting_.pop_all(options_.enqueue_batch_max);
+        Batch arrived = waiting_.pop_all(options_.enqueue_batch_max);
         if (arrived.empty()) return;
         size_t bytes = 0;
-        for (Waiting* waiting : arrived) {
+        for (std::unique_ptr<Waiting>& waiting : arrived) {
             if (!batch.empty() && bytes + waiting->bytes > options_.enqueue_batch_bytes_max) {
                 commit(batch);
-                batch.clear();
                 bytes = 0;
             }
-            batch.push_back(waiting);
             bytes += waiting->bytes;
+            batch.push_back(std::move(waiting));
         }
         commit(batch);
-        batch.clear();
     }
 }
 
-void Batcher::commit(const std::vector<Waiting*>& batch) {
+// Leaves the batch empty.
+void Batcher::commit(Batch& batch) {
     Rows rows;
     rows.pushes.reserve(batch.size());
-    for (const Waiting* waiting : batch) rows.add(*waiting->push);
+    for (const std::unique_ptr<Waiting>& waiting : batch) rows.add(waiting->push);
     const Status done =
         queue_.enqueue(node_.id(), rows.pushes, [&](const belfry_enqueued& row) { batch[row.index]->answer = row; });
     scheduler_.ring();
-    for (Waiting* waiting : batch) {
-        if (!done) waiting->failure = done.error();
-        waiting->done.set();  // from here on `waiting` may be gone
+    for (const std::unique_ptr<Waiting>& waiting : batch) {
+        waiting_bytes_.fetch_sub(waiting->bytes);
+        if (done)
+            waiting->stored(std::move(waiting->push), waiting->answer);
+        else
+            waiting->stored(std::move(waiting->push), done.error());
     }
+    batch.clear();
 }
 
 }  // namespace belfry::delivery

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Group commit of new pushes, clocked by itself: a batch is what arrived while the last one was committed. No timer.
 //
-// Threads: store [any], blocks until its push is durable; enqueue runs on the batcher's own thread.
+// Threads: store [any], never waits; enqueue, and what is done then, run on the batcher's own thread.
 // Owner: the delivery core.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/bounded_queue.h"
-#include "base/one_shot.h"
 #include "base/result.h"
 #include "delivery/node.h"
 #include "delivery/options.h"
@@ -44,27 +45,30 @@ public:
     Batcher(const Batcher&) = delete;
     Batcher& operator=(const Batcher&) = delete;
 
-    // The queue's answer for this push. Busy: too many wait already. Unavailable: stopping.
-    Result<belfry_enqueued> store(NewPush& push);
+    // Given the push back with the queue's answer for it. Busy: too many wait already. Unavailable: stopping.
+    using Stored = std::function<void(NewPush&&, Result<belfry_enqueued>&&)>;
+    // `stored` is called once: by the caller's thread for what is refused at once, else by the batcher's, which all
+    // others wait for meanwhile.
+    void store(NewPush&& push, Stored stored);
     // Commits what waits, then ends.
     void stop();
 
 private:
     struct Waiting {
-        NewPush* push = nullptr;
+        NewPush push;
         size_t bytes = 0;
         belfry_enqueued answer{};
-        Status failure;
-        OneShot done;
+        Stored stored;
     };
+    using Batch = std::vector<std::unique_ptr<Waiting>>;
     void run();
-    void commit(const std::vector<Waiting*>& batch);
+    void commit(Batch& batch);
 
     const Options& options_;
     plugins::Queue& queue_;
     Node& node_;
     Wakeup& scheduler_;
-    BoundedQueue<Waiting*> waiting_;
+    BoundedQueue<std::unique_ptr<Waiting>> waiting_;
     std::atomic<size_t> waiting_bytes_{0};
     std::thread thread_;
 };

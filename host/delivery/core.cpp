@@ -89,7 +89,7 @@ public:
         if (Gate* const gate = gates_.by_name(name)) gate->watch().know(std::move(facts));
     }
     std::vector<ProviderStatus> providers() const override;
-    Result<Accepted> accept(PushRequest&& request) override { return acceptor_.accept(std::move(request)); }
+    void accept_then(PushRequest&& request, AcceptDone done) override { acceptor_.accept(request, std::move(done)); }
     Result<CancelResult> cancel(const std::string& app, const std::string& uid) override;
     Result<SteerResult> pause(const std::string& app, const std::string& uid) override;
     Result<SteerResult> resume(const std::string& app, const std::string& uid) override;

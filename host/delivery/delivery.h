@@ -2,12 +2,13 @@
 // The life of a push as the rest of the host sees it: accept, steer, look up. Behind it: batchers, scheduler, pages,
 // settler.
 //
-// Threads: every method is [any] and may block for one queue commit.
+// Threads: every method is [any] and may block for one queue commit, accept_then for reads of the storage only.
 // Not here: HTTP, JSON of requests (api/), SQL, a provider's name.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/one_shot.h"
 #include "base/result.h"
 #include "delivery/provider_status.h"
 
@@ -130,10 +132,14 @@ struct QueueStats {
 class Delivery {
 public:
     virtual ~Delivery() = default;
-    // Checks payloads with their providers and stores the push durably before it returns. InvalidArgument (where = the
-    // field, e.g. "notification.fcm.message.data"), Conflict (uid used by another request), Busy (backlog bound),
-    // StoreFull, Unavailable.
-    virtual Result<Accepted> accept(PushRequest&&) = 0;
+    // Checks payloads with their providers and stores the push durably; `done` is called once, after that or with why
+    // not, by the caller's thread or one that must not be kept. InvalidArgument (where = the field, e.g.
+    // "notification.fcm.message.data"), Conflict (uid used by another request), Busy (backlog bound), StoreFull,
+    // Unavailable.
+    using AcceptDone = std::function<void(Result<Accepted>&&)>;
+    virtual void accept_then(PushRequest&&, AcceptDone done) = 0;
+    // The same for a caller who has nothing else to do.
+    Result<Accepted> accept(PushRequest&&);
     virtual Result<CancelResult> cancel(const std::string& app, const std::string& uid) = 0;
     // NotFound: no such uid, or forgotten.
     virtual Result<PushStatus> status(const std::string& app, const std::string& uid) = 0;
@@ -159,5 +165,16 @@ public:
     // Every configured provider instance.
     virtual std::vector<ProviderStatus> providers() const = 0;
 };
+
+inline Result<Accepted> Delivery::accept(PushRequest&& request) {
+    OneShot happened;
+    std::optional<Result<Accepted>> answer;
+    accept_then(std::move(request), [&](Result<Accepted>&& given) {
+        answer.emplace(std::move(given));
+        happened.set();
+    });
+    happened.wait();
+    return std::move(*answer);
+}
 
 }  // namespace belfry::delivery

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/named_thread.h"
+
 namespace belfry::delivery {
 
 namespace {
@@ -23,7 +25,7 @@ DeviceFacts::DeviceFacts(plugins::Storage& storage, const Clock& clock, Log& log
       forgotten_(metrics.counter("device_facts_forgotten_total",
                                  "Dead tokens and learnt variants for which the storage was too slow")),
       waiting_(kFactsMax),  // a batch has one fact at least
-      thread_([this] { run(); }) {}
+      thread_(named_thread("device-facts", [this] { run(); })) {}
 
 DeviceFacts::~DeviceFacts() {
     stop(0);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/named_thread.h"
+
 namespace belfry::delivery {
 
 namespace {
@@ -36,7 +38,7 @@ Scheduler::~Scheduler() {
 
 void Scheduler::start(PagePool& pages) {
     pages_ = &pages;
-    thread_ = std::thread([this] { run(); });
+    thread_ = named_thread("scheduler", [this] { run(); });
 }
 
 void Scheduler::end() {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <span>
 
+#include "base/named_thread.h"
 #include "http/pacer.h"
 
 namespace belfry::delivery {
@@ -20,7 +21,8 @@ constexpr size_t kReasonMax = 512;
 
 SendPool::SendPool(plugins::Provider& provider, const Clock& clock) : provider_(provider), clock_(clock) {
     const uint32_t wanted = provider.concurrency() == 0 ? kSendThreadsDefault : provider.concurrency();
-    for (uint32_t i = 0; i < std::min(wanted, kSendThreadsMax); ++i) threads_.emplace_back([this] { run(); });
+    for (uint32_t i = 0; i < std::min(wanted, kSendThreadsMax); ++i)
+        threads_.push_back(named_thread("send", [this] { run(); }));
 }
 
 SendPool::~SendPool() {

@@ -9,6 +9,8 @@
 #include <map>
 #include <string>
 
+#include "base/named_thread.h"
+
 namespace belfry::delivery {
 
 namespace {
@@ -45,7 +47,7 @@ Settler::Settler(plugins::Queue& queue, plugins::Storage& storage, Node& node, c
       facts_(storage, clock, log, metrics),
       waiting_(pages_max),
       give_up_at_(std::numeric_limits<int64_t>::max()),
-      thread_([this] { run(); }) {}
+      thread_(named_thread("settler", [this] { run(); })) {}
 
 Settler::~Settler() {
     stop(0);

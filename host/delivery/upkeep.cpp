@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/named_thread.h"
+
 namespace belfry::delivery {
 
 namespace {
@@ -31,8 +33,8 @@ Status Upkeep::start(PagePool& pages) {
     const Result<belfry_pulse> first = beat();
     if (!first) return first.error();
     change_ = first->changes;
-    beats_ = std::thread([this] { run_beats(); });
-    upkeep_ = std::thread([this] { run_upkeep(); });
+    beats_ = named_thread("beats", [this] { run_beats(); });
+    upkeep_ = named_thread("upkeep", [this] { run_upkeep(); });
     return {};
 }
 

@@ -3,13 +3,14 @@
 
 #include <utility>
 
+#include "base/named_thread.h"
 #include "delivery/page.h"
 
 namespace belfry::delivery {
 
 Workers::Workers(unsigned count) {
-    threads_.emplace_back([this] { work(true); });
-    for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(false); });
+    threads_.push_back(named_thread("page-high", [this] { work(true); }));
+    for (unsigned i = 0; i < count; ++i) threads_.push_back(named_thread("page", [this] { work(false); }));
 }
 
 Workers::~Workers() {

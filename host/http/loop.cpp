@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/assert.h"
+#include "base/named_thread.h"
 #include "http/connection.h"
 #include "http/signal_shield.h"
 
@@ -43,7 +44,7 @@ Loop::Loop(unsigned number, const EngineOptions& options, EndpointTable& endpoin
     BELFRY_ASSERT(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, door_->fd(), &event) == 0);
     now_ = clock_.mono_ns();
     const SignalShield shield;
-    thread_ = std::thread([this] { run(); });
+    thread_ = named_thread("http", [this] { run(); });
 }
 
 Loop::~Loop() {
