@@ -261,7 +261,9 @@ Reply ControlApi::hms(const Request& request, const Segments& segments) {
                    {"tokens_issued", hms.tokens_issued},
                    {"sends", hms.sends},
                    {"devices", hms.devices},
-                   {"largest", hms.largest}});
+                   {"largest", hms.largest},
+                   {"repeated", hms.repeated},
+                   {"withheld", hms.withheld}});
 }
 
 Reply ControlApi::reset() {

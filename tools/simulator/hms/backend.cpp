@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "fcm/condition.h"
@@ -132,6 +133,8 @@ void HmsBackend::send(const Request& request, Call& call, Plan& plan) {
     ++hms.sends;
     hms.devices += call.message.tokens.size();
     hms.largest = std::max<std::uint64_t>(hms.largest, call.message.tokens.size());
+    const std::set<std::string_view> distinct(call.message.tokens.begin(), call.message.tokens.end());
+    hms.repeated += call.message.tokens.size() - distinct.size();
     const auto answer = [&](int code, std::string_view msg) { plan.reply = hms_reply(settings, code, msg, next_id()); };
     if (const int refused = check_hms_bearer(world_, request, call.harmony()); refused != 0)
         return answer(refused, "Authentication Error.");
@@ -170,7 +173,12 @@ Reply HmsBackend::send_to_tokens(const Request& request, Call& call, Plan& plan)
             continue;
         }
         ++served;
-        deliver(token, request, body);
+        if (call.message.marketing &&
+            !world_.hms.take_marketing(token, world_.settings.hms_marketing_per_day, world_.simulated_wall())) {
+            ++world_.hms.withheld;  // Huawei says so in a receipt only (hms.md sections 12 and 15.9)
+        } else {
+            deliver(token, request, body);
+        }
     }
     plan.before_headers += std::chrono::milliseconds(slow_ms);
     call.entry.accepted = served > 0;

@@ -3,7 +3,7 @@
 // every request.
 //
 // Threads: [any]; takes World::mutex.  Owner: Simulator.
-// Not here: receipts, marketing quotas per device.
+// Not here: receipts.
 #pragma once
 
 #include <map>

@@ -293,6 +293,35 @@ TEST_F(HmsBackendTest, FlowIsCountedInDevices) {
     EXPECT_EQ(v1(R"({"message":{"token":[)" + tokens(3) + "]," + kData + "}}"), "80000000");
 }
 
+TEST_F(HmsBackendTest, ShowsADeviceTwoMarketingMessagesADayAndAcceptsMore) {  // 15.9
+    const auto send = [&](const std::string& list) {
+        return v1(R"({"message":{"token":[)" + list + "]," + kData + R"(,"android":{"category":"MARKETING"}}})");
+    };
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(send(R"("T1","T2")"), "80000000");
+    EXPECT_EQ(received("T1"), 2U);
+    EXPECT_EQ(world_.hms.withheld, 2U);
+    EXPECT_EQ(v1(R"({"message":{"token":["T1"],)" + kData + "}}"), "80000000");
+    EXPECT_EQ(received("T1"), 3U) << "other categories have no quota";
+    clock_.advance(std::chrono::hours(24));
+    send("\"T1\"");
+    EXPECT_EQ(received("T1"), 4U);
+    for (int i = 0; i < 3; ++i)
+        v3(R"({"target":{"token":["next-1"]},"payload":{"notification":{"category":"MARKETING","title":"t","body":"b",)"
+           R"("clickAction":{"actionType":0}}}})");
+    EXPECT_EQ(received("next-1"), 2U);
+    world_.settings.hms_marketing_per_day = 0;
+    send("\"T1\"");
+    send("\"T1\"");
+    send("\"T1\"");
+    EXPECT_EQ(received("T1"), 7U);
+}
+
+TEST_F(HmsBackendTest, CountsTokensThatARequestNamesTwice) {  // 17.3: a client collapses them
+    EXPECT_EQ(v1(R"({"message":{"token":["T1","T2","T1","T1"],)" + kData + "}}"), "80000000");
+    EXPECT_EQ(world_.hms.repeated, 2U);
+    EXPECT_EQ(received("T1"), 3U);
+}
+
 TEST_F(HmsBackendTest, TopicsAndConditionsReachTheirSubscribers) {  // sections 11 and 17.7
     token_ = access_token();
     const auto change = [&](const std::string& verb, const std::string& body) {

@@ -134,6 +134,10 @@ void check_android(const Json& sent) {
     if (const std::string ttl = text_at(*android, "ttl"); get(*android, "ttl") != nullptr) check_ttl(ttl);
 }
 
+bool is_marketing(const Json* holder) {
+    return holder != nullptr && text_at(*holder, "category") == "MARKETING";
+}
+
 void read_classic(const std::string& body, HmsMessage& message) {
     Json json = Json::parse(body, nullptr, false);
     if (!json.is_object()) refuse(kStructure, "the body is no JSON object");
@@ -151,6 +155,7 @@ void read_classic(const std::string& body, HmsMessage& message) {
     }
     check_size(body, message);
     check_android(*sent);
+    message.marketing = is_marketing(get(*sent, "android"));
     json["message"].erase("token");
     message.kept = json.dump();
 }
@@ -196,6 +201,7 @@ void read_harmony(const std::string& body, std::string_view push_type, HmsMessag
     const Json* payload = get_object(json, "payload");
     if (payload == nullptr) refuse(kStructure, "Illegal payload, it is missing");
     if (push_type == "0") check_alert(*payload);
+    message.marketing = is_marketing(get_object(*payload, "notification"));
     if (push_type == "6" && text_at(*payload, "extraData").empty())
         refuse(kStructure, "Illegal payload, extraData is required");
     if (const Json* options = get_object(json, "pushOptions")) check_options(*options, message, form);

@@ -16,7 +16,8 @@ struct HmsMessage {
     std::vector<std::string> tokens;
     std::string topic, condition;
     bool validate_only = false;
-    std::string kept;  // the body without its tokens, as a phone gets it
+    bool marketing = false;  // its category is MARKETING
+    std::string kept;        // the body without its tokens, as a phone gets it
 };
 
 HmsMessage read_hms_message(const std::string& body);

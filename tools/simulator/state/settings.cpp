@@ -61,6 +61,7 @@ const std::array kKeys{
     Key{"hms_devices_per_second", IntegerKey{&Settings::hms_devices_per_second, 0, kMany}},
     Key{"hms_auth_status", IntegerKey{&Settings::hms_auth_status, 200, 401}},
     Key{"hms_refusal_status", IntegerKey{&Settings::hms_refusal_status, 200, 400}},
+    Key{"hms_marketing_per_day", IntegerKey{&Settings::hms_marketing_per_day, 0, kMany}},
     Key{"hms_push_right", BoolKey{&Settings::hms_push_right}},
     Key{"hms_foreign_app", BoolKey{&Settings::hms_foreign_app}},
     Key{"hms_numbers", BoolKey{&Settings::hms_numbers}},

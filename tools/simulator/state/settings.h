@@ -41,6 +41,7 @@ struct Settings {
     std::int64_t hms_devices_per_second = 6'000;      // 0: no limit
     std::int64_t hms_auth_status = 401;               // HTTP status of refused tokens: sources disagree, or 200
     std::int64_t hms_refusal_status = 400;            // of refused messages, or 200
+    std::int64_t hms_marketing_per_day = 2;           // messages of that category a device is shown; 0: no limit
     bool hms_push_right = true;                       // or every send: 80300002
     bool hms_foreign_app = false;                     // every token is one of another app
     bool hms_numbers = false;                         // code is a number
