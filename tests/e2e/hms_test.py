@@ -83,6 +83,7 @@ class Pushes(Hms):
         status = self.send({"hms_tokens": ["raw-1", "raw-2", "raw-1"]}, {"hms": HELLO})
         self.assertEqual(self.outcomes(status), {("hms", "accepted"): 3})
         self.assertEqual((len(self.phone("raw-1")), len(self.phone("raw-2"))), (1, 1), "a token given twice gets it once")
+        self.assertEqual(self.hms()["repeated"], 0)
         bearer = self.access_token()
         for topic, tokens in (("news", ["sub-1", "sub-2"]), ("sport", ["sub-2"])):
             answer = self.huawei("/topic:subscribe", {"topic": topic, "tokenArray": tokens}, bearer)
@@ -119,6 +120,13 @@ class Pushes(Hms):
             envelope = self.server.call("send_push_notification", {"recipient": recipient, "notification": notification})
             self.assertEqual(envelope.get("error", {}).get("code"), 107, envelope)
             self.assertIn(words, json.dumps(envelope))
+
+    def test_marketing_beyond_the_quota_is_accepted_and_not_shown(self):
+        self.register("shopper", topics=["shop"])
+        offer = {"message": {"android": {**HELLO["message"]["android"], "category": "MARKETING"}}}
+        for _ in range(3):
+            self.assertEqual(self.outcomes(self.send_to("shop", {"hms": offer})), {("hms", "accepted"): 1})
+        self.assertEqual((len(self.phone("shopper")), self.hms()["withheld"]), (2, 1))
 
     def test_a_dry_run_is_checked_by_huawei_and_reaches_nobody(self):
         status = self.send({"hms_tokens": ["dry-1"]}, {"hms": HELLO}, dry_run="provider")
