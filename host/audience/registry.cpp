@@ -31,6 +31,7 @@ struct Registry::Waiting {
         row.meta = str(std::string_view(from.meta));
         row.topics = list_of(topics);
         row.variant = token.variant;
+        if (token.variant_guessed) row.flags = BELFRY_REGISTRATION_VARIANT_GUESSED;
     }
     // Where in the key space the device is or will be.
     int64_t place() const noexcept {

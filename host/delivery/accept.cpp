@@ -297,6 +297,7 @@ Status Acceptor::pass_fields(Draft& draft) {
         push.items.push_back(list_item(0, kNoBlob));  // users without devices: done at once, but known by uid
     push.app = request.app;
     push.uid = request.uid.empty() ? new_uid() : request.uid;
+    draft.body.send_at_unix_ms = request.send_at_unix_ms;
     push.body = encode_body(draft.body);
     std::copy(request.fingerprint.begin(), request.fingerprint.end(), push.row.fingerprint);
     const bool named = draft.body.audience == Audience::Keys || draft.body.audience == Audience::Tokens;

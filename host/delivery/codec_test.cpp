@@ -17,6 +17,7 @@ PushBody full_body() {
     body.platforms = {"android", "ios"};
     body.provider = "fcm";
     body.payloads = {{"fcm", std::string("{\"a\":\"\0b\"}", 10)}, {"apns", ""}};
+    body.send_at_unix_ms = 1'800'000'000'123;
     return body;
 }
 
@@ -33,6 +34,17 @@ TEST(PushBody, ComesBackAsItWasStored) {
     EXPECT_EQ(back->platforms, body.platforms);
     EXPECT_EQ(back->provider, body.provider);
     EXPECT_EQ(back->payloads, body.payloads);
+    EXPECT_EQ(back->send_at_unix_ms, body.send_at_unix_ms);
+}
+
+TEST(PushBody, WithoutATimeIsWrittenAsBeforeThereWasOne) {
+    PushBody body = full_body();
+    const std::string later = encode_body(body);
+    body.send_at_unix_ms = 0;
+    const std::string bytes = encode_body(body);
+    EXPECT_EQ(bytes[0], 1);
+    EXPECT_EQ(bytes.size() + 8, later.size());
+    EXPECT_EQ(decode_body(bytes)->send_at_unix_ms, 0);
 }
 
 TEST(PushBody, EveryCutAndANewerVersionAreRefused) {
@@ -40,7 +52,7 @@ TEST(PushBody, EveryCutAndANewerVersionAreRefused) {
     for (size_t n = 0; n < bytes.size(); ++n) EXPECT_FALSE(decode_body(bytes.substr(0, n))) << n;
     EXPECT_FALSE(decode_body(bytes + "x"));
     std::string newer = bytes;
-    newer[0] = 2;
+    newer[0] = 3;
     EXPECT_EQ(decode_body(newer).error().code, ErrorCode::Corrupt);
 }
 

@@ -66,6 +66,34 @@ TEST_F(Sends, VerdictsMeanWhatTheyMeanElsewhere) {
     EXPECT_NE(sums.samples.at(0).find("REASON"), std::string::npos);
 }
 
+TEST_F(Sends, EveryAttemptKnowsWhenThePushStarted) {
+    std::map<std::string, std::vector<int64_t>> started;
+    provider().sending = [&](const belfry_item& item) {
+        const std::lock_guard lock(mutex);
+        started[text(item.token)].push_back(item.started_unix_ms);
+        return item.attempt == 1 ? answer(BELFRY_RETRY, BELFRY_SCOPE_ITEM, 0, 20) : ScriptedReply{};
+    };
+    rig.add_devices(1);
+    rig.start();
+    const int64_t from = rig.clock.unix_ms();
+    rig.send(Rig::to_topic("slice"));
+    rig.send(Rig::to_tokens("bundled", {"raw"}));
+    PushRequest later = Rig::to_tokens("later", {"delayed"});
+    later.send_at_unix_ms = rig.clock.unix_ms() + 300;
+    const int64_t send_at = later.send_at_unix_ms;
+    rig.send(std::move(later));
+    for (const char* uid : {"slice", "bundled", "later"}) ASSERT_TRUE(rig.finished(uid)) << uid;
+    const int64_t to = rig.clock.unix_ms();
+    const std::lock_guard lock(mutex);
+    for (const char* token : {"token-0", "raw"}) {
+        ASSERT_EQ(started[token].size(), 2u) << token;
+        EXPECT_EQ(started[token][0], started[token][1]) << token;
+        EXPECT_GE(started[token][0], from) << token;
+        EXPECT_LT(started[token][0], to) << token;
+    }
+    EXPECT_EQ(started["delayed"], (std::vector<int64_t>{send_at, send_at}));
+}
+
 TEST_F(Sends, OverloadNarrowsTheWindowAsElsewhere) {
     std::atomic<int> first{1};
     provider().sending = [&](const belfry_item&) {

@@ -128,7 +128,7 @@ private:
         const std::string* uid = nullptr;
         std::shared_ptr<const StoredPush> push;
         audience::Hash16 seed{};  // of (app, uid): delivery ids, stopped pushes
-        int64_t expires_unix_ms = 0;
+        int64_t started_unix_ms = 0, expires_unix_ms = 0;
         uint32_t attempt = 1;
         bool initial = true;   // its entries are not in `planned` yet
         int32_t stopped = 0;   // final outcome of all its entries, 0 = runs
@@ -220,6 +220,7 @@ private:
     bool open_section(Section& section);
     // A blob of the item's push, once its section is open.
     BlobOf stored_blob(uint64_t id) const { return {sections_[0].seed, item_.row.created_unix_ms, id}; }
+    int64_t started(const StoredPush& push) const noexcept;
     void drop_section(Section& section, const Error& why);
     Read read_slice();
     Read scan_one(const Section& section, const std::string& topic, bool all);

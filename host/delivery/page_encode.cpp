@@ -34,6 +34,7 @@ belfry_item Page::item_of(const Block& block, uint32_t at) const {
     item.data = str(block.data(at));
     item.payload = str(std::string_view(group.prepared->payload()));
     item.expires_unix_ms = section.expires_unix_ms;
+    item.started_unix_ms = section.started_unix_ms;
     const std::array<uint8_t, 16> id = delivery_id_of(section, entry, block.token(at));
     std::copy(id.begin(), id.end(), item.delivery_id);
     return item;

@@ -68,7 +68,14 @@ bool Page::open_section(Section& section) {
     } else if (section.push == nullptr) {
         drop_section(section, error(ErrorCode::Corrupt, "the body of a bundled push is damaged"));
     }
+    if (section.push != nullptr) section.started_unix_ms = started(*section.push);
     return true;
+}
+
+// A bundle has no time of its own: it is claimed as soon as it is there.
+int64_t Page::started(const StoredPush& push) const noexcept {
+    const int64_t created = item_.row.created_unix_ms != 0 ? item_.row.created_unix_ms : item_.row.ready_unix_ms;
+    return std::max(created, push.body.send_at_unix_ms);
 }
 
 // A push whose body cannot be understood ends as internal, entry by entry; retrying would never help.

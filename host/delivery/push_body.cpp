@@ -7,7 +7,8 @@ namespace belfry::delivery {
 
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kWithoutSendAt = 1;
 
 void write_texts(ByteWriter& out, const std::vector<std::string>& texts) {
     out.number(static_cast<uint32_t>(texts.size()));
@@ -25,7 +26,7 @@ std::vector<std::string> read_texts(ByteReader& in) {
 
 std::string encode_body(const PushBody& body) {
     ByteWriter out;
-    out.number(kVersion);
+    out.number(body.send_at_unix_ms == 0 ? kWithoutSendAt : kVersion);
     out.number(static_cast<uint8_t>(body.audience));
     out.number(static_cast<uint8_t>(body.dry_run));
     out.number(static_cast<uint8_t>(body.lane_by_shape ? 1 : 0));
@@ -39,12 +40,14 @@ std::string encode_body(const PushBody& body) {
         out.text(name);
         out.text(payload);
     }
+    if (body.send_at_unix_ms != 0) out.number(body.send_at_unix_ms);
     return out.take();
 }
 
 Result<PushBody> decode_body(std::string_view bytes) {
     ByteReader in(bytes);
-    if (const auto version = in.number<uint8_t>(); version != kVersion) {
+    const auto version = in.number<uint8_t>();
+    if (version != kVersion && version != kWithoutSendAt) {
         return error(ErrorCode::Corrupt, "a push body has version " + std::to_string(version) +
                                              ", this program knows " + std::to_string(kVersion) +
                                              "; was the queue written by a newer one?");
@@ -65,6 +68,7 @@ Result<PushBody> decode_body(std::string_view bytes) {
         std::string name(in.text());
         body.payloads.emplace_back(std::move(name), std::string(in.text()));
     }
+    if (version == kVersion) body.send_at_unix_ms = in.number<int64_t>();
     const bool known = audience >= static_cast<uint8_t>(Audience::All) &&
                        audience <= static_cast<uint8_t>(Audience::Channel) &&
                        dry_run <= static_cast<uint8_t>(DryRun::Provider);

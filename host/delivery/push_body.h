@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A push as it lies in the queue: everything a page needs besides device keys and tokens. Immutable once stored.
 //
-// Format: one version byte, then the fields in the order of the struct, little endian. A newer version is refused,
-// never guessed. Threads: [any].
+// Format: one version byte, then the fields in the order of the struct, little endian. Version 1 ends before `send_at`,
+// and is still what a push without one is written as. A newer version is refused, never guessed. Threads: [any].
 #pragma once
 
 #include <belfry/provider.h>
@@ -52,6 +52,7 @@ struct PushBody {
     std::vector<std::string> users, topics, providers, platforms;
     std::string provider;                                       // of Tokens, Topic, Condition and Channel
     std::vector<std::pair<std::string, std::string>> payloads;  // provider instance -> its JSON
+    int64_t send_at_unix_ms = 0;  // what a time to live counts from; 0 = from its creation
 
     const std::string* payload_of(std::string_view instance) const {
         for (const auto& [name, payload] : payloads) {

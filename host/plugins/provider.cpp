@@ -168,7 +168,9 @@ Result<CheckedToken> Provider::validate(const belfry_token& token) {
         },
         [&](const belfry_token& row) {
             if (++rows > 1) return;
-            checked = CheckedToken{text(row.token), text(row.identity), text(row.data), row.variant};
+            const uint32_t flags = BELFRY_HAS(&row, flags) ? row.flags : 0;
+            checked = CheckedToken{text(row.token), text(row.identity), text(row.data), row.variant,
+                                   (flags & BELFRY_TOKEN_VARIANT_GUESSED) != 0};
         });
     if (!done) return done.error();
     const char* wrong = nullptr;

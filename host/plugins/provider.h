@@ -27,6 +27,7 @@ inline constexpr size_t kProviderDataMax = 1024;  // bytes of belfry_token.data
 struct CheckedToken {
     std::string token, identity, data;
     uint32_t variant = 0;
+    bool variant_guessed = false;  // the storage keeps the one it has for this token
 };
 
 struct NewCredential {

@@ -168,6 +168,12 @@ TEST_F(ProviderTest, WantsATokenToBeDescribedOnceAndWithinItsBounds) {
     ASSERT_TRUE(good);
     EXPECT_EQ(good->identity, "id");
     EXPECT_EQ(good->variant, 3u);
+    EXPECT_FALSE(good->variant_guessed);
+    row.flags = BELFRY_TOKEN_VARIANT_GUESSED;
+    EXPECT_TRUE(provider.validate(asked)->variant_guessed);
+    row.size = offsetof(belfry_token, flags);  // of a plugin that was built without it
+    EXPECT_FALSE(provider.validate(asked)->variant_guessed);
+    row.size = sizeof row;
     row.data = str(large);
     EXPECT_EQ(provider.validate(asked).error().code, ErrorCode::Internal);
     row.data = {};

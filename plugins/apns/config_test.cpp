@@ -139,5 +139,16 @@ TEST(ApnsToken, IsHexInLowerCase) {
     }
 }
 
+TEST(ApnsToken, HasAnEnvironmentThatIsAGuessOnlyWhereBothAreServed) {
+    for (const auto& [environment, flags] :
+         {std::pair<std::string, uint32_t>{"production", 0}, {"sandbox", 0}, {"both", BELFRY_TOKEN_VARIANT_GUESSED}}) {
+        ApnsBed bed(kApnsKeySection + kApnsTopic + R"(,"environment":")" + environment + "\"");
+        const auto token = bed.validate("00fc13adff");
+        ASSERT_TRUE(token) << bed.trouble.text;
+        EXPECT_EQ(token->flags, flags) << environment;
+        EXPECT_EQ(token->variant, environment == "sandbox" ? 1U : 0U) << environment;
+    }
+}
+
 }  // namespace
 }  // namespace belfry::fakes

@@ -35,11 +35,9 @@ public:
 
     void validate(const belfry_token& asked, const belfry::Emit<belfry_token>& emit) override {
         const std::string normal = normal_token(belfry::view(asked.token));
-        belfry_token token = asked;
-        token.size = sizeof token;
-        token.variant = config_.production ? kProduction : kSandbox;
+        belfry_token token = belfry::token_row(asked, config_.production ? kProduction : kSandbox);
         token.token = token.identity = belfry::str(std::string_view(normal));
-        token.data = {};
+        if (config_.both()) token.flags = BELFRY_TOKEN_VARIANT_GUESSED;
         emit(token);
     }
 

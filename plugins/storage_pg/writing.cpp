@@ -65,11 +65,18 @@ Device state_of(const belfry_registration& row, const Names::Topics& topics, con
     return device;
 }
 
+// Belongs to a token, whatever device has it.
+void keep_variant(const Device* holder, Device& device) {
+    if (holder != nullptr && holder->provider == device.provider && holder->token_hash == device.token_hash)
+        device.variant = holder->variant;
+}
+
 belfry_registered register_one(Edit& edit, const belfry_registration& row, const Names::Topics& topics, int64_t now) {
     belfry_registered result = sized<belfry_registered>();
     Device device = state_of(row, topics, edit);
     result.evicted_key = -1;
     const auto holder = edit.holder_of(device.identity);
+    if (holder && (row.flags & BELFRY_REGISTRATION_VARIANT_GUESSED) != 0) keep_variant(edit.find(*holder), device);
     const int64_t wanted = row.key >= 0 ? row.key : holder.value_or(-1);
     if (holder && *holder != wanted) {
         edit.erase(*holder);

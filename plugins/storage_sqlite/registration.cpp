@@ -25,6 +25,14 @@ void copy_hash(const uint8_t (&from)[16], Hash& to) {
     std::memcpy(to.data(), static_cast<const uint8_t*>(from), to.size());
 }
 
+// Belongs to a token, whatever device has it.
+void keep_variant(const belfry_registration& row, const Device& before, Device& after) {
+    if ((row.flags & BELFRY_REGISTRATION_VARIANT_GUESSED) == 0) return;
+    if (before.provider == after.provider && before.token_hash == after.token_hash &&
+        before.identity_hash == after.identity_hash)
+        after.variant = before.variant;
+}
+
 }  // namespace
 
 void Writer::register_devices(std::string_view app, belfry_list registrations, belfry_emit emit, void* ctx) {
@@ -55,8 +63,10 @@ belfry_registered Writer::register_one(int64_t app, const belfry_registration& r
     if (holder && *holder != wanted && evict(app, *holder)) {
         result.flags |= BELFRY_REGISTERED_EVICTED;
         result.evicted_key = *holder;
+        keep_variant(row, other_, after_);
     }
     if (wanted >= 0 && devices_.load(app, wanted, before_)) {
+        keep_variant(row, before_, after_);
         after_.key = wanted;
         after_.created = before_.created;
         if (same_state(before_, after_)) {

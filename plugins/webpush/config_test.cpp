@@ -94,6 +94,7 @@ TEST(WebPushKeys, TheOtherOneIsTriedBeforeAMessageIsRefused) {
     const Browser browser(two.services);
     const auto device = two.validate(browser.subscription());
     ASSERT_TRUE(device) << two.trouble.text;
+    EXPECT_EQ(device->flags, static_cast<uint32_t>(BELFRY_TOKEN_VARIANT_GUESSED));
     WebPushBed::Answer mismatch{403, "the credentials do not correspond to those of the subscription"};
     mismatch.variant = device->variant;
     const auto again = two.decode(mismatch);

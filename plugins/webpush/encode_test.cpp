@@ -136,6 +136,34 @@ TEST(WebPushRequest, LivesNoLongerThanThePush) {
     }
 }
 
+TEST(WebPushRequest, LivesAsLongAsThePushSaidFromItsStartOnEveryAttempt) {
+    WebPushBed bed;
+    const Browser browser(bed.services);
+    const int64_t start = bed.host.clock.unix_ms();
+    // The ttl header of an attempt, -1: it is over.
+    const auto ttl = [&](const char* payload, uint32_t attempt, int64_t started, int64_t expires = 0) {
+        const auto out = bed.encode({{browser.endpoint, browser.data(), bed.validate(browser.subscription())->variant,
+                                      payload, expires, attempt, started}});
+        if (out.requests.size() == 1) return std::stoi(out.requests[0].headers.at("ttl"));
+        EXPECT_EQ(out.refused.at(0).outcome, BELFRY_EXPIRED);
+        return -1;
+    };
+    const char* minute = R"({"payload":"x","ttl":60})";
+    EXPECT_EQ(ttl(minute, 1, start), 60);
+    EXPECT_EQ(ttl(minute, 1, start + 5'000), 60) << "noted by a clock that is ahead";
+    bed.host.clock.advance(std::chrono::milliseconds(20'900));
+    EXPECT_EQ(ttl(minute, 2, start), 40);
+    EXPECT_EQ(ttl(minute, 2, start, start + 30'900), 10) << "the sooner counts";
+    EXPECT_EQ(ttl(minute, 2, start, start + 300'000), 40);
+    EXPECT_EQ(ttl(minute, 2, 0), 60) << "a host that does not say when";
+    EXPECT_EQ(ttl(R"({"payload":"x","ttl":0})", 1, start), 0) << "now or never: now";
+    bed.host.clock.advance(std::chrono::milliseconds(39'000));
+    EXPECT_EQ(ttl(minute, 3, start), 1);
+    bed.host.clock.advance(std::chrono::milliseconds(100));
+    EXPECT_EQ(ttl(minute, 3, start), -1);
+    EXPECT_EQ(ttl(minute, 1, start), -1) << "kept waiting for its whole life";
+}
+
 TEST(WebPushRequest, MapsEachTopicToOneSafeValue) {
     WebPushBed bed;
     const Browser browser(bed.services);

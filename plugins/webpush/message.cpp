@@ -118,4 +118,18 @@ Message read_message(const belfry::Services& services, std::string_view payload,
     return message;
 }
 
+std::optional<int64_t> ttl_left_s(const belfry_item& item, int64_t ttl_s, int64_t now_unix_ms) {
+    const bool expires = item.expires_unix_ms != 0;
+    if (expires && now_unix_ms >= item.expires_unix_ms) return std::nullopt;
+    int64_t left_s = ttl_s;
+    if (ttl_s == 0) {
+        if (item.attempt > 1) return std::nullopt;
+    } else if (item.started_unix_ms != 0) {
+        // Whole seconds that passed; another machine's clock may be behind the one that noted the start.
+        left_s -= std::max<int64_t>(0, now_unix_ms - item.started_unix_ms) / 1000;
+        if (left_s <= 0) return std::nullopt;
+    }
+    return expires ? std::min(left_s, (item.expires_unix_ms - now_unix_ms) / 1000) : left_s;
+}
+
 }  // namespace webpush

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <belfry/provider.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,5 +21,9 @@ struct Message {
 
 // Throws Refused with BAD_REQUEST or TOO_LARGE and the place in the payload. `final_size`: no template holes are left.
 Message read_message(const belfry::Services& services, std::string_view payload, bool final_size);
+
+// What is left of it for this attempt, in seconds: it counts from the push's start, or from now if that is not known.
+// Nothing: the message is past its time. A ttl of 0 is for one attempt, now or never.
+std::optional<int64_t> ttl_left_s(const belfry_item& item, int64_t ttl_s, int64_t now_unix_ms);
 
 }  // namespace webpush

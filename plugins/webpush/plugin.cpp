@@ -82,6 +82,7 @@ public:
         belfry_token token = belfry::token_row(asked, keys_.number_of(subscription.application_key));
         token.token = token.identity = belfry::str(std::string_view(subscription.endpoint));
         token.data = belfry::str(std::string_view(data));
+        if (subscription.application_key.empty()) token.flags = BELFRY_TOKEN_VARIANT_GUESSED;
         emit(token);
     }
 
@@ -151,10 +152,8 @@ private:
             ready.message = rendering.message;
             if (!read_keys(belfry::view(item.data), ready.p256dh, ready.auth))
                 return refuse(BELFRY_REFUSED, "NO_KEYS: the subscription was registered without its keys");
-            if (ready.message->ttl_s == 0 && item.attempt > 1)
-                return refuse(BELFRY_EXPIRED, "EXPIRED: ttl 0 is for now or never");
-            const std::optional<int64_t> ttl = ttl_of(item, *ready.message);
-            if (!ttl) return refuse(BELFRY_EXPIRED, "EXPIRED");
+            const std::optional<int64_t> ttl = ttl_left_s(item, ready.message->ttl_s, services_.unix_ms());
+            if (!ttl) return refuse(BELFRY_EXPIRED, "EXPIRED: its ttl or expire_at is over");
             const auto authorization = keys_.authorization(item.variant, ready.endpoint.origin);
             if (authorization == nullptr) {
                 return refuse(BELFRY_REFUSED,
@@ -173,14 +172,6 @@ private:
         belfry::DeviceUrl url = belfry::split_device_url(endpoint, "endpoint");
         allowed_.check(url, "endpoint", "extra_allowed_origins");
         return url;
-    }
-
-    // Nothing: the message is past its time.
-    std::optional<int64_t> ttl_of(const belfry_item& item, const Message& message) const {
-        if (item.expires_unix_ms == 0) return message.ttl_s;
-        const int64_t left_ms = item.expires_unix_ms - services_.unix_ms();
-        if (left_ms <= 0) return std::nullopt;
-        return std::min(message.ttl_s, left_ms / 1000);
     }
 
     void seal(const std::vector<Ready>& batch, belfry::OutboxWriter& writer, const belfry::Verdicts& refused) const {

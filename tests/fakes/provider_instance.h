@@ -73,7 +73,7 @@ struct Answer {
 // What validate says of a token.
 struct Token {
     std::string token, identity, data;
-    uint32_t variant = 0;
+    uint32_t variant = 0, flags = 0;
 };
 
 // For encode, and what it wrote.
@@ -83,6 +83,7 @@ struct Item {
     std::string_view payload;
     int64_t expires_unix_ms = 0;
     uint32_t attempt = 1;
+    int64_t started_unix_ms = 0;
 };
 struct Written {
     uint32_t first_item = 0, items = 0, variant = 0;
@@ -149,7 +150,7 @@ public:
         trouble.code = collect<belfry_token>(
             [&](auto emit, void* ctx) { return provider_->validate(instance_, &asked, emit, ctx, &why); },
             [&](const belfry_token& row) {
-                out = Token{text(row.token), text(row.identity), text(row.data), row.variant};
+                out = Token{text(row.token), text(row.identity), text(row.data), row.variant, row.flags};
             });
         tell(why);
         return out;
@@ -191,6 +192,7 @@ public:
             row.data = str(std::string_view(item.data));
             row.payload = str(item.payload);
             row.expires_unix_ms = item.expires_unix_ms;
+            row.started_unix_ms = item.started_unix_ms;
             rows.push_back(row);
         }
         std::string buffer(buffer_bytes, '\0');

@@ -276,6 +276,44 @@ void amends_the_variant(Context& context) {
     require_equal(world.amend(fact).code, BELFRY_NOT_FOUND, "code for nobody");
 }
 
+void keeps_what_was_learnt_over_a_guess(Context& context) {
+    World world(context);
+    Phone guess = phone_of("", "a", {"x"});
+    guess.variant = 1;
+    guess.variant_guessed = true;
+    const int64_t key = world.register_one(guess).key;
+    require_equal(world.at(key).variant, 1, "variant of a device that is new: the guess");
+    belfry_fact learnt = fact_of(key, "a");
+    learnt.variant = 7;
+    require_equal(world.amend(learnt).code, BELFRY_OK, "code");
+    require_equal(world.register_one(guess).flags & BELFRY_REGISTERED_CHANGED, 0U, "changed by a guess");
+    require_equal(world.at(key).variant, 7, "variant after a registration that guesses");
+    require_equal(world.scan_all("x").at(0).variant, 7, "the same in the topic");
+    // It goes with the token, by id and to another device.
+    Phone other = phone_of("", "other");
+    other.key = world.register_one(other).key;
+    guess.key = other.key;
+    const belfry_registered moved = world.register_one(guess);
+    require(moved.key == other.key && moved.evicted_key == key, "the token moved");
+    require_equal(world.at(other.key).variant, 7, "variant of a token that moved");
+    Phone rotated = guess;
+    rotated.token = "b";
+    rotated.key = other.key;
+    world.register_one(rotated);
+    require_equal(world.at(other.key).variant, 1, "variant of another token: the guess");
+    Phone elsewhere = rotated;
+    elsewhere.provider = "apns";
+    elsewhere.variant = 2;
+    world.register_one(elsewhere);
+    require_equal(world.at(other.key).variant, 2, "variant at another provider: the guess");
+    elsewhere.variant = 3;
+    elsewhere.variant_guessed = false;
+    world.register_one(elsewhere);
+    require_equal(world.at(other.key).variant, 3, "variant that is no guess");
+    const auto both = world.try_register(world.app, {guess, guess});
+    require(both[0].code == BELFRY_OK && both[1].code == BELFRY_OK, "twice in a batch");
+}
+
 void apps_never_meet(Context& context) {
     World world(context);
     const auto in = [&](const char* app) { world.current_app = app; };
@@ -403,6 +441,8 @@ constexpr std::array kCases{
     Case{"S29", "10,000 topics of a user and 1,000 of a device work and follow a token rotation", 120, many_topics},
     Case{"S33", "apps never see or change each other's devices, tokens, topics and users", 60, apps_never_meet},
     Case{"S35", "a learnt variant is kept if the token is still the stored one", 30, amends_the_variant},
+    Case{"S35b", "a variant that is only a guess leaves the one that is known for the token alone", 30,
+         keeps_what_was_learnt_over_a_guess},
     Case{"S42", "an app is purged in steps as small as asked for, and can be used again", 60, purges_an_app},
     Case{"S36", "cluster state is compared and set", 30, state_is_compared_and_set},
 };

@@ -25,6 +25,7 @@ public:
     void apply(Phone phone, int64_t key) {
         for (auto at = devices.begin(); at != devices.end();) {
             const bool same = at->second.phone.provider == phone.provider && at->second.phone.token == phone.token;
+            if (same && phone.variant_guessed) phone.variant = at->second.phone.variant;
             at = same && at->first != key ? devices.erase(at) : std::next(at);
         }
         Stored stored;
@@ -175,6 +176,7 @@ private:
         phone.topics = pick_some(kTopics, 4);
         phone.variant =
             static_cast<uint32_t>(context_.below(3) == 0 ? context_.below(uint64_t{1} << 32U) : context_.below(3));
+        phone.variant_guessed = context_.below(3) == 0;
         if (context_.below(5) == 0) phone.key = pick_key();
         return phone;
     }

@@ -156,6 +156,7 @@ std::vector<belfry_registered> World::try_register(std::string_view app_name, co
         topics.emplace_back(phone.topics);
         row.topics = topics.back().list();
         row.variant = phone.variant;
+        if (phone.variant_guessed) row.flags = BELFRY_REGISTRATION_VARIANT_GUESSED;
         rows.push_back(row);
     }
     return one_each<belfry_registered>(

@@ -34,6 +34,7 @@ struct Phone {
     uint32_t variant = 0;
     int64_t key = -1;
     uint32_t prefix = 0;
+    bool variant_guessed = false;
 };
 
 struct Row {

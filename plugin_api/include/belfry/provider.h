@@ -24,7 +24,13 @@ typedef struct belfry_token {
     belfry_str token;       /* what goes on the wire */
     belfry_str identity;    /* out: what is unique; equal identity = same device registration */
     belfry_str data;        /* out: provider_data, at most 1 KiB, opaque to the host */
+    uint32_t flags;         /* out: BELFRY_TOKEN_*; draft 1 gained it later: absent in older rows, then 0 */
+    uint32_t reserved;
 } belfry_token;
+enum {
+    /* Nothing says that this variant is right: where the device is known with this token, the one it has is kept. */
+    BELFRY_TOKEN_VARIANT_GUESSED = 1u
+};
 
 enum belfry_content_kind {
     BELFRY_CONTENT_TOKENS = 1,
@@ -94,6 +100,8 @@ typedef struct belfry_item {
     belfry_str token, data, payload;        /* payload: rendered; equal renderings are adjacent and pointer-equal */
     int64_t expires_unix_ms;
     uint8_t delivery_id[16];
+    int64_t started_unix_ms; /* since when the push could be sent, the same on every attempt: what a time to live counts
+                                from. 0 = not known (older hosts) */
 } belfry_item;
 
 /* One request written by encode; spans refer to outbox.buf. */

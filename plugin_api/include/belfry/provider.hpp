@@ -51,11 +51,11 @@ public:
 
 // What validate emits: `asked` as it came, its text being its identity.
 inline belfry_token token_row(const belfry_token& asked, uint32_t variant = 0) noexcept {
-    belfry_token row = asked;
-    row.size = sizeof row;
+    auto row = sized<belfry_token>();
+    row.platform = asked.platform;
+    row.token = asked.token;
     row.variant = variant;
     row.identity = row.token;
-    row.data = {};
     return row;
 }
 

@@ -65,9 +65,14 @@ typedef struct belfry_registration {
     uint8_t identity_hash[16]; /* unique per app */
     uint8_t token_hash[16];    /* of the exact token, for invalidate and amend */
     belfry_str provider, token, data, user, platform, timezone, locale, meta;
-    belfry_list topics; /* belfry_str[] without duplicates */
-    uint32_t variant, reserved;
+    belfry_list topics;      /* belfry_str[] without duplicates */
+    uint32_t variant, flags; /* BELFRY_REGISTRATION_* */
 } belfry_registration;
+enum {
+    /* The variant is a guess: if the device that has the identity now has this provider and token_hash, too, its
+     * variant, perhaps learnt (amend), is kept instead. */
+    BELFRY_REGISTRATION_VARIANT_GUESSED = 1u
+};
 
 enum {
     BELFRY_REGISTERED_CREATED = 1u, /* a new row, or one that came back under its old key */
