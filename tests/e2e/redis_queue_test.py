@@ -29,6 +29,9 @@ class RedisQueue(shared_queue.SharedQueue):
         return (f'[storage]\nplugin = "storage_pg"\ndsn = "{dsn}"\n'
                 f'[queue]\nplugin = "queue_redis"\naddress = "{cls.redis.address}"\nlease_s = {shared_queue.LEASE_S}\n')
 
+    def ports_of_stores(self):
+        return [self.cluster.port, self.redis.port]
+
     def wait_back(self):
         """Until pushes are accepted again."""
         push = {"recipient": {"filter": {"topics": ["nobody"]}}, "notification": HELLO}

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every queue that servers share must do, whatever it is built on: small, delayed and cancelled pushes, kill -9 of
-servers, two servers that share the work and take over (REL-1, PERF-8)."""
+servers, servers that stand still or are cut off, two servers that share the work and take over (REL-1, PERF-8)."""
 import random
+import signal
 import time
 
 import kill_rounds
 from harness import BUILD, Server, http
 from on_postgres import DEVICES, HEALED_S, HELLO, OnPostgres
+from relay import Relay
 
 LEASE_S = 10
 PAGE_DEVICES_MAX = kill_rounds.PAGE_DEVICES_MAX * kill_rounds.PAGES_IN_FLIGHT_MAX
@@ -14,6 +16,9 @@ PAGE_DEVICES_MAX = kill_rounds.PAGE_DEVICES_MAX * kill_rounds.PAGES_IN_FLIGHT_MA
 
 class SharedQueue(OnPostgres):
     """Derived classes name the queue in sections() and add what is special about its store."""
+
+    def ports_of_stores(self):
+        return [self.cluster.port]
 
     def wait_recovered(self, uid):
         """Until the server answers from its database and goes on sending."""
@@ -23,8 +28,9 @@ class SharedQueue(OnPostgres):
             self.assertLess(time.monotonic(), end, f"not back {HEALED_S} s after its database")
             time.sleep(0.05)
 
-    def second_server(self):
-        server = Server(BUILD, self.folder / "second", self.simulator, extra=self.config_extra)
+    def second_server(self, extra=None):
+        """`extra`: its own sections, if not those of the first."""
+        server = Server(BUILD, self.folder / "second", self.simulator, extra=extra or self.config_extra)
         self.addCleanup(server.kill)
         return server
 
@@ -50,7 +56,7 @@ class SharedQueue(OnPostgres):
 
     def test_kill_rounds_lose_nothing(self):
         rng = random.Random(1)
-        counted = sum(kill_rounds.one_round(self.server, self.simulator, DEVICES, f"sq-{i}", rng) for i in range(3))
+        counted = sum(kill_rounds.one_round([self.server], self.simulator, DEVICES, f"sq-{i}", rng) for i in range(3))
         self.assertGreater(counted, 0)
 
     def test_two_servers_share_the_work_and_one_takes_over_from_the_other(self):
@@ -68,6 +74,52 @@ class SharedQueue(OnPostgres):
         self.assertGreater(self.claimed(self.server), before)
         repeats = self.counted()["accepted"] - DEVICES
         self.assertLessEqual(repeats, PAGE_DEVICES_MAX)
+
+    def check_taken_over(self, uid):
+        """The first server ends the broadcast alone; what the other one had in flight is repeated, nothing else."""
+        self.check_complete(uid, seconds=LEASE_S + 60)
+        self.assertLessEqual(self.counted()["accepted"] - DEVICES, PAGE_DEVICES_MAX)
+
+    def check_works_again(self, uid, server):
+        """A server that was taken for dead shares the work as a new one, within a few broadcasts."""
+        before, end = self.claimed(server), time.monotonic() + 4 * LEASE_S
+        while self.claimed(server) == before:
+            self.assertLess(time.monotonic(), end, "seconds without a claim")
+            self.simulator.control("POST", "/reset")
+            one = f"{uid}-{time.monotonic()}"
+            self.start_broadcast(one)
+            self.check_complete(one)
+            self.assertEqual(self.counted()["accepted"], DEVICES)
+
+    def test_a_server_that_stands_still_past_its_lease_is_taken_over_and_comes_back(self):
+        second = self.second_server()
+        self.start_broadcast("sq-still")
+        self.wait_for(DEVICES // 5)
+        second.process.child.send_signal(signal.SIGSTOP)
+        try:
+            self.check_taken_over("sq-still")
+        finally:
+            second.process.child.send_signal(signal.SIGCONT)
+        # What it had written into its sockets before it stood still may be answered now.
+        time.sleep(1)
+        self.assertLessEqual(self.counted()["accepted"] - DEVICES, 2 * PAGE_DEVICES_MAX)
+        self.check_works_again("sq-still-again", second)
+
+    def test_a_server_that_is_cut_off_is_taken_over_and_comes_back(self):
+        extra, wires = self.config_extra, []
+        for port in self.ports_of_stores():
+            wires.append(Relay(port))
+            self.addCleanup(wires[-1].stop)
+            extra = extra.replace(str(port), str(wires[-1].port))
+        second = self.second_server(extra)
+        self.start_broadcast("sq-cut")
+        self.wait_for(DEVICES // 5)
+        for wire in wires:
+            wire.cut.set()
+        self.check_taken_over("sq-cut")
+        for wire in wires:
+            wire.cut.clear()
+        self.check_works_again("sq-cut-again", second)
 
     def test_a_cancellation_reaches_the_other_server(self):
         second = self.second_server()
