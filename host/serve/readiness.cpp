@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/readiness.h"
 
+#include <memory>
 #include <string>
+
+#include "plugins/generation.h"
+#include "plugins/queue.h"
 
 namespace belfry::serve {
 
@@ -28,6 +32,18 @@ std::string detail_of(const delivery::ProviderStatus& provider) {
     return detail;
 }
 
+// What an operator should know of a store that runs.
+std::string detail_of(const plugins::Instances& instances, const plugins::InstanceInfo& store) {
+    const plugins::Instance* const instance = instances.find(store.name);
+    const std::shared_ptr<plugins::Generation> running = instance != nullptr ? instance->current() : nullptr;
+    if (!running) return {};
+    std::string detail;
+    if (store.kind == plugins::Kind::Queue && running->queue().offers(BELFRY_QUEUE_FAILOVER_LOSS))
+        detail += "; a failover of its server may lose the latest accepted pushes";
+    for (const std::string& warning : running->facts().warnings) detail += "; " + warning;
+    return detail;
+}
+
 }  // namespace
 
 std::vector<api::ComponentState> component_states(const plugins::Instances& instances, const delivery::Core& core,
@@ -40,6 +56,7 @@ std::vector<api::ComponentState> component_states(const plugins::Instances& inst
         state.ready = instance.state == plugins::InstanceState::Running || !decides(instance.kind);
         state.detail = std::string(plugins::name_of(instance.state));
         if (!instance.line.empty()) state.detail += ": " + instance.line;
+        if (decides(instance.kind)) state.detail += detail_of(instances, instance);
         for (const delivery::ProviderStatus& provider : providers) {
             if (provider.name != instance.name || instance.kind != plugins::Kind::Provider) continue;
             // Why it does not run stands in the instance's own line.

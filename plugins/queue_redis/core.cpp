@@ -9,6 +9,12 @@ std::string server_clock() {
     return lua::k_clock;
 }
 
+void Core::follow_master() {
+    const std::string trouble = route->look();
+    if (sentinels_silent_.exchange(!trouble.empty()) || trouble.empty()) return;
+    services.warning("a failover of Redis would not be noticed now", {{"reason", trouble}});
+}
+
 // A server whose memory is used up refuses what might use more, but for scripts that begin like this: without them
 // nothing could be finished, and nothing be freed.
 constexpr const char* kWhenFull = "#!lua flags=allow-oom\n";

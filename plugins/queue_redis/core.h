@@ -5,6 +5,7 @@
 // ...).
 #pragma once
 
+#include <atomic>
 #include <belfry/services.hpp>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "queue_redis/apps.h"
 #include "queue_redis/config.h"
 #include "queue_redis/keys.h"
+#include "queue_redis/server_watch.h"
 #include "redis/pool.h"
 
 namespace belfry::queue_redis {
@@ -45,21 +47,31 @@ struct Core {
           config(std::move(configuration)),
           keys(config.key_prefix),
           scripts(clock),
-          pool(config.address(host), config.connections, scripts.all()),
-          signs(config.address(host), kSignConnections, scripts.all()),
-          reads(config.address(host), kReadConnections, scripts.all()),
+          route(config.route(host)),
+          watch(host),
+          pool(route, config.connections, scripts.all(), watch.check()),
+          signs(route, kSignConnections, scripts.all(), watch.check()),
+          reads(route, kReadConnections, scripts.all(), watch.check()),
           apps(keys, [this] { return pool.opened() + signs.opened() + reads.opened(); }) {}
+
+    // So that another master is noticed though nothing fails with the old one.
+    void follow_master();
 
     const Services services;
     const Config config;
     const Keys keys;
     const Scripts scripts;
+    const std::shared_ptr<redis::Route> route;
+    ServerWatch watch;
     // Signs of life wait for nobody, and those who look at results keep nobody waiting.
     redis::Pool pool, signs, reads;
     Apps apps;
     queue_parts::Held held;
     queue_parts::Shares shares;
     queue_parts::Bell bell;
+
+private:
+    std::atomic<bool> sentinels_silent_{false};  // said so
 };
 
 }  // namespace belfry::queue_redis

@@ -177,6 +177,7 @@ void Nodes::know(uint64_t node) {
 }
 
 void Nodes::beat(uint64_t node, belfry_pulse& pulse) {
+    core_.follow_master();
     const redis::Deadline deadline = call_deadline();
     const std::string nodes = core_.keys.of("node"), numbers = core_.keys.of("number");
     const std::string me = hex(node);

@@ -8,7 +8,6 @@
 #include "queue_redis/intake.h"
 #include "queue_redis/pages.h"
 #include "queue_redis/results.h"
-#include "queue_redis/risks.h"
 #include "queue_redis/stats.h"
 #include "queue_redis/steering.h"
 #include "queue_redis/upkeep.h"
@@ -50,7 +49,9 @@ RedisQueue::~RedisQueue() {
 
 void RedisQueue::start(int64_t) {
     auto parts = std::make_unique<Parts>(services_, config_, clock_);
-    check_server(parts->core);
+    const redis::Deadline deadline = call_deadline();
+    parts->core.pool.with(deadline, [&](redis::Connection& connection) { connection.run({"PING"}, deadline); });
+    parts->core.watch.started();
     parts->nodes.take_over();
     parts_ = std::move(parts);
 }

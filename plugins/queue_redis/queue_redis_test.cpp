@@ -41,6 +41,24 @@ TEST(QueueRedisConfig, TakesNoHalfOfTls) {
               "client_key_file: belongs to client_certificate_file: give both or neither");
 }
 
+TEST(QueueRedisConfig, TakesSentinelsInPlaceOfAnAddress) {
+    const Config config = parse_config(
+        R"({"sentinels":["a:26379","[::1]:1"],"master_name":"m","sentinel_user":"u","sentinel_password":{"$secret":"s"},)"
+        R"("sentinel_tls":true,"sentinel_ca_file":"/ca.pem"})");
+    ASSERT_EQ(config.sentinels.size(), 2u);
+    EXPECT_EQ(config.sentinels[1].host, "::1");
+    EXPECT_TRUE(config.sentinel_password.is_id);
+    EXPECT_EQ(refusal(R"({"sentinels":["a:1"],"address":"b:1"})"),
+              "address: is told by the sentinels: leave it out, or them");
+    EXPECT_EQ(refusal(R"({"master_name":"m"})"), "master_name: is for sentinels: name them, too");
+    EXPECT_EQ(refusal(R"({"sentinel_tls":true})"), "sentinel_tls: is for sentinels: name them, too");
+    for (const char* bad : {R"({"sentinels":[]})", R"({"sentinels":"a:1"})", R"({"sentinels":["a"]})",
+                            R"({"sentinels":["/run/sentinel.sock"]})"})
+        EXPECT_EQ(refusal(bad), "sentinels: must be a list of at most 16 host:port") << bad;
+    EXPECT_EQ(refusal(R"({"sentinels":["a:1"],"sentinel_ca_file":"/ca.pem"})"),
+              "sentinel_tls: must be true for what files of certificates say to count");
+}
+
 TEST(QueueRedisConfig, ReadsAnAddress) {
     const Config config = parse_config(R"({"address":"[::1]:7000"})");
     EXPECT_EQ(config.place.host, "::1");

@@ -24,6 +24,7 @@ constexpr uint32_t kDelayedMs = 200;  // while anything waits for its time
 
 uint32_t Upkeep::run(uint64_t node, uint32_t budget_ms) {
     const redis::Deadline until = redis::Clock::now() + std::chrono::milliseconds(budget_ms);
+    core_.follow_master();
     const Times times = look();
     bool more = true;
     while (more) {
@@ -51,6 +52,7 @@ Upkeep::Times Upkeep::look() {
     const redis::Deadline deadline = call_deadline();
     return core_.pool.with(deadline, [&](redis::Connection& connection) {
         const std::string later = core_.keys.of("later");
+        core_.watch.look_again(connection, deadline);
         connection.send(core_.scripts.now, {later}, {});
         connection.send({"ZRANGE", later, "0", "0", "WITHSCORES"});
         const std::vector<redis::Reply> replies = connection.trip(deadline);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "redis/connection.h"
 
+#include <algorithm>
 #include <array>
+
+#include "redis/route.h"
 
 namespace belfry::redis {
 
 namespace {
 
+constexpr std::chrono::seconds kLookEvery{1};
 constexpr size_t kReadBytes = 64u << 10;
 // A buffer that grew for one large push is not kept.
 constexpr size_t kKeptBytes = 1u << 20;
@@ -84,9 +88,16 @@ void Connection::exchange(Deadline deadline, std::vector<Reply>& replies) {
                 throw lost_server(name_, reader_->errstr);
             take(replies);
         } else {
-            transport_.wait(gone < out_.size(), deadline);
+            wait(gone < out_.size(), deadline);
         }
     }
+}
+
+// A server whose machine died, or that stands still, says nothing any more: it would be waited for until the deadline.
+void Connection::wait(bool writing, Deadline deadline) {
+    if (transport_.wait(writing, std::min(deadline, Clock::now() + kLookEvery)) || !route_) return;
+    route_->look();
+    if (route_->turn() != turn_) throw lost_server(name_, "is not the master any more");
 }
 
 void Connection::take(std::vector<Reply>& replies) {

@@ -18,6 +18,8 @@
 
 namespace belfry::redis {
 
+class Route;
+
 using Words = std::vector<std::string_view>;
 
 class Connection {
@@ -38,15 +40,24 @@ public:
 
     // Also with commands that nobody made a trip for: the next caller would be given their answers.
     bool is_broken() const noexcept { return broken_ || waiting_ > 0; }
+    // It was made by this route: who waits long for an answer looks whether the master is still the same.
+    void follow(std::shared_ptr<Route> route, uint64_t turn) noexcept {
+        route_ = std::move(route);
+        turn_ = turn;
+    }
+    uint64_t turn() const noexcept { return turn_; }
 
 private:
     void exchange(Deadline deadline, std::vector<Reply>& replies);
+    void wait(bool writing, Deadline deadline);
     void take(std::vector<Reply>& replies);
 
     struct Free {
         void operator()(redisReader* reader) const noexcept { redisReaderFree(reader); }
     };
     const std::string name_;
+    std::shared_ptr<Route> route_;  // null: none
+    uint64_t turn_ = 0;
     Transport transport_;
     std::unique_ptr<redisReader, Free> reader_;
     std::string out_;

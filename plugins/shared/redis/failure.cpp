@@ -21,8 +21,9 @@ constexpr std::array kMeanings{
     // What was the master is none any more; the name may lead to another server by now.
     Meaning{"READONLY", Kind::LostServer, BELFRY_RETRY_LATER,
             "; the server is a replica: point the address to the master"},
-    Meaning{"LOADING", Kind::Refused, BELFRY_RETRY_LATER, ""},
-    Meaning{"MASTERDOWN", Kind::Refused, BELFRY_RETRY_LATER, ""},
+    // Likewise: a server that begins, or that copies another one.
+    Meaning{"LOADING", Kind::LostServer, BELFRY_RETRY_LATER, ""},
+    Meaning{"MASTERDOWN", Kind::LostServer, BELFRY_RETRY_LATER, ""},
     Meaning{"NOREPLICAS", Kind::Refused, BELFRY_RETRY_LATER, "; bring back a replica, or lower min-replicas-to-write"},
     Meaning{"BUSY", Kind::Refused, BELFRY_RETRY_LATER, ""},
     Meaning{"MISCONF", Kind::Refused, BELFRY_RETRY_LATER, "; free space on the disk of the Redis server"},

@@ -32,6 +32,8 @@ std::unique_ptr<Connection> Pool::take(Deadline deadline) {
         throw Refused(BELFRY_BUSY, {},
                       "all " + std::to_string(most_) + " connections to Redis are in use; raise `connections`");
     }
+    // Those to a server that is not the master any more.
+    std::erase_if(idle_, [turn = route_->turn()](const auto& connection) { return connection->turn() != turn; });
     if (!idle_.empty()) {
         ++lent_;
         auto connection = std::move(idle_.back());
@@ -47,14 +49,21 @@ std::unique_ptr<Connection> Pool::take(Deadline deadline) {
 
 // Counted as lent already.
 std::unique_ptr<Connection> Pool::connect(Deadline deadline) {
+    const Deadline until = std::min(deadline, Clock::now() + kConnectWithin);
+    uint64_t turn = 0;
     try {
-        auto connection = std::make_unique<Connection>(address_, std::min(deadline, Clock::now() + kConnectWithin));
+        const Route::Way way = route_->find(until);
+        turn = way.turn;
+        auto connection = std::make_unique<Connection>(way.address, until);
+        connection->follow(route_, turn);
+        if (check_) check_(*connection, way.address, until);
         ++opened_;
         const std::lock_guard hold(mutex_);
         back_off_ = milliseconds(0);
         not_before_ = {};
         return connection;
     } catch (const Refused& refused) {
+        route_->doubt(turn);
         {
             const std::lock_guard hold(mutex_);
             --lent_;
@@ -77,6 +86,7 @@ void Pool::give_back(std::unique_ptr<Connection> connection) noexcept {
 }
 
 bool Pool::may_try_again(const Failure& failure, Connection& connection, int tries, Deadline deadline) {
+    if (failure.kind() == Failure::Kind::LostServer) route_->doubt(connection.turn());
     if (Clock::now() >= deadline) return false;
     switch (failure.kind()) {
         case Failure::Kind::LostRace:

@@ -6,19 +6,26 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "redis/connection.h"
+#include "redis/route.h"
 
 namespace belfry::redis {
 
 class Pool {
 public:
+    // Looks at a server that a connection was just made to; throws if it is not to be used.
+    using Check = std::function<void(Connection&, const Address&, Deadline)>;
+
     // `scripts`: what the server is given when it says that it does not know one.
+    Pool(std::shared_ptr<Route> route, uint32_t most, std::vector<Script> scripts, Check check)
+        : route_(std::move(route)), most_(most), scripts_(std::move(scripts)), check_(std::move(check)) {}
     Pool(Address address, uint32_t most, std::vector<Script> scripts)
-        : address_(std::move(address)), most_(most), scripts_(std::move(scripts)) {}
+        : Pool(std::make_shared<Route>(std::move(address)), most, std::move(scripts), {}) {}
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
@@ -38,7 +45,6 @@ public:
         }
     }
 
-    const Address& address() const noexcept { return address_; }
     // How many connections there were: one more says that the server may be another one by now, or have forgotten.
     uint64_t opened() const noexcept { return opened_; }
 
@@ -59,10 +65,10 @@ private:
     std::unique_ptr<Connection> connect(Deadline deadline);
     void give_back(std::unique_ptr<Connection> connection) noexcept;
     bool may_try_again(const Failure& failure, Connection& connection, int tries, Deadline deadline);
-
-    const Address address_;
+    const std::shared_ptr<Route> route_;
     const uint32_t most_;
     const std::vector<Script> scripts_;
+    const Check check_;
     std::mutex mutex_;
     std::condition_variable freed_;
     std::vector<std::unique_ptr<Connection>> idle_;

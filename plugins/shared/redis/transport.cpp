@@ -89,7 +89,7 @@ void Transport::connect(const Address& address, Deadline deadline) {
 }
 
 void Transport::finish_connecting(Deadline deadline) {
-    wait(true, deadline);
+    require(true, deadline);
     int error = 0;
     socklen_t size = sizeof error;
     ::getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -102,7 +102,7 @@ void Transport::shake_hands(const Address& address, Deadline deadline) {
         const TlsSession::Step step = tls_->shake_hands();
         bytes_of(step);
         if (step.is_done) return;
-        wait(step.waits_to_write, deadline);
+        require(step.waits_to_write, deadline);
     }
 }
 
@@ -132,10 +132,14 @@ size_t Transport::read(char* into, size_t most) {
     lose(std::strerror(errno));
 }
 
-void Transport::wait(bool writing, Deadline deadline) {
+bool Transport::wait(bool writing, Deadline deadline) {
     const bool wants_out = writing || reading_waits_to_write_;
     pollfd one{socket_, static_cast<short>(POLLIN | (wants_out ? POLLOUT : 0)), 0};
-    if (::poll(&one, 1, milliseconds_until(deadline)) == 0 && Clock::now() >= deadline) lose("no answer in time");
+    return ::poll(&one, 1, milliseconds_until(deadline)) != 0 || Clock::now() < deadline;
+}
+
+void Transport::require(bool writing, Deadline deadline) {
+    if (!wait(writing, deadline)) lose("no answer in time");
 }
 
 }  // namespace belfry::redis

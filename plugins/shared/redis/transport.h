@@ -45,11 +45,12 @@ public:
     // How many bytes went, came; 0: none for now.
     size_t write(std::string_view bytes);
     size_t read(char* into, size_t most);
-    // Until something came, or went where `writing`.
-    void wait(bool writing, Deadline deadline);
+    // Until something came, or may go where `writing`; false: neither by the deadline.
+    bool wait(bool writing, Deadline deadline);
 
 private:
     void connect(const Address& address, Deadline deadline);
+    void require(bool writing, Deadline deadline);
     void finish_connecting(Deadline deadline);
     void shake_hands(const Address& address, Deadline deadline);
     size_t bytes_of(const TlsSession::Step& step) const;

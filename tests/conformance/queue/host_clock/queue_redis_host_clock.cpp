@@ -24,7 +24,10 @@ public:
                 "  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + moved\n"
                 "end\n");
     }
-    void start() { pool_ = std::make_unique<redis::Pool>(config_.address(services_), 1, std::vector<redis::Script>()); }
+    void start() {
+        pool_ = std::make_unique<redis::Pool>(config_.route(services_), 1, std::vector<redis::Script>(),
+                                              redis::Pool::Check());
+    }
     void move(int64_t offset_ms) {
         const redis::Deadline until = call_deadline();
         pool_->with(until, [&](redis::Connection& connection) {
