@@ -43,20 +43,24 @@ bool ClientSocket::wait(Outcome outcome, std::chrono::milliseconds time) const n
     return ready > 0;
 }
 
-bool ClientSocket::send(std::string_view bytes, std::chrono::milliseconds time) noexcept {
+Outcome ClientSocket::send_now(std::string_view& bytes) noexcept {
     while (!bytes.empty()) {
         const Transfer sent =
             tls_ ? tls_->send(bytes)
                  : outcome_of(::send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL),
                               Outcome::WaitsToWrite);
-        if (sent.outcome == Outcome::Done) {
-            bytes.remove_prefix(sent.bytes);
-            continue;
-        }
-        const bool waits = sent.outcome == Outcome::WaitsToRead || sent.outcome == Outcome::WaitsToWrite;
-        if (!waits || !wait(sent.outcome, time)) return false;
+        if (sent.outcome != Outcome::Done) return sent.outcome;
+        bytes.remove_prefix(sent.bytes);
     }
-    return true;
+    return Outcome::Done;
+}
+
+bool ClientSocket::send(std::string_view bytes, std::chrono::milliseconds time) noexcept {
+    while (true) {
+        const Outcome outcome = send_now(bytes);
+        if (outcome == Outcome::Done) return true;
+        if (!waits(outcome) || !wait(outcome, time)) return false;
+    }
 }
 
 void ClientSocket::finish() noexcept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client's socket, plain or TLS: receiving never waits, sending does.
+// A client's socket, plain or TLS: nothing waits but wait() and send().
 //
 // Threads: one at a time, its connection's; cut() is [any]. Owner: Connection.
 #pragma once
@@ -30,6 +30,8 @@ public:
     Transfer receive_raw(char* into, size_t room) noexcept;
     // Until `outcome`, which a transfer waits for, can go on. False: not within this time.
     bool wait(Transfer::Outcome outcome, std::chrono::milliseconds time) const noexcept;
+    // Takes from `bytes` what the socket takes at once. Done: that is all of it.
+    Transfer::Outcome send_now(std::string_view& bytes) noexcept;
     // All of it; false: the connection broke or did not take anything for this time.
     bool send(std::string_view bytes, std::chrono::milliseconds time) noexcept;
     // Tells the client that nothing follows.

@@ -27,6 +27,30 @@ constexpr size_t kKeptWhenIdle = 1024;  // bytes of memory
 Connection::Connection(int fd, const TlsContext& tls, const ConnectionLimits& limits, const Clock& clock)
     : limits_(limits), clock_(clock), socket_(fd, tls) {}
 
+size_t Connection::held_bytes() const noexcept {
+    const size_t all = in_.capacity() + rest_.capacity();
+    return all - std::min(all, kKeptWhenIdle);
+}
+
+Connection::Arrived Connection::proceed() noexcept {
+    try {
+        if (!sends()) return receive();
+        may_hold_more_ = true;  // what comes meanwhile is not announced again
+        switch (send_rest()) {
+            case Next::Again:
+                return Arrived::Whole;
+            case Next::Wait:
+                return !sends() && has_begun() ? Arrived::Part : Arrived::Nothing;
+            case Next::Later:
+            case Next::Close:
+                break;
+        }
+    } catch (const std::exception&) {
+        // No memory.
+    }
+    return Arrived::Over;
+}
+
 Connection::Arrived Connection::receive() {
     if (drains_) return drain();
     if (shakes_hands()) return Arrived::Whole;
@@ -109,7 +133,7 @@ Connection::Next Connection::serve(HttpApi& api, bool last) {
         // No memory: there is none for an answer either.
     }
     if (next != Next::Later) exchange_.reset();
-    deadline_.store(0, std::memory_order_relaxed);
+    if (!sends()) deadline_.store(0, std::memory_order_relaxed);
     return next;
 }
 
@@ -126,26 +150,38 @@ Connection::Exchange::Exchange(Connection& of)
 Connection::Next Connection::exchange(HttpApi& api, bool last) {
     exchange_.emplace(*this);
     HttpResponse answer = api.handle(exchange_->request);
-    if (!answer.late) return conclude(answer, last);
+    if (!answer.late) return conclude(std::move(answer), last);
     exchange_->clock.stop();
     exchange_->late = std::move(answer.late);
     return Next::Later;
 }
 
-Connection::Next Connection::conclude(const HttpResponse& answer, bool last) {
+Connection::Next Connection::conclude(HttpResponse answer, bool last) {
     auto& [clock, request, late] = *exchange_;
     AnswerLine line;
     line.http_1_0 = head_.is_http_1_0();
     if (answer.stream) line.framing = line.http_1_0 ? Framing::UntilEnd : Framing::Chunks;
     line.keep = !answer.close && !last && line.framing != Framing::UntilEnd && request.is_read() && head_.keeps_alive();
-    clock.start();
-    if (answer.stream ? !write_stream(answer, line) : !write(answer, line)) return Next::Close;
-    if (!request.is_read()) return end_after_refusal();
-    if (!line.keep) return Next::Close;
-    clock.stop();
+    then_ = !request.is_read() ? Then::Drain : line.keep ? Then::Keep : Then::Close;
+    const bool bodiless = head_.method() == "HEAD";
     may_hold_more_ |= request.read_socket();
     forget_request(request.used(), request.surplus());
-    return (may_hold_more_ ? receive() : judged()) == Arrived::Whole ? Next::Again : Next::Wait;
+    clock.start();
+    if (!answer.stream) return write(std::move(answer), line, bodiless);
+    return write_stream(answer, line) ? end_of_answer() : Next::Close;
+}
+
+Connection::Next Connection::end_of_answer() {
+    deadline_.store(0, std::memory_order_relaxed);
+    switch (then_) {
+        case Then::Keep:
+            return (may_hold_more_ ? receive() : judged()) == Arrived::Whole ? Next::Again : Next::Wait;
+        case Then::Drain:
+            return end_after_refusal();
+        case Then::Close:
+            break;
+    }
+    return Next::Close;
 }
 
 void Connection::forget_request(size_t used, const std::string& surplus) {
@@ -162,7 +198,8 @@ Connection::Next Connection::refuse(int status, std::string_view why) {
     refused.content_type = "text/plain; charset=utf-8";
     refused.body.append(http_status_str(static_cast<http_status>(status))).append(": ").append(why).append("\n");
     RequestClock(deadline_, limits_.request_timeout, clock_).start();
-    return write(refused, {}) ? end_after_refusal() : Next::Close;
+    then_ = Then::Drain;
+    return write(std::move(refused), {}, false);
 }
 
 Connection::Next Connection::end_after_refusal() {
@@ -173,13 +210,34 @@ Connection::Next Connection::end_after_refusal() {
     return drain() == Arrived::Over ? Next::Close : Next::Wait;
 }
 
-bool Connection::write(const HttpResponse& answer, const AnswerLine& line) {
-    const bool bodiless = head_.is_complete() && head_.method() == "HEAD";
+Connection::Next Connection::write(HttpResponse&& answer, const AnswerLine& line, bool bodiless) {
     const std::string_view body = bodiless ? std::string_view() : answer.body;
     const bool together = body.size() <= kBodyWithHeadMax;
-    std::string text = answer_head(answer, line, together ? body.size() : 0);
-    if (together) text += body;
-    return socket_.send(text, limits_.request_timeout) && (together || socket_.send(body, limits_.request_timeout));
+    rest_ = answer_head(answer, line, together ? body.size() : 0);
+    rest_sent_ = 0;
+    if (together) {
+        rest_ += body;
+        return send_rest();
+    }
+    std::string_view head = rest_;
+    const Outcome outcome = socket_.send_now(head);
+    if (outcome == Outcome::Done) {
+        rest_ = std::move(answer.body);
+        return send_rest();
+    }
+    rest_sent_ = rest_.size() - head.size();
+    rest_ += body;
+    return waits(outcome) ? Next::Wait : Next::Close;
+}
+
+// What the client takes at once.
+Connection::Next Connection::send_rest() {
+    std::string_view left = std::string_view(rest_).substr(rest_sent_);
+    const Outcome outcome = socket_.send_now(left);
+    rest_sent_ = rest_.size() - left.size();
+    if (waits(outcome)) return Next::Wait;
+    std::string().swap(rest_);
+    return outcome == Outcome::Done ? end_of_answer() : Next::Close;
 }
 
 // The client has its time for every piece; none runs while the next one is made. A stream that breaks is cut before its

@@ -24,7 +24,23 @@ constexpr int kSweepMs = 250;  // how often deadlines are looked at
 constexpr int kEventsMax = 256;
 // When there is no room for a newcomer, one in so many connections is ended together, so that looking for them is rare.
 constexpr size_t kRoomShare = 100;
-constexpr int64_t kSlowMs = 1000;  // a request that has been arriving for longer may be ended for a newcomer
+constexpr int64_t kSlowMs = 1000;  // what has been arriving or leaving for longer may be ended for a newcomer
+// Of the memory that waits, so much is freed together.
+constexpr size_t kSpareShare = 8;
+constexpr int64_t kTellAgainNs = 60 * kNsPerSecond;
+
+bool idles(const Connection& connection) {
+    return !connection.sends() && (connection.began_mono_ns == 0 || connection.shakes_hands());
+}
+
+int64_t waits_since(const Connection& connection) {
+    return connection.began_mono_ns == 0 || connection.shakes_hands() ? connection.idle_since_mono_ns
+                                                                      : connection.began_mono_ns;
+}
+
+bool waits_longer(const Connection* a, const Connection* b) {
+    return waits_since(*a) < waits_since(*b);
+}
 
 }  // namespace
 
@@ -38,6 +54,9 @@ Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listene
       connections_gauge_(metrics.gauge("api_connections", "Open connections of API clients")),
       busy_gauge_(metrics.gauge("api_requests_in_work", "Connections of API clients that a thread serves now")),
       handshake_failures_(metrics.counter("api_tls_failures_total", "Clients that were ended in the TLS handshake")),
+      ended_for_memory_(metrics.counter("api_slow_clients_ended_total",
+                                        "Clients that were ended for the memory of requests that do not arrive and "
+                                        "answers that are not read")),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       tls_(options.tls) {
@@ -69,10 +88,14 @@ void Front::poll_loop() {
     int64_t swept = clock_.mono_ns();
     while (true) {
         const int n = ::epoll_wait(epoll_.get(), events.data(), kEventsMax, kSweepMs);
-        if (stopping_) return;
+        if (ended_) return;
         const bool newcomers = find_idle(events.data(), n);
         take_in();
-        if (newcomers) accept_all();
+        if (stopping_)
+            end_idle();
+        else if (newcomers)
+            accept_all();
+        bound_memory();
         if (clock_.mono_ns() - swept >= kSweepMs * kNsPerMs) {
             sweep();
             swept = clock_.mono_ns();
@@ -116,21 +139,53 @@ bool Front::make_room() {
     const int64_t slow_since = clock_.mono_ns() - kSlowMs * kNsPerMs;
     for (const auto& [fd, connection] : connections_) {
         if (connection->busy) continue;
-        if (connection->began_mono_ns == 0 || connection->shakes_hands())
+        if (idles(*connection))
             idle.push_back(connection.get());
-        else if (connection->began_mono_ns < slow_since)
+        else if (waits_since(*connection) < slow_since)
             begun.push_back(connection.get());
     }
     std::vector<Connection*>& least = idle.empty() ? begun : idle;
     if (least.empty()) return false;
     const size_t n = std::min(least.size(), 1 + options_.connections_max / kRoomShare);
-    const auto since = [](const Connection* of) {
-        return of->began_mono_ns == 0 || of->shakes_hands() ? of->idle_since_mono_ns : of->began_mono_ns;
-    };
-    std::nth_element(least.begin(), least.begin() + static_cast<std::ptrdiff_t>(n - 1), least.end(),
-                     [&](const Connection* a, const Connection* b) { return since(a) < since(b); });
-    for (size_t i = 0; i < n; ++i) connections_.erase(least[i]->fd());
+    std::nth_element(least.begin(), least.begin() + static_cast<std::ptrdiff_t>(n - 1), least.end(), waits_longer);
+    for (size_t i = 0; i < n; ++i) forget(*least[i]);
     return true;
+}
+
+// Ends those that have waited longest until the others hold less than they may; the last one is let be.
+void Front::bound_memory() {
+    if (held_.load(std::memory_order_relaxed) <= std::max(options_.waiting_bytes_max, spared_)) return;
+    const std::lock_guard lock(mutex_);
+    std::vector<Connection*> holders;
+    for (const auto& [fd, connection] : connections_) {
+        if (!connection->busy && connection->held > 0) holders.push_back(connection.get());
+    }
+    std::sort(holders.begin(), holders.end(), waits_longer);
+    if (!holders.empty()) holders.pop_back();
+    // With some to spare, so that looking for them is rare.
+    const size_t enough = options_.waiting_bytes_max - options_.waiting_bytes_max / kSpareShare;
+    size_t ended = 0;
+    for (; ended < holders.size() && held_ > enough; ++ended) forget(*holders[ended]);
+    spared_ = held_ > options_.waiting_bytes_max ? held_.load() : 0;
+    if (ended == 0) return;
+    ended_for_memory_.add(static_cast<double>(ended));
+    const int64_t now = clock_.mono_ns();
+    if (std::exchange(told_mono_ns_, now) + kTellAgainNs > now) return;
+    log_.warning("ended clients that neither send nor read: together they held too much memory", {{"clients", ended}});
+}
+
+// Called under the lock.
+void Front::count_held(Connection& connection) {
+    const size_t now = connection.busy ? 0 : connection.held_bytes();
+    held_ += now - std::exchange(connection.held, now);
+}
+
+// Called under the lock.
+void Front::forget(Connection& connection) {
+    held_ -= connection.held;
+    connections_.erase(connection.fd());
+    connections_gauge_.set(static_cast<double>(connections_.size()));
+    if (stopping_) changed_.notify_all();
 }
 
 void Front::add(int fd) {
@@ -157,6 +212,11 @@ bool Front::find_idle(const epoll_event* events, int n) {
     for (int i = 0; i < n; ++i) {
         const int fd = events[i].data.fd;
         newcomers |= fd == listener_.impl()->sockfd();
+        if (fd == wake_.get()) {
+            uint64_t times = 0;
+            const ssize_t got = ::read(fd, &times, sizeof times);
+            static_cast<void>(got);  // woken is woken
+        }
         const auto it = connections_.find(fd);
         if (it == connections_.end()) continue;
         Connection& connection = *it->second;
@@ -164,27 +224,33 @@ bool Front::find_idle(const epoll_event* events, int n) {
         if (connection.busy)
             connection.missed = true;
         else
-            heard_.emplace_back(&connection, Connection::Arrived::Nothing);
+            heard_.push_back({&connection, connection.sends()});
     }
     return newcomers;
 }
 
-// A request that comes in pieces waits here for its rest: no worker is lent to a slow client.
+// A request that comes in pieces waits here for its rest, and a client that does not read for its answer's: no worker
+// is lent to a slow client.
 void Front::take_in() {
     if (heard_.empty()) return;
-    for (auto& [connection, arrived] : heard_) arrived = connection->receive();
+    for (Heard& one : heard_) one.arrived = one.connection->proceed();
     {
         const std::lock_guard lock(mutex_);
-        for (const auto& [connection, arrived] : heard_) {
-            if (arrived == Connection::Arrived::Over) {
-                connections_.erase(connection->fd());
-            } else if (arrived == Connection::Arrived::Whole) {
-                if (!connection->shakes_hands()) connection->began_mono_ns = 0;
-                connection->busy = true;
-                queue_.push_back(connection);
-            } else if (arrived == Connection::Arrived::Part && connection->began_mono_ns == 0) {
-                connection->began_mono_ns = clock_.mono_ns();
+        for (const Heard& one : heard_) {
+            Connection& connection = *one.connection;
+            if (one.arrived == Connection::Arrived::Over) {
+                forget(connection);
+                continue;
             }
+            if (one.sends && !connection.sends()) connection.idle_since_mono_ns = clock_.mono_ns();
+            if (one.arrived == Connection::Arrived::Whole && !stopping_) {
+                if (!connection.shakes_hands()) connection.began_mono_ns = 0;
+                connection.busy = true;
+                queue_.push_back(&connection);
+            } else if (one.arrived == Connection::Arrived::Part && connection.began_mono_ns == 0) {
+                connection.began_mono_ns = clock_.mono_ns();
+            }
+            count_held(connection);
         }
         find_worker();
     }
@@ -198,7 +264,7 @@ void Front::find_worker() {
     if (idle_workers_ > 0) {
         coming_ = true;
         ready_.notify_one();
-    } else if (workers_.size() < options_.threads_max) {
+    } else if (workers_.size() < options_.threads_max && !stopping_) {
         start_worker();
     }
 }
@@ -216,27 +282,39 @@ void Front::start_worker() {
     }
 }
 
+// Nobody is accepted any more; who idles or has sent a part of a request is not waited for.
+void Front::end_idle() {
+    if (!std::exchange(closed_, true)) {
+        listen_for_clients(false);
+        listener_.close();
+    }
+    const std::lock_guard lock(mutex_);
+    for (auto it = connections_.begin(); it != connections_.end();) {
+        Connection& connection = *(it++)->second;
+        if (!connection.busy && !connection.sends()) forget(connection);
+    }
+}
+
 void Front::sweep() {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
     find_worker();
     for (auto it = connections_.begin(); it != connections_.end();) {
-        Connection& connection = *it->second;
+        Connection& connection = *(it++)->second;
         const int64_t deadline = connection.deadline_mono_ns();
         if (connection.busy && deadline != 0 && now > deadline) connection.cut();
-        it = !connection.busy && is_over_time(connection, now) ? connections_.erase(it) : std::next(it);
+        if (!connection.busy && is_over_time(connection, now)) forget(connection);
     }
-    connections_gauge_.set(static_cast<double>(connections_.size()));
-    if (connections_.size() < options_.connections_max) listen_for_clients(true);
+    if (!stopping_ && connections_.size() < options_.connections_max) listen_for_clients(true);
 }
 
 bool Front::is_over_time(const Connection& connection, int64_t now) const {
+    if (connection.sends()) return now > connection.deadline_mono_ns();
     const int64_t idle = now - connection.idle_since_mono_ns;
     if (connection.drains()) return idle > kDrainMs * kNsPerMs;
     const int64_t request_max = std::chrono::nanoseconds(options_.limits.request_timeout).count();
     const bool too_slow = connection.began_mono_ns != 0 && now - connection.began_mono_ns > request_max;
-    const bool idles = connection.began_mono_ns == 0 || connection.shakes_hands();
-    return too_slow || (idles && idle > std::chrono::nanoseconds(options_.idle_timeout).count());
+    return too_slow || (idles(connection) && idle > std::chrono::nanoseconds(options_.idle_timeout).count());
 }
 
 void Front::work() {
@@ -273,7 +351,7 @@ void Front::serve(Connection& connection) {
             if (next == Connection::Next::Again) continue;
         }
         if (park(connection)) return;
-        arrived = connection.receive();
+        arrived = connection.proceed();
     } while (arrived != Connection::Arrived::Over);
     drop(connection);
 }
@@ -304,23 +382,37 @@ bool Front::park(Connection& connection) {
     const std::lock_guard lock(mutex_);
     if (std::exchange(connection.missed, false) && !stopping_) return false;
     busy_gauge_.set(static_cast<double>(--busy_));
-    if (stopping_) {
-        connections_.erase(connection.fd());
-        changed_.notify_all();
+    if (stopping_ && !connection.sends()) {
+        forget(connection);
         return true;
     }
     connection.busy = false;
     connection.idle_since_mono_ns = clock_.mono_ns();
     if (!connection.shakes_hands()) connection.began_mono_ns = connection.has_begun() ? clock_.mono_ns() : 0;
+    count_held(connection);
+    if (connection.sends()) listen_for_room(connection);
+    if (held_ > options_.waiting_bytes_max) wake_poller();
     return true;
+}
+
+// Room that came meanwhile is announced, too. Called under the lock.
+void Front::listen_for_room(const Connection& connection) {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.fd = connection.fd();
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection.fd(), &event);
 }
 
 void Front::drop(Connection& connection) {
     const std::lock_guard lock(mutex_);
     busy_gauge_.set(static_cast<double>(--busy_));
-    connections_.erase(connection.fd());
-    connections_gauge_.set(static_cast<double>(connections_.size()));
-    changed_.notify_all();
+    forget(connection);
+}
+
+void Front::wake_poller() {
+    const uint64_t one = 1;
+    const ssize_t woken = ::write(wake_.get(), &one, sizeof one);
+    BELFRY_ASSERT(woken == sizeof one);
 }
 
 void Front::set_tls(TlsContext context) {
@@ -333,18 +425,16 @@ void Front::stop(int64_t deadline_mono_ns) {
         const std::lock_guard lock(mutex_);
         if (stopping_.exchange(true)) return;
     }
-    const uint64_t one = 1;
-    const ssize_t woken = ::write(wake_.get(), &one, sizeof one);
-    BELFRY_ASSERT(woken == sizeof one);
-    poller_.join();
-    listener_.close();
+    wake_poller();
     std::unique_lock lock(mutex_);
-    std::erase_if(connections_, [](const auto& entry) { return !entry.second->busy; });
     ready_.notify_all();
     const auto left = std::chrono::nanoseconds(std::max<int64_t>(0, deadline_mono_ns - clock_.mono_ns()));
     changed_.wait_for(lock, left, [this] { return connections_.empty(); });
     for (const auto& [fd, connection] : connections_) connection->cut();
     lock.unlock();
+    ended_ = true;
+    wake_poller();
+    poller_.join();
     for (std::thread& worker : workers_) worker.join();
     connections_.clear();
 }

@@ -5,10 +5,11 @@
 //
 //     accept -> idle (epoll) -> a request is there: queue -> worker: serve() ... -> idle again, or closed
 //
-// The poller alone touches idle connections, and takes in what they send. What comes while a connection is busy is
-// noted, and its worker looks again before it gives the connection back: events are edges, nothing is armed anew. A
-// connection whose answer comes later stays busy, without a worker; the answer puts it back into the queue. The
-// poller also ends connections that idle too long, and cuts those whose request or answer is over its time, which wakes
+// The poller alone touches idle connections: it takes in what they send, and sends what they did not take of an answer
+// at once. What comes while a connection is busy is noted, and its worker looks again before it gives the connection
+// back: events are edges, nothing is armed anew. A connection whose answer comes later stays busy, without a worker;
+// the answer puts it back into the queue. The poller also ends connections that idle too long, those that have waited
+// longest when all that wait hold too much memory, and cuts those whose request or answer is over its time, which wakes
 // their worker. Threads: one poller, up to threads_max workers. Owner: Server. Ends: stop().
 #pragma once
 
@@ -42,6 +43,7 @@ inline constexpr int kListenBacklog = 1024;
 struct FrontOptions {
     size_t threads_max = 256;
     size_t connections_max = kConnectionsMax;
+    size_t waiting_bytes_max = 16 << 20;  // of halves of requests and rests of answers; one alone may hold more
     std::chrono::seconds idle_timeout{75};
     ConnectionLimits limits;
     TlsContext tls;  // none: plain
@@ -68,6 +70,9 @@ private:
     void add(int fd);
     bool anybody_waits() const;
     bool make_room();
+    void bound_memory();
+    void count_held(Connection& connection);
+    void forget(Connection& connection);
     void find_worker();
     void start_worker();
     bool find_idle(const epoll_event* events, int n);
@@ -79,7 +84,10 @@ private:
     void await(Connection& connection);
     void resume(Connection& connection);
     bool park(Connection& connection);
+    void listen_for_room(const Connection& connection);
     void drop(Connection& connection);
+    void end_idle();
+    void wake_poller();
     void listen_for_clients(bool on);
 
     const FrontOptions options_;
@@ -90,6 +98,7 @@ private:
     Metric& connections_gauge_;
     Metric& busy_gauge_;
     Metric& handshake_failures_;
+    Metric& ended_for_memory_;
     UniqueFd epoll_, wake_;
 
     std::mutex mutex_;
@@ -103,11 +112,20 @@ private:
     bool short_of_threads_ = false;      // said already
     size_t busy_ = 0;                    // served by a worker now
     size_t late_ = 0;                    // wait for an answer, without a worker
+    std::atomic<size_t> held_{0};        // by connections that wait; changed under the lock
     std::atomic<bool> stopping_{false};  // set under the lock
+    std::atomic<bool> ended_{false};     // the poller has nothing left to do
 
     // The poller's.
-    bool listening_ = false;
-    std::vector<std::pair<Connection*, Connection::Arrived>> heard_;  // idle ones with something to receive
+    bool listening_ = false, closed_ = false;
+    size_t spared_ = 0;  // that much is held by one alone
+    int64_t told_mono_ns_ = -kNsPerSecond * 3600;
+    struct Heard {
+        Connection* connection;
+        bool sends;
+        Connection::Arrived arrived = Connection::Arrived::Nothing;
+    };
+    std::vector<Heard> heard_;  // idle ones whose socket can go on
     std::thread poller_;
 };
 

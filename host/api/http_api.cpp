@@ -18,8 +18,6 @@ constexpr std::string_view kAdminPrefix = "/admin/";
 // A body takes memory as it comes: this first, then as much again each time.
 constexpr int64_t kFirstStep = 64 * 1024;
 
-// Shorter bodies have arrived as a whole when a thread is lent to them: nobody waits for the rest.
-
 // What a text inside a body costs at most besides its bytes once it is read: an entry of a list and its allocation.
 constexpr int64_t kTextCost = 48;
 
@@ -76,7 +74,8 @@ HttpApi::HttpApi(const HttpOptions& options, Service& service, const ApiKeys& ke
       insight_(std::move(insight)),
       openapi_(openapi(insight_.version)),
       memory_(options.body_memory_bytes),
-      readers_(options.body_readers_max) {}
+      readers_(options.body_readers_max),
+      streams_(options.streams_max) {}
 
 HttpResponse HttpApi::handle(HttpRequest& request) {
     const std::string_view target = request.target();
@@ -177,10 +176,9 @@ HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, st
 
 namespace {
 
-Fault too_many_streams() {
+Fault too_many_streams(int64_t most) {
     return too_many_requests(
-        "too many imports and exports at once (" + std::to_string(kStreamsMax) + "); try again when one has ended",
-        5000);
+        "too many imports and exports at once (" + std::to_string(most) + "); try again when one has ended", 5000);
 }
 
 // An export and the share of memory and threads it holds.
@@ -217,7 +215,7 @@ HttpResponse HttpApi::import_devices(HttpRequest& request, const App& app, const
                                      bool transport_errors) {
     BodyMemory::Share stream(streams_), memory(memory_);
     if (!stream.take(1) || !memory.take(kImportMemory)) {
-        HttpResponse response = answer_of(too_many_streams(), transport_errors);
+        HttpResponse response = answer_of(too_many_streams(options_.streams_max), transport_errors);
         response.close = has_body(request);
         return response;
     }
@@ -240,7 +238,7 @@ HttpResponse HttpApi::import_devices(HttpRequest& request, const App& app, const
 HttpResponse HttpApi::export_devices(const std::shared_ptr<const App>& app, const Method& method,
                                      const json::Value& params, bool transport_errors) {
     auto stream = std::make_unique<ExportBody>(service_, method, memory_, streams_);
-    if (!stream->has_room()) return answer_of(too_many_streams(), transport_errors);
+    if (!stream->has_room()) return answer_of(too_many_streams(options_.streams_max), transport_errors);
     HttpResponse response;
     if (auto fault = stream->open(app, params, response.body)) return answer_of(*fault, transport_errors);
     response.content_type = "application/x-ndjson";

@@ -23,11 +23,14 @@
 
 namespace belfry::api {
 
+inline constexpr int kStreamsMax = 8;
+
 struct HttpOptions {
     int64_t max_body_bytes = 32 << 20;
     int64_t body_memory_bytes = 64 << 20;
-    int64_t body_readers_max = 192;  // requests whose long bodies are being read; each keeps a thread
-    bool transport_errors = false;   // the default error mode
+    int64_t body_readers_max = 192;     // requests whose long bodies are being read; each keeps a thread
+    int64_t streams_max = kStreamsMax;  // imports and exports at one time; each keeps a thread
+    bool transport_errors = false;      // the default error mode
 };
 
 struct ComponentState {
@@ -41,9 +44,6 @@ struct Insight {
     std::function<std::vector<ComponentState>()> readiness;  // not ready: 503
     std::string version;
 };
-
-// Imports and exports at one time; each keeps a thread.
-inline constexpr int kStreamsMax = 8;
 
 class HttpApi {
 public:
@@ -77,8 +77,7 @@ private:
     const ApiKeys* admin_keys_ = nullptr;
     const Insight insight_;
     const std::string openapi_;
-    BodyMemory memory_, readers_;
-    BodyMemory streams_{kStreamsMax};
+    BodyMemory memory_, readers_, streams_;
     std::atomic<bool> stopping_{false};
 };
 

@@ -27,8 +27,8 @@ regard to ASCII case, but not inside payloads. Times are Unix seconds. What is n
 HTTP 400, bodies over `http.max_body_bytes` with HTTP 413, both as plain text.
 
 **Streams.** `device_import` and `device_export` move any number of devices in constant memory, 12 and 4 MiB of
-`http.body_memory_bytes`; at most 8 of them run at once (others get error 111), and a client that moves less
-than 4 KiB in `http.request_timeout_s` is cut off.
+`http.body_memory_bytes`; at most 8 of them, and half of `http.threads_max`, run at once (others get error 111), and a
+client that moves less than 4 KiB in `http.request_timeout_s` is cut off.
 
 **Answers.** `{"result": {...}}` or `{"error": {"code": 107, "message": "..."}}`, both with HTTP 200. With
 `http.error_mode = "transport"` or the header `X-Centrifugo-Error-Mode: transport` an error is bare, `{"code":

@@ -18,6 +18,8 @@ namespace belfry::api {
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
+// Of the memory for bodies, so much again for halves of requests and rests of answers: bodies are not refused for them.
+constexpr int64_t kWaitingShare = 4;
 
 Error unusable(const std::string& listen, const std::string& why) {
     return error(ErrorCode::Misconfigured,
@@ -88,10 +90,11 @@ struct Server::Impl {
         http.offer_admin(admin, admin_keys);
     }
 
-    // Clients that send long bodies slowly may not keep every thread.
+    // Clients that send long bodies slowly, or read exports slowly, may not keep every thread.
     static HttpOptions with_readers(const ServerOptions& options) {
         HttpOptions http = options.http;
         http.body_readers_max = std::max<int64_t>(1, options.threads_max * 3 / 4);
+        http.streams_max = std::min<int64_t>(http.streams_max, options.threads_max / 2);
         return http;
     }
 
@@ -133,6 +136,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, deli
     front.connections_max = static_cast<size_t>(options.connections_max);
     front.idle_timeout = std::chrono::seconds(options.idle_timeout_s);
     front.tls = std::move(tls);
+    front.waiting_bytes_max = static_cast<size_t>(options.http.body_memory_bytes / kWaitingShare);
     front.limits.request_timeout = std::chrono::seconds(options.request_timeout_s);
     impl->front = std::make_unique<Front>(front, *socket, impl->http, clock, log, metrics);
     return std::unique_ptr<Server>(new Server(std::move(impl)));

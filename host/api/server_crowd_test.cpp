@@ -75,6 +75,101 @@ TEST_F(ApiServer, IsNotStarvedBySlowBodies) {
     EXPECT_EQ(refused, 3);
 }
 
+// Clients that ask and do not read, of a page that fits into no socket.
+std::vector<std::unique_ptr<Peer>> silent_clients(const std::string& address, size_t n, const std::string& requests) {
+    std::vector<std::unique_ptr<Peer>> out;
+    for (size_t i = 0; i < n; ++i) {
+        out.push_back(std::make_unique<Peer>(address, Peer::Reads::Little));
+        EXPECT_TRUE(out.back()->connected());
+        out.back()->send(requests);
+    }
+    return out;
+}
+
+const std::string kGetPage = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST_F(ApiServer, IsNotStarvedByClientsThatDoNotRead) {
+    page_ = std::string(100'000, 'p');
+    options_.http.body_memory_bytes = 1 << 30;  // all of them may stay
+    start();
+    std::string pipelined;
+    while (pipelined.size() < 30'000) pipelined += "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    const auto silent = silent_clients(server_->address(), 150, kGetPage);
+    const auto silent_pipes = silent_clients(server_->address(), 150, pipelined);
+    const auto from = std::chrono::steady_clock::now();
+    Peer peer(server_->address());
+    peer.send(post("cancel_push", kCancel));
+    EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    EXPECT_LT(std::chrono::steady_clock::now() - from, std::chrono::seconds(1));
+    while (metrics_.value("api_requests_in_work") > 0) std::this_thread::yield();
+    EXPECT_EQ(metrics_.value("api_connections"), 301) << "nobody was ended for it";
+}
+
+TEST_F(ApiServer, SendsTheRestOfAnAnswerWhenItsClientReadsOn) {
+    page_ = std::string(300'000, 'p') + "end";
+    start();
+    Peer peer(server_->address(), Peer::Reads::Little);
+    for (int i = 0; i < 3; ++i) {
+        peer.send(kGetPage + kGetPage + post("cancel_push", kCancel));
+        while (metrics_.value("api_requests_in_work") > 0) std::this_thread::yield();
+        EXPECT_TRUE(ends_with(peer.answer(), page_));
+        EXPECT_TRUE(ends_with(peer.answer(), page_));
+        EXPECT_TRUE(ends_with(peer.answer(), kDone));
+    }
+    // A refusal, too, and then the connection ends without a reset.
+    peer.send(kGetPage + "GET\r\n\r\n");
+    EXPECT_TRUE(ends_with(peer.answer(), page_));
+    EXPECT_EQ(peer.answer().rfind("HTTP/1.1 400 ", 0), 0u);
+    EXPECT_TRUE(peer.closed_within(5000));
+    EXPECT_FALSE(peer.was_reset());
+}
+
+TEST_F(ApiServer, CutsAnswersThatAreNotReadInTime) {
+    page_ = std::string(300'000, 'p');
+    options_.request_timeout_s = 30;
+    options_.idle_timeout_s = 3600;
+    start();
+    const auto silent = silent_clients(server_->address(), 3, kGetPage);
+    while (metrics_.value("api_connections") < 3) std::this_thread::yield();
+    for (int turn = 0; turn < 100 && metrics_.value("api_connections") > 0; ++turn) {
+        clock_.advance(std::chrono::seconds(31));  // again, should one not have been answered before
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    EXPECT_EQ(metrics_.value("api_connections"), 0);
+}
+
+TEST_F(ApiServer, EndsThoseThatHaveWaitedLongestWhenAllThatWaitHoldTooMuch) {
+    page_ = std::string(300'000, 'p');
+    options_.http.body_memory_bytes = 8 << 20;  // 2 MiB for those that wait: seven pages at most
+    start();
+    std::vector<std::unique_ptr<Peer>> silent, slow;
+    const auto ended = [this] { return metrics_.value("api_slow_clients_ended_total"); };
+    for (int i = 0; i < 20; ++i) {
+        silent.push_back(std::make_unique<Peer>(server_->address(), Peer::Reads::Little));
+        silent.back()->send(kGetPage);
+        EXPECT_FALSE(silent.back()->some(5000).empty());
+        clock_.advance(std::chrono::milliseconds(10));
+    }
+    while (ended() < 13) std::this_thread::yield();
+    EXPECT_LE(ended(), 15) << "five to seven are left of twenty";
+    EXPECT_TRUE(silent.front()->closed_within(5000));
+    // A request that has begun holds memory as well, and these have begun last.
+    for (int i = 0; i < 200; ++i) {
+        slow.push_back(std::make_unique<Peer>(server_->address()));
+        slow.back()->send("GET /health HTTP/1.1\r\nX: " + std::string(30'000, 'x'));
+        clock_.advance(std::chrono::milliseconds(10));
+    }
+    EXPECT_TRUE(silent.back()->closed_within(5000));
+    EXPECT_TRUE(slow.front()->closed_within(5000));
+    slow.back()->send("\r\n\r\n");
+    EXPECT_EQ(slow.back()->answer().rfind("HTTP/1.1 200 ", 0), 0u);
+    // One alone may hold more than all together.
+    page_ = std::string(5'000'000, 'p') + "end";
+    Peer alone(server_->address(), Peer::Reads::Little);
+    alone.send(kGetPage);
+    EXPECT_FALSE(alone.some(5000).empty());
+}
+
 TEST_F(ApiServer, EndsTheLongestIdleClientsForNewOnes) {
     options_.connections_max = 20;
     start();

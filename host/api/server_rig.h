@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,7 +25,8 @@ namespace belfry::api {
 // A raw client: bytes out, bytes in.
 class Peer {
 public:
-    explicit Peer(const std::string& address) {
+    enum class Reads : bool { Well, Little };  // Little: hardly anything fits between the server and this client
+    explicit Peer(const std::string& address, Reads reads = Reads::Well) {
         if (address.rfind("unix:", 0) == 0) {
             sockaddr_un to{};
             to.sun_family = AF_UNIX;
@@ -37,6 +39,11 @@ public:
             to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
             to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
             fd_.reset(::socket(AF_INET, SOCK_STREAM, 0));
+            const int room = 2048, segment = 536;
+            if (reads == Reads::Little) {
+                EXPECT_EQ(::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+                EXPECT_EQ(::setsockopt(fd_.get(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), 0);
+            }
             connected_ = ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
         }
     }
@@ -183,8 +190,8 @@ protected:
         options_.keys.apps = {{"k", std::make_shared<const App>(ApiBench::app("default"))}};
         Result<std::unique_ptr<Server>> server =
             Server::start(options_, delivery_, devices_, channels_,
-                          Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
-                          clock_, log_, metrics_);
+                          Insight{[this] { return page_; }, [] { return std::vector<ComponentState>(); }, "1"}, clock_,
+                          log_, metrics_);
         ASSERT_TRUE(server) << server.error().to_string();
         server_ = std::move(*server);
     }
@@ -195,6 +202,7 @@ protected:
         return options;
     }
     ServerOptions options_ = small_server();
+    std::string page_;  // what /metrics answers
     SlowDelivery delivery_;
     FakeDevices devices_;
     FakeChannels channels_;

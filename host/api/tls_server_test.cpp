@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "api/api_fakes.h"
 #include "api/server.h"
@@ -27,6 +29,10 @@ namespace fs = std::filesystem;
 class TlsPeer {
 public:
     explicit TlsPeer(const std::string& address) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+        // Hardly anything fits between the server and this client.
+        const int room = 4096, segment = 536;
+        EXPECT_EQ(::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+        EXPECT_EQ(::setsockopt(fd_.get(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), 0);
         sockaddr_in to{};
         to.sin_family = AF_INET;
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -44,6 +50,19 @@ public:
         const bool said = SSL_write(ssl_.get(), first.data(), static_cast<int>(first.size())) > 0;
         flush();
         return said;
+    }
+    // So many bytes of answers, or what there is when the peer closes or nothing comes for long.
+    std::string answer(size_t n) {
+        std::string out;
+        std::array<char, 8192> bytes{};
+        while (out.size() < n) {
+            const int got = SSL_read(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+            if (got > 0)
+                out.append(bytes.data(), static_cast<size_t>(got));
+            else if (!receive(5000))
+                break;
+        }
+        return out;
     }
     bool closed_within(int ms) {
         while (receive(ms)) {
@@ -94,13 +113,14 @@ protected:
     void start() {
         Result<std::unique_ptr<Server>> server =
             Server::start(options_, delivery_, devices_, channels_,
-                          Insight{[] { return std::string(); }, [] { return std::vector<ComponentState>(); }, "1"},
-                          clock_, log_, metrics_);
+                          Insight{[this] { return page_; }, [] { return std::vector<ComponentState>(); }, "1"}, clock_,
+                          log_, metrics_);
         ASSERT_TRUE(server) << server.error().to_string();
         server_ = std::move(*server);
     }
     fs::path folder_;
     ServerOptions options_;
+    std::string page_;  // what /metrics answers
     FakeDelivery delivery_;
     FakeChannels channels_;
     FakeDevices devices_;
@@ -123,6 +143,23 @@ TEST_F(TlsServer, CutsARequestThatBeganWithTheHandshakeInTheTimeOfARequest) {
         cut = peer.closed_within(1000);
     }
     EXPECT_TRUE(cut);
+}
+
+TEST_F(TlsServer, SendsTheRestOfAnAnswerWhenItsClientReadsOn) {
+    page_ = "begin" + std::string(300'000, 'p') + "end";
+    start();
+    TlsPeer peer(server_->address());
+    const std::string ask = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    ASSERT_TRUE(peer.meet_saying(ask + ask));
+    while (metrics_.value("api_connections") < 1 || metrics_.value("api_requests_in_work") > 0)
+        std::this_thread::yield();
+    const std::string answers = peer.answer(2 * page_.size() + 100);
+    const size_t first = answers.find("\r\n\r\nbegin");
+    ASSERT_NE(first, std::string::npos);
+    EXPECT_EQ(answers.substr(first + 4, page_.size()), page_);
+    const size_t second = answers.find("\r\n\r\nbegin", first + 4);
+    ASSERT_EQ(answers.substr(first + 4 + page_.size(), 15), "HTTP/1.1 200 OK");
+    ASSERT_NE(second, std::string::npos);
 }
 
 }  // namespace

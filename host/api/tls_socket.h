@@ -33,6 +33,11 @@ struct Transfer {
     size_t bytes = 0;
 };
 
+// It can go on later.
+constexpr bool waits(Transfer::Outcome outcome) noexcept {
+    return outcome == Transfer::Outcome::WaitsToRead || outcome == Transfer::Outcome::WaitsToWrite;
+}
+
 class TlsSocket {
 public:
     // `fd` does not block and is the caller's; it must be open for as long as this lives.

@@ -32,11 +32,16 @@ std::vector<Setting> http_settings(HttpConfig& c) {
         {"threads_max", &c.threads_max,
          "Requests handled at the same time. Idle keep-alive connections need no thread.", between(4, 4096)},
         {"body_memory_bytes", &c.body_memory_bytes,
-         "Memory that all request bodies in work share; beyond it requests are answered with code 111.",
+         "Memory that all request bodies in work share; beyond it requests are answered with code 111. A quarter as "
+         "much "
+         "again is for requests that have not arrived and answers that are not read; beyond it those of longest "
+         "standing "
+         "are ended.",
          between(kMiB, 16384 * kMiB)},
         {"idle_timeout_s", &c.idle_timeout_s, "An idle keep-alive connection is closed after so many seconds.",
          between(1, 3600)},
-        {"request_timeout_s", &c.request_timeout_s, "A request must have arrived completely within so many seconds.",
+        {"request_timeout_s", &c.request_timeout_s,
+         "A request must have arrived completely within so many seconds, and its answer be read within as many.",
          between(1, 3600)},
         {"tls.cert", &c.tls_cert,
          "PEM file with the server's certificate and its chain: `tls = { cert = \"...\", key = \"...\" }` serves "
