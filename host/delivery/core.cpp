@@ -363,6 +363,11 @@ Result<std::unique_ptr<Core>> make(const Options& options, plugins::Storage& sto
         gates.push_back(
             std::make_unique<Gate>(instance.name, *number, instance.per_minute, sender, clock, log, metrics));
     }
+    for (const std::unique_ptr<Gate>& gate : gates) {
+        const Result<uint32_t> number = (*numbers)->number(gate->name() + std::string(kWaitingSuffix));
+        if (!number) return number.error();
+        gate->use_waiting_number(*number);
+    }
     auto core = std::make_unique<CoreImpl>(options, storage, queue, std::move(*numbers), std::move(gates), sender,
                                            clock, log, metrics);
     for (ProviderInstance& instance : providers) {

@@ -352,6 +352,26 @@ TEST_F(OfManyOrigins, OneThatRefusesUsIsAlarmedAndLosesNothing) {
     EXPECT_EQ(rig.storage.size(), 400u);
 }
 
+TEST_F(OfManyOrigins, WhatOneRefusedIsSentAtOnceAfterAReload) {
+    std::atomic<bool> mended{false};
+    rig.sender.set_script([&](const http::Exchange& exchange) {
+        const bool refused = exchange.endpoint == kOne && !mended;
+        return refused ? answer(BELFRY_AUTH_REFUSED, BELFRY_SCOPE_ORIGIN) : accepted(exchange);
+    });
+    rig.options.page_rows = 50;
+    rig.start();
+    rig.send(Rig::to_topic("u"));
+    ASSERT_TRUE(Rig::eventually([&] { return accepted_n() == 200; }));
+    const size_t asked = requests_to(kOne);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    EXPECT_EQ(requests_to(kOne), asked) << "it is left alone, and what waits for it stirs nothing";
+    mended = true;
+    ASSERT_TRUE(rig.switch_on());
+    ASSERT_TRUE(rig.finished("u")) << "its pause was a minute";
+    rig.expect_sums("u", 400);
+    EXPECT_EQ(accepted_n(), 400);
+}
+
 TEST_F(OfManyOrigins, OnesSuspectsAreNotBelievedByTheOthersSuccess) {
     rig.sender.set_script([&](const http::Exchange& exchange) {
         return exchange.endpoint == kOne ? answer(BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, BELFRY_VERDICT_SUSPECT)

@@ -62,6 +62,9 @@ public:
 
     const std::string& name() const noexcept { return name_; }
     uint32_t number() const noexcept { return number_; }
+    // Of what waits until an origin that refused may be asked again (origins.h). 0: it has none.
+    uint32_t waiting_number() const noexcept { return waiting_number_; }
+    void use_waiting_number(uint32_t number) noexcept { waiting_number_ = number; }  // before others see the gate
     http::Pacer& pacer() noexcept { return pacer_; }
     policy::DeletionBreaker& breaker() noexcept { return breaker_; }
     Origins& origins() noexcept { return origins_; }
@@ -137,6 +140,7 @@ private:
 
     const std::string name_;
     const uint32_t number_;
+    uint32_t waiting_number_ = 0;
     Sender& sender_;
     const Clock& clock_;
     const Logger log_;

@@ -293,5 +293,18 @@ TEST_F(GatesTest, AreFoundByNameAndNumber) {
     EXPECT_EQ(gates->name_of(0), "");
 }
 
+TEST_F(GatesTest, WhatWaitsForAnOriginHasANumberOfItsOwn) {
+    Gate& two = *gates->by_name("two");
+    two.use_waiting_number(*numbers->number("two/waiting"));
+    EXPECT_EQ(gates->by_number(two.waiting_number()), &two);
+    EXPECT_EQ(gates->by_number(0), nullptr);
+    EXPECT_EQ(gates->name_of(two.waiting_number()), "two");
+    gates->open_gates(false, 10, 100, open);
+    EXPECT_EQ(open, (std::vector<uint32_t>{1, 2, two.waiting_number()}));
+    two.origins().refused(7, "https://one", "FORBIDDEN");
+    gates->open_gates(false, 10, 100, open);
+    EXPECT_EQ(open, (std::vector<uint32_t>{1, 2}));
+}
+
 }  // namespace
 }  // namespace belfry::delivery

@@ -17,9 +17,15 @@ Gate* Gates::by_name(std::string_view name) const noexcept {
 
 Gate* Gates::by_number(uint32_t number) const noexcept {
     for (const std::unique_ptr<Gate>& gate : gates_) {
-        if (gate->number() == number) return gate.get();
+        if (gate->number() == number || (number != 0 && gate->waiting_number() == number)) return gate.get();
     }
     return nullptr;
+}
+
+std::string Gates::name_of(uint32_t number) const {
+    std::string name = number == 0 ? std::string() : numbers_.name(number);
+    if (name.ends_with(kWaitingSuffix)) name.resize(name.size() - kWaitingSuffix.size());
+    return name;
 }
 
 uint32_t Gates::number_of(std::string_view name) const {
@@ -38,6 +44,7 @@ uint32_t Gates::open_gates(bool high, uint32_t slots, uint32_t page_rows, std::v
         const uint32_t room = held < share ? gate->room(high) : 0;
         if (room == 0) continue;
         numbers.push_back(gate->number());
+        if (gate->waiting_number() != 0 && gate->origins().may_ask_refused()) numbers.push_back(gate->waiting_number());
         pages += (room + page_rows - 1) / page_rows;
         smallest_share_left = std::min(smallest_share_left, share - held);
     }

@@ -17,15 +17,18 @@
 
 namespace belfry::delivery {
 
+// Behind an instance's name: its second number. No instance is called so.
+constexpr std::string_view kWaitingSuffix = "/waiting";
+
 class Gates {
 public:
     Gates(audience::NameNumbers& numbers, std::vector<std::unique_ptr<Gate>> gates);
 
     // Null: this process has no such provider instance.
     Gate* by_name(std::string_view name) const noexcept;
-    Gate* by_number(uint32_t number) const noexcept;
+    Gate* by_number(uint32_t number) const noexcept;  // either of its two
     // Also of instances that are no longer configured. Empty: not tied to one.
-    std::string name_of(uint32_t number) const { return number == 0 ? std::string() : numbers_.name(number); }
+    std::string name_of(uint32_t number) const;
     // 0: it cannot be had now.
     uint32_t number_of(std::string_view name) const;
     const std::vector<std::unique_ptr<Gate>>& all() const noexcept { return gates_; }

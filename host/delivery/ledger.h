@@ -22,10 +22,13 @@ namespace belfry::delivery {
 constexpr size_t kSamplesPerPage = 5;
 constexpr size_t kSampleBytesMax = 512;
 
+// Beside BELFRY_OWED_*: waits behind the gate's second number.
+constexpr uint32_t kOwedBehindOrigin = 1u << 31;
+
 // A list to be: what is owed with one attempt and due time.
 struct OwedList {
     uint16_t group = 0;
-    uint32_t flags = 0;  // BELFRY_OWED_*
+    uint32_t flags = 0;  // BELFRY_OWED_*, kOwedBehindOrigin
     uint32_t attempt = 0;
     int64_t due_unix_ms = 0;
     std::vector<int64_t> keys;

@@ -21,6 +21,9 @@ constexpr int64_t kContradictedNs = 5 * kNsPerSecond;
 constexpr uint32_t kOwnRefusalsMax = 3;
 // Trouble whose pause is over and that nobody asked about for so long is shown no more.
 constexpr int64_t kShownNs = 15 * 60 * kNsPerSecond;
+// What waits for any that refuses is let in for so long once one may be asked again, and again after a while if nothing
+// of it came (its work may be behind other work): what comes of the others' goes back at once, which must not go on.
+constexpr int64_t kLetInNs = 2 * kNsPerSecond, kLetInAgainNs = 30 * kNsPerSecond;
 
 }  // namespace
 
@@ -81,7 +84,36 @@ Origins::Permit Origins::ask(OriginId id) {
         return {};
     }
     permit.wait_ms = std::max<int64_t>((origin->until - now) / kNsPerMs, kProbeWaitMinMs);
-    return permit;
+    return origin->block == GateState::Refused ? refusal(*origin, permit.wait_ms, now) : permit;
+}
+
+Origins::Permit Origins::refusal(const Origin& origin, int64_t wait_ms, int64_t now) noexcept {
+    return {wait_ms, now - origin.refused_since > kDayNs, true, wait_ms};
+}
+
+bool Origins::may_ask_refused() {
+    if (blocked_.load(std::memory_order_relaxed) == 0) return true;
+    const int64_t now = clock_.mono_ns();
+    const std::lock_guard lock(mutex_);
+    bool refuses = false, may = false;
+    for (Origin& origin : origins_) {
+        if (origin.block != GateState::Refused) continue;
+        refuses = true;
+        if (now < origin.look_at) continue;
+        const bool due = now >= origin.until || (origin.probing && origin.probes_left > 0);
+        if (!due) {
+            origin.due_since = 0;
+            continue;
+        }
+        if (origin.due_since == 0) origin.due_since = now;
+        if (now - origin.due_since < kLetInNs) {
+            may = true;
+        } else {
+            origin.due_since = 0;
+            origin.look_at = now + kLetInAgainNs;
+        }
+    }
+    return may || !refuses;
 }
 
 int64_t Origins::block(Origin& origin, GateState why, int64_t pause_ms, std::string_view reason, int64_t now) {
@@ -108,20 +140,22 @@ int64_t Origins::throttled(OriginId id, std::string_view url, int64_t pause_ms, 
     return block(origin, GateState::Throttled, pause_ms, reason, now);
 }
 
-int64_t Origins::refused(OriginId id, std::string_view url, std::string_view reason) {
+Origins::Permit Origins::refused(OriginId id, std::string_view url, std::string_view reason) {
     const int64_t now = clock_.mono_ns();
     const std::lock_guard lock(mutex_);
     Origin& origin = remember(id, url, now);
     // Requests that were under way when it refused first are the same failure.
     if (origin.block == GateState::Refused && !origin.probing && now < origin.until)
-        return std::max<int64_t>((origin.until - now) / kNsPerMs, 1);
+        return refusal(origin, std::max<int64_t>((origin.until - now) / kNsPerMs, 1), now);
     const bool few = ++origin.refusals <= kOwnRefusalsMax;
-    if (origin.block == GateState::Open && few && worked_just_now(origin, now)) return 0;
+    if (origin.block == GateState::Open && few && worked_just_now(origin, now)) return {};
+    if (origin.refused_since == 0) origin.refused_since = now;
+    origin.due_since = origin.look_at = 0;
     origin.failures = origin.block == GateState::Refused ? origin.failures + 1 : 1;
     const int64_t pause_ms = policy::refused_credential_delay_ms(origin.failures);
     log_.error("origin refuses our credential or settings; its deliveries wait, an operator must act",
                {{"provider", instance_}, {"origin", origin.url}, {"reason", reason}, {"next_try_ms", pause_ms}});
-    return block(origin, GateState::Refused, pause_ms, reason, now);
+    return refusal(origin, block(origin, GateState::Refused, pause_ms, reason, now), now);
 }
 
 void Origins::silent(OriginId id, std::string_view url, std::string_view reason) {
@@ -158,6 +192,7 @@ void Origins::worked(OriginId id, std::string_view url) {
     Origin& origin = remember(id, url, now);
     origin.worked_at = now;
     origin.refusals = origin.failed_run = 0;
+    origin.refused_since = 0;
     // A throttle lasts as long as it was told to; a success shows that nothing else is wrong with the origin itself.
     open(origin);
 }
@@ -260,6 +295,7 @@ void Origins::reset() {
         origin.block = GateState::Open;
         origin.probing = false;
         origin.failures = 0;
+        origin.refused_since = origin.due_since = origin.look_at = 0;
         origin.reason.clear();
     }
     trusts_.clear();

@@ -7,6 +7,10 @@
 //
 // Dead tokens are believed per origin and variant, too: a success of one push service says nothing about the 404s of
 // another. What is forgotten for lack of room is as if it were never seen: open, and its suspects are kept.
+//
+// A refusal (AUTH_REFUSED, MISCONFIGURED) costs no attempt, as an operator's mistake must not lose deliveries: they
+// wait behind the gate's second number, which is open while nobody refuses or one that did may be asked again, and
+// after a reload. An origin that refuses for a whole day costs attempts from then on: its deliveries must end some day.
 // Threads: [any]. Owner: Gate.
 #pragma once
 
@@ -48,14 +52,18 @@ public:
 
     struct Permit {
         int64_t wait_ms = 0;         // 0: send it
-        bool costs_attempt = false;  // the origin never worked: its deliveries must end some day
+        bool costs_attempt = false;  // it never worked, or refuses for long: its deliveries must end some day
+        bool refused = false;        // an operator must act
+        int64_t retry_after_ms = 0;  // if it costs an attempt: not before this
     };
     // May a request go there now?
     Permit ask(OriginId id);
+    // May what waits for those that refuse be looked at?
+    bool may_ask_refused();
     // An answer that concerns all of the origin. Gives how long it is to be left alone, ms.
     int64_t throttled(OriginId id, std::string_view url, int64_t pause_ms, std::string_view reason);
-    // 0: it has just taken others and refused few, the refusal is this subscription's own.
-    int64_t refused(OriginId id, std::string_view url, std::string_view reason);
+    // No wait: it has just taken others and refused few, the refusal is this subscription's own.
+    Permit refused(OriginId id, std::string_view url, std::string_view reason);
     // Sums of a page: something was accepted; or nothing was answered at all.
     void worked(OriginId id, std::string_view url);
     void silent(OriginId id, std::string_view url, std::string_view reason);
@@ -83,8 +91,10 @@ private:
         int64_t until = 0;  // mono ns
         int64_t pause_ms = 0;
         uint32_t failures = 0, probes_left = 0;
-        uint32_t refusals = 0;    // since it worked last
-        uint32_t failed_run = 0;  // requests that failed since one was answered otherwise
+        uint32_t refusals = 0;               // since it worked last
+        int64_t refused_since = 0;           // mono ns; 0: it does not
+        int64_t due_since = 0, look_at = 0;  // mono ns: since when its waiting deliveries are let in; not before then
+        uint32_t failed_run = 0;             // requests that failed since one was answered otherwise
         bool probing = false;
         int64_t used_at = 0, worked_at = 0;  // mono ns; 0: never
     };
@@ -100,6 +110,7 @@ private:
     void open(Origin& origin);
     // Closed for longer each time by trouble of the kind `why`.
     void trouble(Origin& origin, GateState why, std::string_view line, std::string_view reason, int64_t now);
+    static Permit refusal(const Origin& origin, int64_t wait_ms, int64_t now) noexcept;
     bool works(const Origin& origin, int64_t now) const noexcept;
     bool worked_just_now(const Origin& origin, int64_t now) const noexcept;
     const Trust* trust_of(const OriginKey& key) const;

@@ -81,19 +81,19 @@ TEST_F(OriginsOfAnInstance, ASuccessFromBeforeAThrottleDoesNotEndIt) {
 
 // A client may register a path that its push service answers with 401 or 405 to everybody.
 TEST_F(OriginsOfAnInstance, ARefusalBesideSuccessesIsTheSubscriptionsOwn) {
-    EXPECT_EQ(origins.refused(kOne, kUrl, "METHOD_NOT_ALLOWED"), 60'000);
+    EXPECT_EQ(origins.refused(kOne, kUrl, "METHOD_NOT_ALLOWED").wait_ms, 60'000);
     origins.worked(kOne, kUrl);
     EXPECT_TRUE(goes(kOne));
     EXPECT_TRUE(origins.troubled().empty());
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(origins.refused(kOne, kUrl, "METHOD_NOT_ALLOWED"), 0);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(origins.refused(kOne, kUrl, "METHOD_NOT_ALLOWED").wait_ms, 0);
     EXPECT_TRUE(goes(kOne));
     origins.silent(kOne, kUrl, "one request got no answer");
     EXPECT_TRUE(goes(kOne));
-    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 60'000) << "so many are the origin's";
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN").wait_ms, 60'000) << "so many are the origin's";
     EXPECT_FALSE(goes(kOne));
     origins.worked(kOne, kUrl);
     pass_ms(5'001);
-    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 60'000) << "nothing speaks against it";
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN").wait_ms, 60'000) << "nothing speaks against it";
 }
 
 TEST_F(OriginsOfAnInstance, TroubleThatNobodyAskedAboutSinceIsForgotten) {
@@ -105,15 +105,61 @@ TEST_F(OriginsOfAnInstance, TroubleThatNobodyAskedAboutSinceIsForgotten) {
 }
 
 TEST_F(OriginsOfAnInstance, RefusalsPauseLongerEachTimeAndThoseUnderWayCountOnce) {
-    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 60'000);
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN").wait_ms, 60'000);
     pass_ms(10'000);
-    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 50'000);
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN").wait_ms, 50'000);
     EXPECT_EQ(origins.throttled(kOne, kUrl, 600'000, "TOO_MANY"), 50'000) << "a refusal is more than a throttle";
     pass_ms(50'001);
     EXPECT_TRUE(goes(kOne));
-    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN"), 120'000);
+    EXPECT_EQ(origins.refused(kOne, kUrl, "FORBIDDEN").wait_ms, 120'000);
     EXPECT_EQ(origins.troubled()[0].state, GateState::Refused);
     EXPECT_EQ(origins.troubled()[0].reason, "FORBIDDEN");
+}
+
+TEST_F(OriginsOfAnInstance, ARefusalCostsNoAttemptForADay) {
+    origins.worked(kOne, kUrl);
+    pass_ms(6'000);
+    for (int64_t passed = 0; passed <= 24 * 60; passed += 10) {  // minutes
+        const Origins::Permit pause = origins.refused(kOne, kUrl, "FORBIDDEN");
+        EXPECT_TRUE(pause.refused);
+        ASSERT_FALSE(pause.costs_attempt) << passed;
+        ASSERT_FALSE(origins.ask(kOne).costs_attempt) << passed;
+        pass_ms(10 * 60'000);
+    }
+    const Origins::Permit late = origins.refused(kOne, kUrl, "FORBIDDEN");
+    EXPECT_TRUE(late.costs_attempt) << "its deliveries must end some day";
+    EXPECT_EQ(late.retry_after_ms, late.wait_ms);
+    EXPECT_TRUE(origins.ask(kOne).costs_attempt);
+    origins.worked(kOne, kUrl);
+    pass_ms(6'000);
+    EXPECT_FALSE(origins.refused(kOne, kUrl, "FORBIDDEN").costs_attempt) << "a new day";
+    origins.reset();
+    pass_ms(25 * 3'600 * 1'000);
+    EXPECT_FALSE(origins.refused(kOne, kUrl, "FORBIDDEN").costs_attempt) << "an operator has acted";
+}
+
+TEST_F(OriginsOfAnInstance, WhatWaitsForOneThatRefusesIsLetInWhenItMayBeAsked) {
+    EXPECT_TRUE(origins.may_ask_refused());
+    origins.throttled(kOther, "two", 600'000, "TOO_MANY");
+    EXPECT_TRUE(origins.may_ask_refused()) << "a throttle is no refusal";
+    origins.refused(kOne, kUrl, "FORBIDDEN");
+    EXPECT_FALSE(origins.may_ask_refused());
+    pass_ms(60'001);
+    EXPECT_TRUE(origins.may_ask_refused());
+    for (uint32_t i = 0; i < kOriginProbes; ++i) EXPECT_TRUE(goes(kOne));
+    EXPECT_FALSE(origins.may_ask_refused()) << "its probes are under way";
+    origins.refused(kOne, kUrl, "FORBIDDEN");
+    pass_ms(120'001);
+    EXPECT_TRUE(origins.may_ask_refused());
+    pass_ms(2'001);
+    EXPECT_FALSE(origins.may_ask_refused()) << "nothing of it came: what waits for others is not stirred for ever";
+    pass_ms(30'001);
+    EXPECT_TRUE(origins.may_ask_refused());
+    EXPECT_TRUE(goes(kOne));
+    origins.refused(kOne, kUrl, "FORBIDDEN");
+    EXPECT_FALSE(origins.may_ask_refused());
+    origins.reset();
+    EXPECT_TRUE(origins.may_ask_refused());
 }
 
 TEST_F(OriginsOfAnInstance, SilenceCostsAttemptsOnlyWhereNothingEverWorked) {

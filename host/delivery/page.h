@@ -270,8 +270,8 @@ private:
     void judge_unanswered(Block& block, uint32_t entry, const http::Exchange& exchange);
     // Null: the request went where its plan says.
     OriginTally* tally_of(const Entry& entry, const http::Exchange& exchange);
-    int64_t pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
-                         std::string_view reason);
+    Origins::Permit pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
+                                 std::string_view reason);
     void wait_for_origin(Block& block, uint32_t entry, const Origins::Permit& permit);
     Action while_origin_waits(const AttemptState& state, const Origins::Permit& permit) const;
     void perform(Block& block, uint32_t entry, const http::Exchange& exchange, const Action& action,

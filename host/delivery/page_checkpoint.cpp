@@ -163,10 +163,12 @@ void Page::add_rows(Ledger& ledger, int only_group) {
     for (OwedList* list = ledger.owed_begin(); list != ledger.owed_end(); ++list) {
         if (!wanted(list->group)) continue;
         belfry_owed row = sized<belfry_owed>();
-        row.flags = list->flags;
-        row.gate = groups_[list->group].gate_number;
+        const Group& group = groups_[list->group];
+        const bool waits = (list->flags & kOwedBehindOrigin) != 0;
+        row.flags = list->flags & ~kOwedBehindOrigin;
+        row.gate = waits ? group.gate->waiting_number() : group.gate_number;
         row.attempt = list->attempt;
-        row.member = member_of(groups_[list->group]);
+        row.member = member_of(group);
         row.due_unix_ms = list->due_unix_ms;
         row.keys = list_of(list->keys);
         row.blob = list->picks.empty() ? 0 : item_.row.blob;

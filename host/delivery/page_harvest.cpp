@@ -178,10 +178,12 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     Action action = action_for(verdict, state, world_.options.attempts);
     if (action.throttle == Scope::Origin || action.refused == Scope::Origin) {
         belfry_verdict paused = verdict;
-        paused.retry_after_ms = pause_origin(group, exchange, action, reason);
-        action = paused.retry_after_ms > 0
-                     ? action_for(paused, state, world_.options.attempts)
-                     : action_without_answer(http::Transport::Unknown, state, world_.options.attempts);
+        const Origins::Permit pause = pause_origin(group, exchange, action, reason);
+        paused.retry_after_ms = pause.wait_ms;
+        action = pause.wait_ms == 0    ? action_without_answer(http::Transport::Unknown, state, world_.options.attempts)
+                 : pause.costs_attempt ? while_origin_waits(state, pause)
+                                       : action_for(paused, state, world_.options.attempts);
+        action.behind_origin = pause.refused && !pause.costs_attempt;
     }
     const bool busy = exchange.status == 429 || exchange.status == 503;
     group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
@@ -257,26 +259,31 @@ Page::OriginTally* Page::tally_of(const Entry& entry, const http::Exchange& exch
 }
 
 // How long the origin of this request is left alone from now on.
-int64_t Page::pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
-                           std::string_view reason) {
+Origins::Permit Page::pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
+                                   std::string_view reason) {
     const auto* const request = static_cast<const OutboxRequest*>(exchange.encoded);
     const std::string_view url = request == nullptr ? std::string_view() : request->origin;
-    if (exchange.endpoint < 0) return action.pause_ms;  // never sent: there is no origin
+    if (exchange.endpoint < 0) return {action.pause_ms};  // never sent: there is no origin
     Origins& origins = group.gate->origins();
     const OriginId id = origin_id(url, exchange.endpoint);
-    return action.throttle == Scope::Origin ? origins.throttled(id, url, action.pause_ms, reason)
-                                            : origins.refused(id, url, reason);
+    if (action.throttle == Scope::Origin) return {origins.throttled(id, url, action.pause_ms, reason)};
+    Origins::Permit pause = origins.refused(id, url, reason);
+    pause.refused = pause.refused && !url.empty();  // nobody asks about one that no request names
+    return pause;
 }
 
 // As long as it was seen to work, deliveries wait as for a provider; else they cost attempts, so that they end some
 // day.
 Action Page::while_origin_waits(const AttemptState& state, const Origins::Permit& permit) const {
-    if (permit.costs_attempt) return action_without_answer(http::Transport::Unknown, state, world_.options.attempts);
     belfry_verdict wait = sized<belfry_verdict>();
-    wait.outcome = BELFRY_THROTTLED;
     wait.scope = BELFRY_SCOPE_ITEM;
-    wait.retry_after_ms = std::max(permit.wait_ms, kReturnedSoonMs + 1'000);  // else the whole slice would go back
-    return action_for(wait, state, world_.options.attempts);
+    wait.outcome = permit.costs_attempt ? BELFRY_RETRY : BELFRY_THROTTLED;
+    // Else the whole slice would go back.
+    wait.retry_after_ms =
+        permit.costs_attempt ? permit.retry_after_ms : std::max(permit.wait_ms, kReturnedSoonMs + 1'000);
+    Action action = action_for(wait, state, world_.options.attempts);
+    action.behind_origin = permit.refused && !permit.costs_attempt;
+    return action;
 }
 
 // The request is written, but its origin is to be left alone.
@@ -347,6 +354,10 @@ void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, co
             owe(number, BELFRY_OWED_DEAD, attempt, 0, entry.ref, reason);
             break;
         case Fate::Owed: {
+            if (action.behind_origin && group.gate->waiting_number() != 0) {
+                owe(number, kOwedBehindOrigin, action.attempt, world_.clock.unix_ms(), entry.ref);
+                break;
+            }
             const bool returned =
                 action.attempt == attempt && action.due_unix_ms <= world_.clock.unix_ms() + kReturnedSoonMs;
             if (returned && slice() && !tail_) {

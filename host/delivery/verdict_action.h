@@ -57,8 +57,9 @@ struct Action {
     Scope throttle = Scope::None;  // this scope waits for pause_ms
     Scope refused = Scope::None;   // credential or settings are wrong for this scope: pause_ms, alarm
     int64_t pause_ms = 0;
-    bool reauthorize = false;  // the credential that was used is no longer good
-    bool sample = false;       // worth showing among the push's first errors
+    bool behind_origin = false;  // Owed: until the origin that refused may be asked again, whatever due_unix_ms says
+    bool reauthorize = false;    // the credential that was used is no longer good
+    bool sample = false;         // worth showing among the push's first errors
 };
 
 Action action_for(const belfry_verdict& verdict, const AttemptState& state, const policy::AttemptPolicy& policy);
