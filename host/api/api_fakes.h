@@ -43,7 +43,7 @@ public:
         if (!states.empty()) states.erase(states.begin());
         s.lane = "high";
         s.planned = 3;
-        s.outcomes = {{"fcm-main", "accepted", 2}, {"", "internal", 1}};
+        s.outcomes = outcomes;
         s.samples = {R"({"reason":"x"})", "not json"};
         s.created_unix_ms = 5'500;
         s.eta_ms = 40;
@@ -114,6 +114,7 @@ public:
     bool replayed_expired = false;
     uint32_t replays_at_most = UINT32_MAX;
     std::vector<std::string> states;  // of the next status calls; then "running"
+    std::vector<delivery::OutcomeCount> outcomes{{"fcm-main", "accepted", 2}, {"", "internal", 1}};
 
 private:
     std::recursive_mutex mutex_;

@@ -178,6 +178,10 @@ TEST_F(Cli, AnswersWrongUsageWithOneLineAndTwo) {
          "belfry send: --payload: must be a JSON object, @file or - for standard input\n"},
         {{"send", "--all", "--title", "t", "--provider", "smoke"},
          "belfry send: --title: is known for fcm, hms, apns and webpush only; give --payload\n"},
+        {{"send", "--all", "--payload", "{}", "--provider", "fcm", "--provider", "apns"},
+         "belfry send: --provider: several need --title and --body, or a --payload without it\n"},
+        {{"send", "--token", "t", "--title", "t", "--provider", "fcm", "--provider", "apns"},
+         "belfry send: --token: needs the payload of exactly one provider\n"},
         {{"send", "--token", "t", "--payload", "{}"},
          "belfry send: --token: needs the payload of exactly one provider\n"},
         {{"send", "--all", "--title", "t", "--send-in", "soon"},
@@ -231,6 +235,24 @@ TEST_F(Cli, WaitsForTheEndAndFailsIfItIsNotReached) {
     EXPECT_EQ(done.out.rfind("known  done  3 of 3+  accepted 2, internal 1", 0), 0u) << done.out;
     delivery_.states = {"expired"};
     EXPECT_EQ(belfry({"send", "--all", "--title", "t", "--uid", "known", "--wait", "--json"}).code, kFailed);
+    delivery_.states = {"done"};
+    delivery_.outcomes = {{"fcm-main", "refused", 3}};
+    const Ran nobody = belfry({"send", "--all", "--title", "t", "--uid", "known", "--wait"});
+    EXPECT_EQ(nobody.code, kFailed);
+    EXPECT_EQ(nobody.err, "belfry send: nobody got it\n");
+}
+
+TEST_F(Cli, SendsATitleThroughSeveralProvidersEachInItsOwnWay) {
+    const Ran ran = belfry({"send", "--user", "u", "--title", "T", "--body", "B", "--provider", "fcm", "--provider",
+                            "apns", "--provider", "webpush"});
+    ASSERT_EQ(ran.code, kDone) << ran.err;
+    const auto& payloads = delivery_.pushes.back().payloads;
+    ASSERT_EQ(payloads.size(), 3u);
+    EXPECT_EQ(Json::parse(payloads.at("fcm-main")),
+              Json::parse(R"({"message":{"notification":{"title":"T","body":"B"}}})"));
+    EXPECT_EQ(Json::parse(payloads.at("apns")),
+              Json::parse(R"({"payload":{"aps":{"alert":{"title":"T","body":"B"}}}})"));
+    EXPECT_EQ(Json::parse(payloads.at("webpush")), Json::parse(R"({"payload":{"title":"T","body":"B"}})"));
 }
 
 TEST_F(Cli, SaysWhatTheServerSays) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -44,20 +45,27 @@ Result<Json> simple_payload(const std::string& provider, const std::string& titl
 }
 
 Result<Json> notification_of(const Call& call) {
-    const std::string provider = call.given.value("--provider");
+    std::vector<std::string> providers = call.given.values("--provider");
     const std::string payload = call.given.value("--payload");
     const bool simple = call.given.has("--title") || call.given.has("--body");
     if (simple == !payload.empty())
         return error(ErrorCode::InvalidArgument, "give either --payload or --title and --body");
     if (!simple) {
+        if (providers.size() > 1)
+            return error(ErrorCode::InvalidArgument, "several need --title and --body, or a --payload without it",
+                         "--provider");
         Result<Json> given = payload_of(call, payload);
-        if (!given || provider.empty()) return given;
-        return Json{{provider, *given}};
+        if (!given || providers.empty()) return given;
+        return Json{{providers.front(), *given}};
     }
-    const std::string name = provider.empty() ? "fcm" : provider;
-    Result<Json> made = simple_payload(name, call.given.value("--title"), call.given.value("--body"));
-    if (!made) return made;
-    return Json{{name, *made}};
+    if (providers.empty()) providers.emplace_back("fcm");
+    Json notification = Json::object();
+    for (const std::string& name : providers) {
+        Result<Json> made = simple_payload(name, call.given.value("--title"), call.given.value("--body"));
+        if (!made) return made;
+        notification[name] = std::move(*made);
+    }
+    return notification;
 }
 
 Result<Json> recipient_of(const Call& call, const Json& notification) {
@@ -120,6 +128,13 @@ Result<Json> request_of(const Call& call) {
     return request;
 }
 
+bool reached_anybody(const Json& status) {
+    const Json outcomes = status.value("outcomes", Json::array());
+    return std::any_of(outcomes.begin(), outcomes.end(), [](const Json& row) {
+        return row.value("outcome", "") == "accepted" && row.value("n", int64_t{0}) > 0;
+    });
+}
+
 int report(const Call& call, Client& client, const std::string& uid) {
     const Result<Json> status = follow(client, uid, call.world);
     if (!status) return failed(call, status.error());
@@ -130,7 +145,10 @@ int report(const Call& call, Client& client, const std::string& uid) {
         for (const Json& sample : status->value("samples", Json::array()))
             call.world.out << "  " << sample.dump() << "\n";
     }
-    return status->value("state", "") == "done" ? kDone : kFailed;
+    if (status->value("state", "") != "done") return kFailed;
+    if (reached_anybody(*status)) return kDone;
+    call.world.err << "belfry send: nobody got it\n";
+    return kFailed;
 }
 
 int send(const Call& call) {
@@ -150,31 +168,34 @@ int send(const Call& call) {
 }  // namespace
 
 Command send_command() {
-    return {"send",
-            "",
-            "send one push",
-            with_server_options(
-                {{"--user", "USER", "to all devices of this user", true},
-                 {"--topic", "TOPIC", "to all devices with this topic", true},
-                 {"--device", "ID", "to this device", true},
-                 {"--all", "", "to every device"},
-                 {"--token", "TOKEN", "to this raw token", true},
-                 {"--provider", "NAME", "whose payload --payload is; without it --payload is the whole notification"},
-                 {"--payload", "JSON", "the payload as JSON, @file, or - for standard input"},
-                 {"--title", "TEXT", "instead of --payload: a title"},
-                 {"--body", "TEXT", "instead of --payload: a text"},
-                 {"--uid", "UID", "name of the push; makes the command repeatable"},
-                 {"--lane", "LANE", "high, normal or low"},
-                 {"--send-in", "SECONDS", "send later"},
-                 {"--expire-in", "SECONDS", "attempt nothing after that"},
-                 {"--dry-run", "", "everything but the provider call"},
-                 {"--wait", "", "follow the push to its end; fails unless it gets there"}}),
-            0,
-            0,
-            send,
-            {"belfry send --user 42 --title Hello --body 'How are you?' --wait",
-             "belfry send --topic news --provider fcm --payload @message.json --uid news-2026-11-22",
-             "belfry send --token TOKEN --provider fcm --payload '{\"message\": {\"data\": {\"k\": \"v\"}}}'"}};
+    return {
+        "send",
+        "",
+        "send one push",
+        with_server_options(
+            {{"--user", "USER", "to all devices of this user", true},
+             {"--topic", "TOPIC", "to all devices with this topic", true},
+             {"--device", "ID", "to this device", true},
+             {"--all", "", "to every device"},
+             {"--token", "TOKEN", "to this raw token", true},
+             {"--provider", "NAME",
+              "whose payload --payload is; without it, the whole notification. With --title: fcm, or several", true},
+             {"--payload", "JSON", "the payload as JSON, @file, or - for standard input"},
+             {"--title", "TEXT", "instead of --payload: a title"},
+             {"--body", "TEXT", "instead of --payload: a text"},
+             {"--uid", "UID", "name of the push; makes the command repeatable"},
+             {"--lane", "LANE", "high, normal or low"},
+             {"--send-in", "SECONDS", "send later"},
+             {"--expire-in", "SECONDS", "attempt nothing after that"},
+             {"--dry-run", "", "everything but the provider call"},
+             {"--wait", "", "follow the push to its end; fails unless it gets there and somebody got it"}}),
+        0,
+        0,
+        send,
+        {"belfry send --user 42 --title Hello --body 'How are you?' --wait",
+         "belfry send --user 42 --title Hello --provider fcm --provider apns --provider webpush",
+         "belfry send --topic news --provider fcm --payload @message.json --uid news-2026-11-22",
+         "belfry send --token TOKEN --provider fcm --payload '{\"message\": {\"data\": {\"k\": \"v\"}}}'"}};
 }
 
 }  // namespace belfry::cli
