@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <string.h>  // sigabbrev_np
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include <optional>
 
 #include "base/handles.h"
+#include "plugins/isolated.h"
 #include "plugins/refusal.h"
 
 namespace belfry::plugins {
@@ -252,12 +252,7 @@ std::string Child::last_words() const {
 }
 
 std::string Child::how_it_ended() const {
-    if (WIFSIGNALED(exit_status_)) {
-        const char* name = ::sigabbrev_np(WTERMSIG(exit_status_));
-        return "crashed (SIG" + std::string(name == nullptr ? "?" : name) + ") while " + stage_ + last_words();
-    }
-    return "ended the process (exit code " + std::to_string(WEXITSTATUS(exit_status_)) + ") while " + stage_ +
-           last_words();
+    return end_of(exit_status_) + " while " + stage_ + last_words();
 }
 
 Result<ProbeReport> Child::verdict(const std::string& file) {

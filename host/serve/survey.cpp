@@ -3,17 +3,21 @@
 
 #include <stdlib.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <system_error>
 
 #include "plugins/component.h"
+#include "plugins/isolated.h"
 #include "serve/component_specs.h"
 #include "serve/idle_host.h"
 
 namespace belfry::serve {
 
 namespace {
+
+constexpr std::chrono::milliseconds kSectionMax{30'000};  // its plugin's own probe included
 
 // A survey makes no instance.
 class NoHosts final : public plugins::HostFactory {
@@ -71,6 +75,17 @@ std::string finding_of(plugins::Loader& loader, plugins::HostFactory& hosts, con
     return section + (where.empty() ? "" : " /" + where) + ": " + made.error().message;
 }
 
+// The same where a plugin that falls over its section takes only a child with it.
+std::string isolated_finding_of(plugins::Loader& loader, plugins::HostFactory& hosts,
+                                const plugins::ComponentSpec& spec) {
+    const Result<std::string> said = plugins::in_child([&] { return finding_of(loader, hosts, spec); }, kSectionMax);
+    if (said) return *said;
+    const std::string section = plugins::section_name(spec.kind, spec.instance);
+    if (said.error().code == ErrorCode::Unavailable) return section + ": " + said.error().message;
+    return section + ": plugin \"" + spec.plugin + "\" " + said.error().message +
+           " over this section; report it to the plugin's author";
+}
+
 }  // namespace
 
 std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config) {
@@ -86,7 +101,7 @@ std::vector<std::string> check_sections(const config::Config& config) {
     std::vector<std::string> findings;
     const auto check = [&](const config::ComponentConfig& component, plugins::Kind kind) {
         if (component.implied) return;
-        const std::string wrong = finding_of(loader, idle.hosts(), spec_of(config, component, kind));
+        const std::string wrong = isolated_finding_of(loader, idle.hosts(), spec_of(config, component, kind));
         if (!wrong.empty()) findings.push_back(component.origin + ": " + wrong);
     };
     check(config.storage, plugins::Kind::Storage);

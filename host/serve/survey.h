@@ -15,7 +15,7 @@ namespace belfry::serve {
 std::vector<plugins::PluginInfo> survey_plugins(const config::Config& config);
 
 // Checks the section of every configured instance with its plugin's schema, then by creating the instance, as the
-// server would; nothing is started, and data_dir is not touched. What is wrong, one line each.
+// server would, in a process of its own; nothing is started, and data_dir is not touched. What is wrong, one line each.
 std::vector<std::string> check_sections(const config::Config& config);
 
 }  // namespace belfry::serve

@@ -94,6 +94,21 @@ class ConfigCheck(unittest.TestCase):
                 else:
                     self.assertIn(words, said or "no finding")
 
+    def test_a_plugin_that_falls_over_its_section_takes_no_other_finding_with_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "belfry.toml")
+            file.write_text(f'plugin_dirs = ["{BUILD / "plugins"}", "{BUILD / "tests/e2e/plugins"}"]\ndata_dir = "data"\ndev = true\n'
+                            f'[api]\nkeys = [{{ name = "k", key = "{"k" * 32}" }}]\n'
+                            '[providers.a]\nplugin = "fragile"\nfile = "abort"\n[providers.b]\nplugin = "fragile"\nfile = "exit"\n'
+                            '[providers.c]\nplugin = "fragile"\nfile = "fine"\n[providers.webpush]\nsubject = "mailto:a@localhost"\n'
+                            '[apps.default]\nproviders = { fragile = "a" }\n')
+            ran = subprocess.run([BUILD / "host/belfry", "config", "check", "--config", file], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(ran.returncode, 1, ran)
+        for words in ('[providers.a]: plugin "fragile" crashed (SIGABRT) over this section', "[providers.b]: plugin \"fragile\" ended the process (exit code 7)",
+                      "with a real host"):
+            self.assertIn(words, ran.stderr)
+        self.assertNotIn("[providers.c]", ran.stderr)
+
     def test_temporary_files_need_not_be_executable(self):
         """The usual hardening: /tmp is mounted noexec. The private copies lie in data_dir then, as the server's own."""
         with tempfile.TemporaryDirectory(prefix="belfry-check-") as folder:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A provider without HTTP that writes what it sends into a file, and ends the process when a payload tells it to.
+// A provider without HTTP that writes what it sends into a file, and ends the process when a payload or the file's name
+// tells it to.
 // Threads: as tagged in provider.h.
 #include <belfry/provider.hpp>
 
@@ -14,7 +15,10 @@ namespace {
 
 class Fragile final : public belfry::Provider<Fragile> {
 public:
-    Fragile(belfry::Services services, std::string_view config) : file_(*services.json_text(config, "file")) {}
+    Fragile(belfry::Services services, std::string_view config) : file_(*services.json_text(config, "file")) {
+        if (file_ == "abort") std::abort();
+        if (file_ == "exit") std::_Exit(7);
+    }
 
     void validate(const belfry_token& token, const belfry::Emit<belfry_token>& emit) override {
         belfry_token row = belfry::sized<belfry_token>();
