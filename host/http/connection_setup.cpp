@@ -16,19 +16,18 @@ namespace belfry::http {
 
 namespace {
 
-constexpr int kNotSentLowat = 128 * 1024;    // bytes in the kernel that are not on the wire yet
-constexpr unsigned kUserTimeoutMs = 20'000;  // unacknowledged for so long: the kernel gives the connection up
+constexpr int kNotSentLowat = 128 * 1024;  // bytes in the kernel that are not on the wire yet
 
 bool set_option(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-UniqueFd make_socket(const Address& address) {
+UniqueFd make_socket(const Address& address, uint32_t unacknowledged_ms) {
     UniqueFd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return fd;
     set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNotSentLowat);
-    set_option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
+    set_option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(unacknowledged_ms));
     return fd;
 }
 
@@ -110,9 +109,10 @@ void Connection::try_next_address(std::string_view why) {
         pool_.addresses.failed(peer_mark_);  // the one before
         const Address& address = addresses_[next_address_++];
         peer_mark_ = mark_of(address);
-        wire_.take(make_socket(address));
+        const uint32_t unacknowledged_ms = loop_.options().unacknowledged_ms;
+        wire_.take(make_socket(address, unacknowledged_ms));
         if (!wire_ && (errno == EMFILE || errno == ENFILE) && loop_.close_one_idle(false))
-            wire_.take(make_socket(address));
+            wire_.take(make_socket(address, unacknowledged_ms));
         if (wire_) {
             watching_output_ = true;
             const int code = connect(wire_.fd(), reinterpret_cast<const sockaddr*>(&address.storage), address.length);

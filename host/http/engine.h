@@ -28,6 +28,7 @@ struct EngineOptions {
     uint32_t handshakes_max = 16;            // concurrently, per loop
     uint32_t connect_timeout_ms = 10'000;    // name, TCP and TLS together
     uint32_t attempt_timeout_ms = 3'000;     // one address, while a name has others
+    uint32_t unacknowledged_ms = 20'000;     // data nobody acknowledges: the kernel gives the connection up
     uint32_t passing_connections_max = 512;  // to origins that came with pushes, per loop; idle ones make room
     // Instead of the system's resolver: the addresses of a name, as text. Called on threads of the resolver.
     std::function<std::vector<std::string>(const std::string& host)> addresses_of;

@@ -176,6 +176,28 @@ TEST_F(AnEngineInTrouble, LeavesAConnectionThatWentSilent) {
     EXPECT_EQ(server.accepted(), 2);
 }
 
+TEST_F(AnEngineInTrouble, LeavesAConnectionWhoseDataNobodyAcknowledges) {
+    EngineOptions options;
+    options.unacknowledged_ms = 1'000;
+    engine_ = make(options);
+    ServerScript script;
+    script.reply = [](const SeenRequest&) { return answer(200); };
+    H2Server server(ca_, script);
+    const Plan plan = one_connection_plan(server);
+    warm_up(plan);
+    server.fall_off(0);
+    Batch lost(plan, 1), next(plan, 1, "next");
+    lost.portion.answer_timeout_ns = 3'600 * kNsPerSecond;  // it is not the time-out that ends it
+    submit(lost);
+    ASSERT_TRUE(lost.wait()) << "the kernel gives up after a second or two";
+    EXPECT_EQ(lost.count(Transport::Unknown), 1u) << "it may have arrived";
+    submit(next);
+    ASSERT_TRUE(next.wait());
+    EXPECT_EQ(next.count(Transport::Answered, 200), 1u);
+    EXPECT_EQ(server.accepted(), 2);
+    EXPECT_EQ(server.pings(), 0) << "no probe found it";
+}
+
 TEST_F(AnEngineInTrouble, BacksOffWhileNothingListensAndRecovers) {
     auto server = std::make_unique<H2Server>(ca_, ServerScript{});
     EndpointConfig config = config_for(*server);

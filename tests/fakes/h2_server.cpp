@@ -2,6 +2,7 @@
 #include "fakes/h2_server.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/err.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <future>
 
 #include "base/assert.h"
 #include "base/handles.h"
@@ -423,6 +425,17 @@ void H2Server::go_away(int32_t last_stream, uint32_t code, const std::string& de
 
 void H2Server::freeze(bool frozen, int connection) {
     impl_->for_peers(connection, [frozen](Impl::Peer& peer) { peer.frozen = frozen; });
+}
+
+void H2Server::fall_off(int connection) {
+    std::promise<void> done;
+    impl_->for_peers(connection, [](Impl::Peer& peer) {
+        sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};  // passes no packet to the socket, those of TCP itself included
+        const sock_fprog filter{1, &nothing};
+        BELFRY_ASSERT(::setsockopt(peer.fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0);
+    });
+    impl_->post([&done] { done.set_value(); });
+    done.get_future().wait();
 }
 
 void H2Server::drop(int connection) {

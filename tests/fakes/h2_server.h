@@ -75,6 +75,7 @@ public:
     // GOAWAY with this last stream id; the server goes on answering streams up to it and ignores the others.
     void go_away(int32_t last_stream, uint32_t code = 0, const std::string& debug = {}, int connection = -1);
     void freeze(bool frozen, int connection = -1);  // neither reads nor writes: half-open
+    void fall_off(int connection = -1);             // its kernel acknowledges nothing more: as if the cable were cut
     void drop(int connection = -1);                 // closes the TCP connection
     void stop_listening();
 
