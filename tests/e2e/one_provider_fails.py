@@ -31,6 +31,8 @@ KINDS = {
     "black_hole": {"action": "black_hole"},
     "down": {"action": "tcp_reset"},  # and nobody can connect
 }
+STALL_S = 60            # a machine that is loaded delivers slowly; one that delivers nothing for so long is stuck
+STALL_HEALING_S = 150   # a refused credential is tried again after a minute, and after two more if that was too soon
 NOTIFICATION = {"fcm": {"message": {"notification": {"title": "now"}}}, "apns": {"payload": {"aps": {"alert": "now"}}},
                 "hms": {"message": {"data": "{\"k\":\"v\"}"}}, "webpush": {"payload": "now"}}
 FLAVOURS = ("fcm", "mozilla", "apple", "windows")
@@ -80,15 +82,19 @@ attempts_max = {attempts_max}
         rules = [{"action": "refuse_connects"}] if kind == "down" else []
         self.simulator.control("POST", "/faults", rules + [{**KINDS[kind], "match": {"route": ROUTES[name]}}])
 
-    def broadcast(self, failing, kind, seconds):
-        """Seconds until each of the others was done, and their deliveries per second; heals when they are."""
+    def broadcast(self, failing, kind, seconds=None):
+        """Seconds until each of the others was done, and their deliveries per second; heals when they are. They have `seconds`; without, as
+        long as it takes while something is delivered."""
         if failing:
             self.break_provider(failing, kind)
         uid = self.server.result("send_push_notification", {"recipient": {"filter": {"topics": ["all"]}}, "notification": NOTIFICATION})["uid"]
         began, first, done, rates = time.monotonic(), {}, {}, {}
         others = [name for name in ROUTES if name != failing]
+        moved, before = began, {}
         while len(done) < len(others):
             now, accepted = time.monotonic(), self.accepted(uid)
+            if accepted != before:
+                moved, before = now, accepted
             for name in others:
                 n = accepted.get(name, 0)
                 if n > 0:
@@ -97,14 +103,29 @@ attempts_max = {attempts_max}
                     done[name] = now - began
                     since, had = first[name]
                     rates[name] = (n - had) / (now - since) if n > had else None
-            if now - began > seconds:
+            if seconds is not None and now - began > seconds:
                 raise Trouble(f"{kind} at {failing}: the others were not done after {seconds} s: {accepted}\n{self.server.process.tail()}")
+            if seconds is None and now - moved > STALL_S:
+                raise Trouble(f"without a fault: nothing was delivered for {STALL_S} s: {accepted}\n{self.server.process.tail()}")
             time.sleep(0.02)
         if failing and self.accepted(uid).get(failing, 0) >= self.each:
             raise Trouble(f"{kind} at {failing} did not fail")
         self.simulator.control("DELETE", "/faults")
-        self.check(f"{kind} at {failing}" if failing else "without a fault", self.server.wait_done(uid, 300))
+        self.check(f"{kind} at {failing}" if failing else "without a fault", self.healed(uid))
         return done, rates
+
+    def healed(self, uid):
+        """The status of a push that is done; as long as it takes while something is delivered."""
+        moved, before = time.monotonic(), {}
+        while True:
+            status, now = self.server.result("push_status", {"uid": uid}), time.monotonic()
+            if status["state"] == "done":
+                return status
+            if status["outcomes"] != before:
+                moved, before = now, status["outcomes"]
+            if now - moved > STALL_HEALING_S:
+                raise Trouble(f"nothing was delivered for {STALL_HEALING_S} s after the fault: {status}\n{self.server.process.tail()}")
+            time.sleep(0.05)
 
     def check(self, what, status):
         outcomes = {(row["provider"], row["outcome"]): row["n"] for row in status["outcomes"] if row["n"]}
@@ -141,7 +162,7 @@ class Judge:
 
     def measure(self, failing, kind):
         self.usage.look()
-        done, rates = self.world.broadcast(None, None, 300)
+        done, rates = self.world.broadcast(None, None)
         print(f"{'clean':15} {len(ROUTES) * self.world.each} devices in {max(done.values()):.2f} s; server: {self.usage.look()}", flush=True)
         for name, rate in rates.items():
             self.clean[name].append(rate)
@@ -168,7 +189,8 @@ class Judge:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--devices", type=int, default=400_000, help="of all providers together")
+    parser.add_argument("--devices", type=int, default=int(os.environ.get("BELFRY_REL2_DEVICES", "400000")),
+                        help="of all providers together; by default BELFRY_REL2_DEVICES, or 400000")
     parser.add_argument("--seconds", type=float, default=0, help="pace every provider so that a clean broadcast takes so long; 0: not at all")
     parser.add_argument("--cases", default=",".join(f"{name}:{kind}" for kind in KINDS for name in ROUTES), help="provider:kind, ...")
     parser.add_argument("--bar", type=float, help="the least share of their rate that the others keep")
@@ -179,7 +201,7 @@ def main():
         try:
             each = options.devices // len(ROUTES)
             world = World(pathlib.Path(folder), each, int(each * 60 / options.seconds) if options.seconds else 0)
-            world.broadcast(None, None, 300)  # connections and tokens
+            world.broadcast(None, None)  # connections and tokens
             judge = Judge(world, options.bar, options.within)
             cases = options.cases.split(",")
             for case in cases:
