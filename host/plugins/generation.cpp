@@ -39,6 +39,9 @@ Result<std::unique_ptr<Generation>> Generation::begin(const PreparedComponent& c
     const Result<const void*> table =
         interface_of(plugin, generation->instance_.get(), *component.component, component.plugin->file);
     if (!table) return table.error();
+    const Result<const void*> limiter =
+        limiter_of(plugin, generation->instance_.get(), *component.component, component.plugin->file);
+    if (!limiter) return limiter.error();
     Door door(generation->instance_.get(), *generation->faults_, 0);
     const Status started =
         door.call("start", [&](belfry_instance* i, belfry_why* why) { return plugin.start(i, deadline_mono_ns, why); });
@@ -46,6 +49,9 @@ Result<std::unique_ptr<Generation>> Generation::begin(const PreparedComponent& c
     secrets->wipe();
     generation->host_->started();
     generation->adapt(*table);
+    if (*limiter != nullptr)
+        generation->limiter_.emplace(static_cast<const belfry_limiter*>(*limiter), generation->instance_.get(),
+                                     *generation->faults_);
     return generation;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -16,6 +17,7 @@
 #include "plugins/component.h"
 #include "plugins/faults.h"
 #include "plugins/host_factory.h"
+#include "plugins/limiter.h"
 #include "plugins/plugin_table.h"
 #include "plugins/provider.h"
 #include "plugins/queue.h"
@@ -42,6 +44,8 @@ public:
     // The adapter; the kind must be the instance's.
     Storage& storage() { return as<Storage>(); }
     Queue& queue() { return as<Queue>(); }
+    // Of a queue; null if its plugin limits no rates.
+    Limiter* limiter() noexcept { return limiter_ ? &*limiter_ : nullptr; }
     Provider& provider() { return as<Provider>(); }
     Sink& sink() { return as<Sink>(); }
 
@@ -61,6 +65,7 @@ private:
     std::unique_ptr<InstanceHost> host_;
     InstancePtr instance_;
     std::variant<std::monostate, Storage, Queue, Provider, Sink> adapter_;
+    std::optional<Limiter> limiter_;
 };
 
 }  // namespace belfry::plugins

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "plugins/call.h"
+#include "plugins/limiter.h"
 #include "plugins/provider.h"
 #include "plugins/queue.h"
 #include "plugins/refusal.h"
@@ -29,6 +30,15 @@ std::string missing_of(Kind kind, const void* table) {
             return Sink::missing(known_part<belfry_sink>(table));
     }
     return "everything";
+}
+
+// Null, also if the plugin lets an exception out.
+const void* asked_for(const belfry_plugin& plugin, belfry_instance* instance, std::string_view id) {
+    try {
+        return plugin.get_interface(instance, str(id));
+    } catch (...) {
+        return nullptr;
+    }
 }
 
 std::string missing_functions(const belfry_plugin& table) {
@@ -113,12 +123,7 @@ Result<InstancePtr> create_instance(const belfry_plugin& plugin, const belfry_ho
 Result<const void*> interface_of(const belfry_plugin& plugin, belfry_instance* instance, const Component& component,
                                  const std::string& file) {
     const std::string_view id = interface_id(component.kind);
-    const void* table = nullptr;
-    try {
-        table = plugin.get_interface(instance, str(id));
-    } catch (...) {
-        table = nullptr;
-    }
+    const void* table = asked_for(plugin, instance, id);
     const std::string place = "component \"" + component.name + "\"";
     if (table == nullptr)
         return refusal(file, place + " does not offer " + std::string(id),
@@ -128,6 +133,17 @@ Result<const void*> interface_of(const belfry_plugin& plugin, belfry_instance* i
         return refusal(file, place + ": its " + std::string(id) + " table lacks " + missing,
                        "implement them or set size from sizeof");
     return table;
+}
+
+Result<const void*> limiter_of(const belfry_plugin& plugin, belfry_instance* instance, const Component& component,
+                               const std::string& file) {
+    if (component.kind != Kind::Queue) return nullptr;
+    const void* table = asked_for(plugin, instance, BELFRY_LIMITER_ID);
+    if (table == nullptr) return nullptr;
+    const std::string missing = Limiter::missing(known_part<belfry_limiter>(table));
+    if (missing.empty()) return table;
+    return refusal(file, "component \"" + component.name + "\": its " BELFRY_LIMITER_ID " table lacks " + missing,
+                   "implement it, or answer NULL to " BELFRY_LIMITER_ID);
 }
 
 }  // namespace belfry::plugins

@@ -35,4 +35,8 @@ Result<InstancePtr> create_instance(const belfry_plugin& plugin, const belfry_ho
 Result<const void*> interface_of(const belfry_plugin& plugin, belfry_instance* instance, const Component& component,
                                  const std::string& file);
 
+// The table of the queue's limiter, null if it has none; complete if it is there.
+Result<const void*> limiter_of(const belfry_plugin& plugin, belfry_instance* instance, const Component& component,
+                               const std::string& file);
+
 }  // namespace belfry::plugins

@@ -20,6 +20,12 @@ int64_t HostView::unix_ms() const {
     return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+int64_t HostView::mono_ns() const {
+    if (clock_ != nullptr) return clock_->mono_ns(host_);
+    using std::chrono::nanoseconds;
+    return std::chrono::duration_cast<nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 void HostView::log(int32_t level, std::string_view event, std::initializer_list<Field> fields) const {
     if (log_ == nullptr || log_->enabled(host_, level) == 0) return;
     std::vector<belfry_header> rows;

@@ -18,6 +18,8 @@ public:
     explicit HostView(const belfry_host* host);
     // The store's clock: the only one that decides what is due or expired.
     int64_t unix_ms() const;
+    // For deadlines.
+    int64_t mono_ns() const;
     using Field = std::pair<std::string_view, std::string_view>;
     void log(int32_t level, std::string_view event, std::initializer_list<Field> fields) const;
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entry of the plugin and the C side of belfry.queue/1: nothing but fences around Queue.
+// Entry of the plugin and the C side of belfry.queue/1 and belfry.limiter/1: nothing but fences around Queue and
+// Limiter.
 //
-// Threads: as plugin.h and queue.h say per function.
+// Threads: as plugin.h, queue.h and limiter.h say per function.
+#include <belfry/limiter.h>
 #include <belfry/plugin.h>
 #include <belfry/queue.h>
 
 #include <belfry/abi.hpp>
 #include <memory>
+#include <vector>
 
+#include "limiter.h"
 #include "queue.h"
 #include "sqlite/failure.h"
 #include "sqlite/place.h"
@@ -15,6 +19,7 @@
 using belfry::str;
 using belfry::view;
 using belfry::queue_sqlite::Config;
+using belfry::queue_sqlite::Limiter;
 using belfry::queue_sqlite::Queue;
 using belfry::sqlite::guarded;
 
@@ -22,6 +27,7 @@ struct belfry_instance {
     const belfry_host* host = nullptr;
     Config config;
     std::unique_ptr<Queue> queue;
+    std::unique_ptr<Limiter> limiter;
 };
 
 namespace {
@@ -124,6 +130,16 @@ belfry_code purge_app(belfry_instance* i, belfry_str app, uint32_t limit, int32_
     return on(i, why, [&](Queue& queue) { *more = queue.purge_app(app, limit) ? 1 : 0; });
 }
 
+belfry_code charge(belfry_instance* i, belfry_list policies, belfry_list charges, int64_t deadline_mono_ns,
+                   belfry_emit emit, void* ctx, belfry_why* why) noexcept {
+    return on(i, why, [&](Queue&) {
+        const std::vector<belfry_charged> rows = i->limiter->charge(policies, charges, deadline_mono_ns);
+        if (!rows.empty()) emit(ctx, belfry::list_of(rows));
+    });
+}
+
+constexpr belfry_limiter kLimiterTable{sizeof(belfry_limiter), 0, kConcurrency, 0, &charge};
+
 constexpr belfry_queue kQueueTable{
     sizeof(belfry_queue),
     BELFRY_QUEUE_SURVIVES_POWER | BELFRY_QUEUE_DUMP | BELFRY_QUEUE_BACKUP | BELFRY_QUEUE_PURGE_APP,
@@ -168,6 +184,7 @@ belfry_code start(belfry_instance* instance, int64_t, belfry_why* why) noexcept 
             instance->config.path = belfry::sqlite::file_in_state_directory(instance->host, "queue.db");
         }
         instance->queue = std::make_unique<Queue>(instance->host, instance->config);
+        instance->limiter = std::make_unique<Limiter>(instance->host);
     });
 }
 
@@ -176,7 +193,8 @@ void destroy(belfry_instance* instance) noexcept {
 }
 
 const void* get_interface(belfry_instance*, belfry_str id) noexcept {
-    return view(id) == BELFRY_QUEUE_ID ? &kQueueTable : nullptr;
+    if (view(id) == BELFRY_QUEUE_ID) return &kQueueTable;
+    return view(id) == BELFRY_LIMITER_ID ? &kLimiterTable : nullptr;
 }
 
 constexpr belfry_plugin kPlugin{

@@ -2,6 +2,7 @@
 // The executable specification of belfry.queue/1: what every queue plugin must do, whatever it is built on.
 #include "conformance/queue/cases.h"
 #include "conformance/queue/dump_cases.h"
+#include "conformance/queue/limits.h"
 
 namespace belfry::conformance::queue {
 
@@ -35,9 +36,9 @@ std::vector<Claimed> drain(Queue& queue, const std::vector<uint32_t>& gates) {
 
 std::vector<Case> all_queue_cases() {
     std::vector<Case> cases;
-    for (const auto topic :
-         {claim_cases(), uid_cases(), page_cases(), crash_cases(), broadcast_cases(), time_cases(), steer_cases(),
-          bundle_cases(), fairness_cases(), keeping_cases(), dump_cases(), trouble_cases(), lifetime_cases()}) {
+    for (const auto topic : {claim_cases(), uid_cases(), page_cases(), crash_cases(), broadcast_cases(), time_cases(),
+                             steer_cases(), bundle_cases(), fairness_cases(), keeping_cases(), dump_cases(),
+                             trouble_cases(), lifetime_cases(), limit_cases()}) {
         cases.insert(cases.end(), topic.begin(), topic.end());
     }
     return cases;

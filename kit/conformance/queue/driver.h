@@ -163,6 +163,8 @@ public:
     uint32_t flags() const { return table_->flags; }
     const belfry_queue& table() const { return *table_; }
     belfry_instance* instance() const { return instance_->get(); }
+    // Null if the plugin does not offer it.
+    const void* other_interface(std::string_view id) const { return instance_->other_interface(id); }
 
     std::vector<Enqueued> enqueue(const std::vector<NewPush>& pushes);
     Enqueued enqueue(const NewPush& push) { return enqueue(std::vector<NewPush>{push}).at(0); }

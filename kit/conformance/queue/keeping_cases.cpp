@@ -270,7 +270,7 @@ constexpr std::array kCases{
          &dead_and_replay},
     Case{"Q47b", "Whole items can be buried and replayed", 20, &bury_whole},
     Case{"Q48", "Purging removes only pushes that have been final long enough", 20, &purge},
-    Case{"L1", "Lists show every push of an app once, newest first, by pages of any size", 20, &list_pages},
+    Case{"V1", "Lists show every push of an app once, newest first, by pages of any size", 20, &list_pages},
     Case{"A1", "What belongs to one app is never seen through another", 20, &apps_never_meet},
     Case{"K1", "A backup made while running opens as a queue", 20, &backup},
 };

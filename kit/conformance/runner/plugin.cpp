@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <belfry/limiter.h>
 #include <belfry/provider.h>
 #include <belfry/queue.h>
 #include <belfry/storage.h>
@@ -40,6 +41,7 @@ const void* watched(const belfry_instance* instance, std::string_view id, const 
     if (table == nullptr || !trace::on()) return table;
     if (id == BELFRY_STORAGE_ID) return trace::traced(instance, *static_cast<const belfry_storage*>(table));
     if (id == BELFRY_QUEUE_ID) return trace::traced(instance, *static_cast<const belfry_queue*>(table));
+    if (id == BELFRY_LIMITER_ID) return trace::traced(instance, *static_cast<const belfry_limiter*>(table));
     if (id == BELFRY_PROVIDER_ID) return trace::traced(instance, *static_cast<const belfry_provider*>(table));
     return table;
 }
@@ -70,6 +72,10 @@ Instance::Instance(FakeHost& host, const std::string& plugin_path, const std::st
         stop();
         throw Failed("the instance does not offer " + std::string(interface_id));
     }
+}
+
+const void* Instance::other_interface(std::string_view id) const {
+    return watched(instance_, id, plugin_->get_interface(instance_, str(id)));
 }
 
 void Instance::stop() noexcept {

@@ -27,6 +27,8 @@ public:
     void stop() noexcept;
     belfry_instance* get() const noexcept { return instance_; }
     const void* interface_table() const noexcept { return table_; }
+    // The table of another interface; null if the instance does not offer it.
+    const void* other_interface(std::string_view id) const;
 
     // create and start without throwing, for cases about refusals: the code of the call that failed, OK if none.
     static belfry_code try_start(FakeHost& host, const std::string& plugin_path, const std::string& config,

@@ -166,6 +166,10 @@ const belfry_queue* traced(const belfry_instance* instance, const belfry_queue& 
     });
 }
 
+const belfry_limiter* traced(const belfry_instance* instance, const belfry_limiter& given) {
+    return copied(instance, given, [](belfry_limiter& table) { BELFRY_TOLD(limiter, charge); });
+}
+
 const belfry_provider* traced(const belfry_instance* instance, const belfry_provider& given) {
     return copied(instance, given, [](belfry_provider& table) {
         BELFRY_TOLD(provider, validate);

@@ -6,6 +6,7 @@
 // Threads: [any]; turn_on before the first call.
 #pragma once
 
+#include <belfry/limiter.h>
 #include <belfry/provider.h>
 #include <belfry/queue.h>
 #include <belfry/storage.h>
@@ -118,6 +119,7 @@ Result told(Side side, std::string_view name, const Fn& fn, Args... args) {
 // A copy of `table` whose functions say what goes through them. Lives as long as the process.
 const belfry_storage* traced(const belfry_instance* instance, const belfry_storage& table);
 const belfry_queue* traced(const belfry_instance* instance, const belfry_queue& table);
+const belfry_limiter* traced(const belfry_instance* instance, const belfry_limiter& table);
 const belfry_provider* traced(const belfry_instance* instance, const belfry_provider& table);
 
 }  // namespace belfry::conformance::trace

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C++ SDK for queues: every call of queue.h as a member function; what each means is written there.
-// See plugin.hpp. Throw Refused for RETRY_LATER, STORE_FULL, FENCED, CORRUPT ...
+// See plugin.hpp. Throw Refused for RETRY_LATER, STORE_FULL, FENCED, CORRUPT ... A queue that limits rates, too,
+// derives from Limiter as well (limiter.hpp).
 #pragma once
 
 #include <belfry/queue.h>
 
+#include <belfry/limiter.hpp>
 #include <belfry/plugin.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace belfry {
 
@@ -154,6 +157,10 @@ class Queue : public QueueBase {
 public:
     const void* table(std::string_view id) const noexcept final {
         static const belfry_queue made = sdk::QueueTable<T>::make();
+        if constexpr (std::is_base_of_v<Limiter, T>) {
+            static const belfry_limiter limiter = sdk::LimiterTable<T>::make();
+            if (id == BELFRY_LIMITER_ID) return &limiter;
+        }
         return id == BELFRY_QUEUE_ID ? &made : nullptr;
     }
 };
