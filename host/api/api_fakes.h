@@ -147,6 +147,9 @@ private:
 
 class FakeDevices : public audience::Devices {
 public:
+    void register_then(audience::Registration&& one, RegisterDone done) override {
+        done(std::move(register_devices({&one, 1}).front()));
+    }
     std::vector<Result<audience::Registered>> register_devices(std::span<const audience::Registration> all) override {
         const std::lock_guard lock(mutex_);
         groups.push_back(all.size());

@@ -141,12 +141,29 @@ std::variant<audience::Selection, Fault> device_filter_of(const App& app, const 
     return selection;
 }
 
+namespace {
+
+Answer answer_of(const Result<audience::Registered>& registered, const App& app) {
+    if (!registered) return fault_of(registered.error());
+    return "{\"id\":\"" + id_of(app, registered->key) + "\"}";
+}
+
+}  // namespace
+
 Answer Service::device_register(const App& app, const Checked& params, std::string_view) {
     std::variant<audience::Registration, Fault> registration = registration_of(app, params);
     if (Fault* fault = std::get_if<Fault>(&registration)) return std::move(*fault);
-    const Result<audience::Registered> done = devices_.register_device(std::get<audience::Registration>(registration));
-    if (!done) return fault_of(done.error());
-    return "{\"id\":\"" + id_of(app, done->key) + "\"}";
+    const audience::Registration& one = std::get<audience::Registration>(registration);
+    return answer_of(devices_.register_device(one), app);
+}
+
+void Service::register_then(const App& app, const Checked& params, AnswerDone done) {
+    std::variant<audience::Registration, Fault> registration = registration_of(app, params);
+    if (Fault* fault = std::get_if<Fault>(&registration)) return done(std::move(*fault));
+    devices_.register_then(std::move(std::get<audience::Registration>(registration)),
+                           [&app, done = std::move(done)](Result<audience::Registered>&& registered) {
+                               done(answer_of(registered, app));
+                           });
 }
 
 Answer Service::device_list(const App& app, const Checked& params, std::string_view) {

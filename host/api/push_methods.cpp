@@ -156,10 +156,8 @@ Answer Service::send_push_notification(const App& app, const Checked& params, st
     return answer_of(delivery_.accept(std::move(sending.push)), app, sending.field);
 }
 
-void Service::send_then(const App& app, const json::Value& params, const ObjectType& type, AnswerDone done) {
-    std::variant<Checked, Fault> checked = belfry::api::read(params, type, app);
-    if (Fault* fault = std::get_if<Fault>(&checked)) return done(std::move(*fault));
-    std::variant<Sending, Fault> read = sending_of(app, std::get<Checked>(checked), params.raw);
+void Service::send_then(const App& app, const Checked& params, std::string_view raw, AnswerDone done) {
+    std::variant<Sending, Fault> read = sending_of(app, params, raw);
     if (Fault* fault = std::get_if<Fault>(&read)) return done(std::move(*fault));
     Sending& sending = std::get<Sending>(read);
     delivery_.accept_then(std::move(sending.push),

@@ -84,12 +84,18 @@ Answer Service::call(const App& app, const Method& method, const json::Value& pa
 }
 
 void Service::call_then(const App& app, const Method& method, const json::Value& params, AnswerDone done) {
-    if (method.id != MethodId::SendPushNotification) return done(call(app, method, params));
-    const auto counted = [this, &method, began = clock_.mono_ns(), done = std::move(done)](Answer&& answer) {
+    const bool sends = method.id == MethodId::SendPushNotification;
+    if (!sends && method.id != MethodId::DeviceRegister) return done(call(app, method, params));
+    AnswerDone counted = [this, &method, began = clock_.mono_ns(), done = std::move(done)](Answer&& answer) {
         count(method, answer, clock_.mono_ns() - began);
         done(std::move(answer));
     };
-    send_then(app, params, *method.request, counted);
+    std::variant<Checked, Fault> checked = read(params, *method.request, app);
+    if (Fault* fault = std::get_if<Fault>(&checked)) return counted(std::move(*fault));
+    if (sends)
+        send_then(app, std::get<Checked>(checked), params.raw, std::move(counted));
+    else
+        register_then(app, std::get<Checked>(checked), std::move(counted));
 }
 
 Answer Service::dispatch(const App& app, const Method& method, const json::Value& params) {

@@ -45,8 +45,9 @@ public:
     // `params` must come from text that passed json::check. A batch answers {"replies":[...]}.
     Answer call(const App& app, const Method& method, const json::Value& params);
 
-    // The same without waiting for the queue to store a push: `done` is called once with the answer, before this
-    // returns or later, then by a thread that must not be kept. `app` and `method` must be there until then.
+    // The same without waiting for the commit of a push or a registration: `done` is called once with the answer,
+    // before this returns or later, then by a thread that must not be kept. `app` and `method` must be there until
+    // then.
     using AnswerDone = std::function<void(Answer&&)>;
     void call_then(const App& app, const Method& method, const json::Value& params, AnswerDone done);
 
@@ -72,7 +73,8 @@ private:
         std::string field;
     };
     std::variant<Sending, Fault> sending_of(const App& app, const Checked& params, std::string_view raw) const;
-    void send_then(const App& app, const json::Value& params, const ObjectType& type, AnswerDone done);
+    void send_then(const App& app, const Checked& params, std::string_view raw, AnswerDone done);
+    void register_then(const App& app, const Checked& params, AnswerDone done);
     void count(const Method& method, const Answer& answer, int64_t took_ns);
 
     Answer device_register(const App& app, const Checked& params, std::string_view raw);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -110,6 +111,10 @@ public:
     Result<Registered> register_device(const Registration& one) {
         return std::move(register_devices({&one, 1}).front());
     }
+    // The same for one, without waiting: `done` is called once, by the caller's thread for what is refused at once,
+    // else by one that must not be kept. Busy comes at once, too.
+    using RegisterDone = std::function<void(Result<Registered>&&)>;
+    virtual void register_then(Registration&& one, RegisterDone done) = 0;
     virtual Result<DevicePage> list(std::string_view app, const Selection&, const Paging&) = 0;
     // Removes the devices with these keys and those of these users; absent ones are no error. The number that was
     // removed.

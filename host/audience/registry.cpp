@@ -2,6 +2,8 @@
 #include "audience/registry.h"
 
 #include <algorithm>
+#include <atomic>
+#include <optional>
 #include <utility>
 
 #include "audience/hashes.h"
@@ -11,10 +13,10 @@
 
 namespace belfry::audience {
 
-// One caller's registration, on its stack until `done` is set.
+// One device's registration, the caller's until `done` is called.
 struct Registry::Waiting {
-    Waiting(const Registration& from, const plugins::CheckedToken& token, uint8_t slot)
-        : app(from.app), topics(views(from.topics)) {
+    Waiting(const Registration& from, const plugins::CheckedToken& token, uint8_t slot, RegisterDone tell)
+        : app(from.app), topics(views(from.topics)), done(std::move(tell)) {
         row.prefix = key_prefix(slot, from.app, from.provider, token.token);
         row.key = from.key;
         const Hash16 identity = identity_hash(from.provider, token.identity);
@@ -41,9 +43,27 @@ struct Registry::Waiting {
     std::vector<belfry_str> topics;
     belfry_registration row = sized<belfry_registration>();
     int races = 0;
-    Result<Registered> answer = Registered{};
-    OneShot done;
+    RegisterDone done;
 };
+
+// One that nobody waits for: it owns what it refers to, and goes when it is told.
+struct Registry::Owned {
+    Registration from;
+    plugins::CheckedToken token;
+    RegisterDone done;
+    std::optional<Waiting> waiting;
+};
+
+namespace {
+
+// A caller that waits for many, and where their answers go.
+struct Joint {
+    std::vector<Result<Registered>> answers;
+    std::atomic<size_t> left{0};
+    OneShot all_told;
+};
+
+}  // namespace
 
 Registry::Registry(plugins::Storage& storage, TokenCheck& tokens, Log& log, Metrics& metrics)
     : storage_(storage),
@@ -97,57 +117,75 @@ Result<uint8_t> Registry::slot_of(const std::string& wire_name) {
 }
 
 std::vector<Result<Registered>> Registry::register_devices(std::span<const Registration> all) {
-    std::vector<Result<Registered>> answers(all.size(), Registered{});
+    Joint joint;
+    joint.answers.resize(all.size(), Registered{});
     std::vector<plugins::CheckedToken> tokens(all.size());
     std::deque<Waiting> waiting;
-    std::vector<size_t> places;  // of `waiting` in `answers`
     for (size_t i = 0; i < all.size(); ++i) {
-        Result<plugins::CheckedToken> token = tokens_.check(all[i].provider, all[i].platform, all[i].token);
-        if (!token) {
-            if (token.error().code == ErrorCode::InvalidArgument) token.error().where = "token";
-            answers[i] = token.error();
-            continue;
-        }
-        const Result<uint8_t> slot = slot_of(all[i].wire_name);
+        Result<plugins::CheckedToken> token = checked(all[i]);
+        const Result<uint8_t> slot = token ? slot_of(all[i].wire_name) : Result<uint8_t>(token.error());
         if (!slot) {
-            answers[i] = slot.error();
+            joint.answers[i] = slot.error();
             continue;
         }
         tokens[i] = std::move(*token);
-        waiting.emplace_back(all[i], tokens[i], *slot);
-        places.push_back(i);
+        Result<Registered>* const place = &joint.answers[i];
+        waiting.emplace_back(all[i], tokens[i], *slot, [place, joint = &joint](Result<Registered>&& answer) {
+            *place = std::move(answer);
+            if (joint->left.fetch_sub(1, std::memory_order_acq_rel) == 1) joint->all_told.set();
+        });
     }
-    Error why;
-    const bool queued = enqueue(waiting, why);
-    for (size_t i = 0; i < waiting.size(); ++i) {
-        if (queued) waiting[i].done.wait();
-        answers[places[i]] = queued ? std::move(waiting[i].answer) : Result<Registered>(why);
+    std::vector<Waiting*> members;
+    for (Waiting& member : waiting) members.push_back(&member);
+    joint.left = members.size();
+    if (const Status queued = enqueue(members, kRegistrationRoomWait); !queued) {
+        for (Waiting* member : members) finish(*member, queued.error());
     }
-    return answers;
+    if (!members.empty()) joint.all_told.wait();
+    return std::move(joint.answers);
+}
+
+void Registry::register_then(Registration&& one, RegisterDone done) {
+    auto owned = std::make_unique<Owned>(Owned{std::move(one), {}, std::move(done), {}});
+    Result<plugins::CheckedToken> token = checked(owned->from);
+    const Result<uint8_t> slot = token ? slot_of(owned->from.wire_name) : Result<uint8_t>(token.error());
+    if (!slot) return owned->done(slot.error());
+    owned->token = std::move(*token);
+    Owned* const told = owned.release();
+    Waiting& waiting = told->waiting.emplace(told->from, told->token, *slot, [told](Result<Registered>&& answer) {
+        std::unique_ptr<Owned>(told)->done(std::move(answer));
+    });
+    Waiting* const member = &waiting;
+    if (const Status queued = enqueue({&member, 1}, {}); !queued) finish(waiting, queued.error());
+}
+
+Result<plugins::CheckedToken> Registry::checked(const Registration& one) {
+    Result<plugins::CheckedToken> token = tokens_.check(one.provider, one.platform, one.token);
+    if (!token && token.error().code == ErrorCode::InvalidArgument) token.error().where = "token";
+    return token;
 }
 
 // All or none, so that a caller is never told Busy for half of its devices.
-bool Registry::enqueue(std::deque<Waiting>& members, Error& why) {
-    if (members.empty()) return true;
+Status Registry::enqueue(std::span<Waiting* const> members, std::chrono::seconds patience) {
+    if (members.empty()) return {};
     std::vector<Waiting*>& line = members.size() <= kFewDevices ? few_ : many_;
     {
         std::unique_lock lock(mutex_);
-        const bool room = room_.wait_for(lock, kRegistrationRoomWait, [&] {
+        const bool room = room_.wait_for(lock, patience, [&] {
             return stopping_ || line.empty() || line.size() + members.size() <= kRegistrationsWaitingMax;
         });
         if (stopping_) {
-            why = error(ErrorCode::Unavailable, "the server is stopping; try another node");
-            return false;
+            return error(ErrorCode::Unavailable, "the server is stopping; try another node");
         }
         if (!room) {
-            why = error(ErrorCode::Busy, "too many registrations are waiting for the storage");
+            Error why = error(ErrorCode::Busy, "too many registrations are waiting for the storage");
             why.retry_after_ms = 1000;
-            return false;
+            return why;
         }
-        for (Waiting& member : members) line.push_back(&member);
+        line.insert(line.end(), members.begin(), members.end());
     }
     arrived_.notify_one();
-    return true;
+    return {};
 }
 
 // Called under the lock. A short group of few keeps the many waiting for a commit; within a long one the few would wait
@@ -228,8 +266,8 @@ void Registry::commit_app(std::string_view app, std::vector<Waiting*>& members) 
 }
 
 void Registry::finish(Waiting& waiting, Result<Registered> answer) {
-    waiting.answer = std::move(answer);
-    waiting.done.set();  // from here on `waiting` may be gone
+    const RegisterDone done = std::move(waiting.done);
+    done(std::move(answer));  // from here on `waiting` may be gone
 }
 
 }  // namespace belfry::audience

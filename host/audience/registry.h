@@ -3,7 +3,7 @@
 // while the last group was being stored, so that groups grow with load and nobody ever waits for a timer. A storage
 // beyond a network has two of them: while one waits for an answer, the other's group is worked on.
 //
-//     register_devices: check token, hash, slot -> few_ or many_ -> batcher: storage.register_devices(group) -> wake
+//     register_devices: check token, hash, slot -> few_ or many_ -> batcher: storage.register_devices(group) -> tell
 //     the callers
 //
 // Threads: methods are [any]; only batchers register. Owner: main. Ends: stop() refuses newcomers,
@@ -16,6 +16,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -60,6 +61,7 @@ public:
     Registry& operator=(const Registry&) = delete;
 
     std::vector<Result<Registered>> register_devices(std::span<const Registration>) override;
+    void register_then(Registration&& one, RegisterDone done) override;
     Result<DevicePage> list(std::string_view app, const Selection&, const Paging&) override;
     Result<uint64_t> remove(std::string_view app, const std::vector<int64_t>& keys,
                             const std::vector<std::string>& users) override;
@@ -74,8 +76,11 @@ public:
 
 private:
     struct Waiting;
+    struct Owned;
+    Result<plugins::CheckedToken> checked(const Registration& one);
     Result<uint8_t> slot_of(const std::string& wire_name);
-    bool enqueue(std::deque<Waiting>& members, Error& why);
+    // Waits at most `patience` for room.
+    Status enqueue(std::span<Waiting* const> members, std::chrono::seconds patience);
     void commit_groups();
     std::vector<Waiting*> next_group();
     void commit(std::vector<Waiting*>& group);
@@ -94,7 +99,7 @@ private:
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_, room_;
-    std::vector<Waiting*> few_, many_;  // owned by their callers' stacks until finish()
+    std::vector<Waiting*> few_, many_;  // owned by their callers until finish()
     size_t passed_over_ = 0;            // groups in a row that were taken before the many
     bool stopping_ = false;
     std::vector<std::thread> batchers_;
