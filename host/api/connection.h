@@ -6,7 +6,8 @@
 //     refused client that still sends is drained before its connection is closed: a reset would take the answer with
 //     it.
 //
-// Life: Front makes it; it is idle (in the epoll set) or busy (one worker serves it); Front destroys it.
+// Life: Front makes it; it is idle (in the epoll set) or busy (one worker serves it, or its answer is awaited without
+// one); Front destroys it.
 // With TLS the handshake is served like a request, a step at a time.
 // Threads: one at a time, the poller's while it idles, its worker's while it is busy; deadline_mono_ns() and cut() are
 // [any].

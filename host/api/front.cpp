@@ -53,6 +53,7 @@ Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listene
       log_(log, "api"),
       connections_gauge_(metrics.gauge("api_connections", "Open connections of API clients")),
       busy_gauge_(metrics.gauge("api_requests_in_work", "Connections of API clients that a thread serves now")),
+      late_gauge_(metrics.gauge("api_requests_storing", "API requests whose push or device is being stored")),
       handshake_failures_(metrics.counter("api_tls_failures_total", "Clients that were ended in the TLS handshake")),
       ended_for_memory_(metrics.counter("api_slow_clients_ended_total",
                                         "Clients that were ended for the memory of requests that do not arrive and "
@@ -61,6 +62,7 @@ Front::Front(const FrontOptions& options, const Poco::Net::ServerSocket& listene
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       tls_(options.tls) {
     BELFRY_ASSERT(epoll_ && wake_);
+    workers_.reserve(options_.threads_max);
     listener_.setBlocking(false);
     epoll_event wake{};
     wake.events = EPOLLIN;
@@ -264,7 +266,7 @@ void Front::find_worker() {
     if (idle_workers_ > 0) {
         coming_ = true;
         ready_.notify_one();
-    } else if (workers_.size() < options_.threads_max && !stopping_) {
+    } else if (workers_.size() < options_.threads_max && !joining_) {
         start_worker();
     }
 }
@@ -361,7 +363,7 @@ void Front::await(Connection& connection) {
     {
         const std::lock_guard lock(mutex_);
         busy_gauge_.set(static_cast<double>(--busy_));
-        ++late_;
+        late_gauge_.set(static_cast<double>(++late_));
     }
     connection.when_there([this, &connection] { resume(connection); });
 }
@@ -369,12 +371,10 @@ void Front::await(Connection& connection) {
 // By the thread that brings the answer, which may outlive the front: nothing of it is touched after the lock.
 void Front::resume(Connection& connection) {
     const std::lock_guard lock(mutex_);
-    --late_;
-    queue_.push_back(&connection);
-    if (stopping_)
-        ready_.notify_all();
-    else
-        find_worker();
+    late_gauge_.set(static_cast<double>(--late_));
+    queue_.push_front(&connection);  // it has waited longest
+    find_worker();
+    if (stopping_ && late_ == 0) ready_.notify_all();
 }
 
 // False: something came meanwhile, and the worker has to look. Else the connection is not the worker's any more.
@@ -431,6 +431,7 @@ void Front::stop(int64_t deadline_mono_ns) {
     const auto left = std::chrono::nanoseconds(std::max<int64_t>(0, deadline_mono_ns - clock_.mono_ns()));
     changed_.wait_for(lock, left, [this] { return connections_.empty(); });
     for (const auto& [fd, connection] : connections_) connection->cut();
+    joining_ = true;
     lock.unlock();
     ended_ = true;
     wake_poller();

@@ -97,6 +97,7 @@ private:
     Logger log_;
     Metric& connections_gauge_;
     Metric& busy_gauge_;
+    Metric& late_gauge_;
     Metric& handshake_failures_;
     Metric& ended_for_memory_;
     UniqueFd epoll_, wake_;
@@ -110,6 +111,7 @@ private:
     size_t idle_workers_ = 0;
     bool coming_ = false;                // a worker was woken or started and has not looked at the queue yet
     bool short_of_threads_ = false;      // said already
+    bool joining_ = false;               // no worker starts any more
     size_t busy_ = 0;                    // served by a worker now
     size_t late_ = 0;                    // wait for an answer, without a worker
     std::atomic<size_t> held_{0};        // by connections that wait; changed under the lock

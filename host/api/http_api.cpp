@@ -162,15 +162,17 @@ HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, st
     if (!params.is(json::Type::Object) && !params.is(json::Type::Null)) return plain(400, "Bad Request\n");
     if (method.streams == Streams::Answer) return export_devices(app, method, params, transport_errors);
     // Keeps the app until the answer has come.
-    const auto late = std::make_shared<LateCall>([app, transport_errors, &method](Answer&& answer) {
+    const auto dress = [this, app, transport_errors, &method, began = service_.begin()](Answer&& answer) {
+        service_.count(method, answer, began);
         if (const Fault* fault = std::get_if<Fault>(&answer)) return answer_of(*fault, transport_errors);
         std::string& result = std::get<std::string>(answer);
         return json_page(method.id == MethodId::Batch ? std::move(result) : enveloped(result));
-    });
-    service_.call_then(*app, method, params, [late](Answer&& answer) { late->arrive(std::move(answer)); });
-    if (late->is_there()) return late->take();
+    };
+    const auto late = std::make_shared<LateCall>(dress);
     HttpResponse response;
     response.late = late;
+    service_.call_then(*app, method, params, [late](Answer&& answer) { late->arrive(std::move(answer)); });
+    if (late->is_there()) return late->take();
     return response;
 }
 

@@ -85,14 +85,19 @@ TEST_F(ApiServer, StopsOnlyWhenLateAnswersHaveCome) {
     stopping.join();
 }
 
-TEST_F(ApiServer, CutsClientsWhoseAnswerIsLaterThanItsStop) {
+TEST_F(ApiServer, CutsClientsWhoseAnswersAreLaterThanItsStop) {
+    constexpr size_t kClients = 20;
     delivery_.hold_sends = true;
     start();
-    Peer peer(server_->address());
-    peer.send(send_of("a"));
-    delivery_.wait_for_sends(1);
+    std::vector<std::unique_ptr<Peer>> clients;
+    for (size_t i = 0; i < kClients; ++i) {
+        clients.push_back(std::make_unique<Peer>(server_->address()));
+        clients.back()->send(send_of("a"));
+        delivery_.wait_for_sends(i + 1);
+    }
+    // Its answers come when their workers are being joined: no further ones may start.
     std::thread stopping([&] { server_->stop(0); });
-    EXPECT_TRUE(peer.closed_within(5000));
+    for (const auto& client : clients) EXPECT_TRUE(client->closed_within(5000));
     delivery_.bring_answers();
     stopping.join();
 }

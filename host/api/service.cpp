@@ -77,25 +77,21 @@ Service::Handler Service::handler_of(MethodId id) noexcept {
 }
 
 Answer Service::call(const App& app, const Method& method, const json::Value& params) {
-    const int64_t began = clock_.mono_ns();
+    const int64_t began = begin();
     Answer answer = dispatch(app, method, params);
-    count(method, answer, clock_.mono_ns() - began);
+    count(method, answer, began);
     return answer;
 }
 
 void Service::call_then(const App& app, const Method& method, const json::Value& params, AnswerDone done) {
     const bool sends = method.id == MethodId::SendPushNotification;
-    if (!sends && method.id != MethodId::DeviceRegister) return done(call(app, method, params));
-    AnswerDone counted = [this, &method, began = clock_.mono_ns(), done = std::move(done)](Answer&& answer) {
-        count(method, answer, clock_.mono_ns() - began);
-        done(std::move(answer));
-    };
+    if (!sends && method.id != MethodId::DeviceRegister) return done(dispatch(app, method, params));
     std::variant<Checked, Fault> checked = read(params, *method.request, app);
-    if (Fault* fault = std::get_if<Fault>(&checked)) return counted(std::move(*fault));
+    if (Fault* fault = std::get_if<Fault>(&checked)) return done(std::move(*fault));
     if (sends)
-        send_then(app, std::get<Checked>(checked), params.raw, std::move(counted));
+        send_then(app, std::get<Checked>(checked), params.raw, std::move(done));
     else
-        register_then(app, std::get<Checked>(checked), std::move(counted));
+        register_then(app, std::get<Checked>(checked), std::move(done));
 }
 
 Answer Service::dispatch(const App& app, const Method& method, const json::Value& params) {
@@ -119,11 +115,11 @@ void Service::make_metrics(Metrics& metrics) {
     }
 }
 
-void Service::count(const Method& method, const Answer& answer, int64_t took_ns) {
+void Service::count(const Method& method, const Answer& answer, int64_t began) {
     const Fault* fault = std::get_if<Fault>(&answer);
     const int code = fault ? static_cast<int>(fault->code) : 0;
     const MethodMetrics& mine = method_metrics_[static_cast<size_t>(&method - methods().data())];
-    mine.seconds->add(static_cast<double>(took_ns) / 1e9);
+    mine.seconds->add(static_cast<double>(clock_.mono_ns() - began) / 1e9);
     mine.by_code.at(code)->add();
     if (!fault) return;
     if (fault->code == Code::Internal) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A request as a connection has received it: its head, and its body from what came with the head, then from the socket.
 //
-// Threads: its worker's. Owner: Connection, on the stack. What it refers to does not change while it lives.
+// Threads: its worker's. Owner: Connection, while it answers. What it refers to does not change while it lives.
 #pragma once
 
 #include <chrono>

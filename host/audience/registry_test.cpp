@@ -298,6 +298,36 @@ TEST_F(RegistryTest, NumbersAgainWhenAnotherNodeWasFaster) {
     EXPECT_EQ(memory_.kv.at(std::string(kSlotNumbers)).second, "other\nfcm\n");
 }
 
+TEST_F(RegistryTest, TellsManyWithoutKeepingTheirThread) {
+    ASSERT_TRUE(registry_.register_device(device("first")));
+    set_gate(false);
+    std::atomic<size_t> told{0}, created{0}, busy{0};
+    const auto count = [&](Result<Registered>&& answer) {
+        if (answer)
+            created += answer->created ? 1 : 0;
+        else
+            busy += answer.error().code == ErrorCode::Busy && answer.error().retry_after_ms > 0 ? 1 : 0;
+        ++told;
+    };
+    // One group is in the storage's hands, the line behind it is full, the last one finds no room.
+    registry_.register_then(device("taken"), count);
+    while (entered() < 2) std::this_thread::yield();
+    for (size_t i = 0; i < kRegistrationsWaitingMax; ++i)
+        registry_.register_then(device("t" + std::to_string(i)), count);
+    EXPECT_EQ(told, 0u);
+    registry_.register_then(device("late"), count);
+    EXPECT_EQ(busy, 1u);
+    registry_.register_then(device("bad"), count);
+    EXPECT_EQ(told, 2u) << "what is refused at once is told at once";
+    set_gate(true);
+    while (told < kRegistrationsWaitingMax + 3) std::this_thread::yield();
+    EXPECT_EQ(created, kRegistrationsWaitingMax + 1);
+    registry_.stop();
+    Error after;
+    registry_.register_then(device("after"), [&](Result<Registered>&& answer) { after = answer.error(); });
+    EXPECT_EQ(after.code, ErrorCode::Unavailable);
+}
+
 TEST_F(RegistryTest, CommitsWhatArrivedMeanwhileAsOneGroup) {
     ASSERT_TRUE(registry_.register_device(device("first")));
     {

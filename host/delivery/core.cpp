@@ -74,7 +74,10 @@ public:
                  log, metrics),
           scheduler_(options_, queue, node_, gates_, store_clock_, wakeup_, log, metrics),
           upkeep_(options_, queue, node_, store_clock_, stopped_, wakeup_, log) {}
-    ~CoreImpl() override { stop(); }
+    ~CoreImpl() override {
+        stop();
+        batcher_.stop();  // also of a core that never ran: the acceptor goes before it
+    }
 
     Status start() override;
     void stop() override;
