@@ -225,6 +225,12 @@ public:
         return {};
     }
 
+    // Bindings stored so far, for who waits for them.
+    size_t bound() {
+        const std::lock_guard lock(mutex_);
+        return bindings.size();
+    }
+
     std::vector<audience::Registration> registered;
     std::vector<size_t> groups;
     std::map<std::string, int64_t> keys;
