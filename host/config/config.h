@@ -90,6 +90,7 @@ struct ComponentConfig {
     std::string plugin;
     std::string section = "{}";         // JSON for the plugin: without the host's own keys, secrets replaced
     std::vector<PluginSecret> secrets;  // those of the section
+    std::vector<std::string> loose;     // JSON pointers of its texts from --set and environment: paths from `current`
     std::string origin;                 // where it is configured, for messages
     bool implied = false;               // nobody wrote it: embedded mode's own choice, may be left out
     int64_t per_minute = 0;             // providers: deliveries per minute; 0 = what the plugin suggests
@@ -103,6 +104,8 @@ struct Config {
     std::string file;               // the file that was read; empty = none: embedded mode
     std::vector<std::string> sets;  // --set, for a reload
     std::string folder;             // where relative paths of the file, plugins' sections included, start; absolute
+    std::string current;            // where all others start; absolute
+    std::string given_data_dir;     // --data-dir, for a reload
     std::string data_dir = "./belfry-data";
     std::vector<std::string> plugin_dirs = {"/usr/lib/belfry/plugins"};
     bool dev = false;

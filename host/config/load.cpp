@@ -133,6 +133,7 @@ private:
     }
 
     void finish() {
+        config_.given_data_dir = args_.data_dir;
         if (!args_.data_dir.empty()) config_.data_dir = args_.data_dir;
         Node written;
         written.from_file = args_.data_dir.empty() && !config_.file.empty();
@@ -183,6 +184,7 @@ Status load_into(const LoadArgs& args, Config& config, Reading& reading) {
         reading.folder = std::filesystem::absolute(config.file, ignored).parent_path().string();
     }
     config.folder = config.file.empty() ? reading.current : reading.folder;
+    config.current = reading.current;
     overlay(root, args, reading);
     Loader(args, config, reading).read(root);
     return {};

@@ -223,6 +223,17 @@ TEST_F(ConfigLoad, TakesTheEnvironmentOverTheFileAndSetOverBoth) {
     EXPECT_EQ(config->plugin_dirs, std::vector<std::string>{"/a"});
 }
 
+TEST_F(ConfigLoad, KnowsWhichTextsOfPluginsDoNotStandInTheFile) {
+    args_.sets = {"storage.path=./x.db", "storage.deep.list=[\"a\"]", "storage.readers=3"};
+    args_.environment = {{"BELFRY_QUEUE__PATH", "q.db"}};
+    const Result<Config> config =
+        load_text(std::string(kKey) + "[storage]\npath = \"old.db\"\nother = \"o\"\n[queue]\nlog = \"l\"\n");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->storage.loose, (std::vector<std::string>{"/path", "/deep/list/0"}));
+    EXPECT_EQ(config->queue.loose, std::vector<std::string>{"/path"});
+    EXPECT_EQ(config->current, std::filesystem::current_path().string());
+}
+
 TEST_F(ConfigLoad, ReachesNamedSectionsFromTheEnvironment) {
     args_.environment = {{"BELFRY_PROVIDERS__APNS_VOIP__TOPIC", "com.example.voip"},
                          {"BELFRY_PROVIDERS__FCM__PROJECT_ID", "12345"}};
@@ -391,10 +402,12 @@ TEST_F(ConfigLoad, PinsPluginsBySha256Only) {
 TEST_F(ConfigLoad, NamesSettingsThatDifferButNoSecrets) {
     const Result<Config> before = load_text(kKey);
     const Result<Config> after =
-        load_text(std::string("dev = true\n[http]\nthreads_max = 9\n[log]\nlevel = \"debug\"\n") +
+        load_text(std::string("data_dir = \"else\"\ndev = true\n[http]\nthreads_max = 9\n[log]\nlevel = \"debug\"\n") +
                   "[api]\nkeys = [ { name = \"backend\", key = \"other\" } ]\n");
     ASSERT_TRUE(before && after);
-    EXPECT_EQ(changed_settings(*before, *after), (std::vector<std::string>{"dev", "http.threads_max", "log.level"}));
+    // The folder of backups follows data_dir.
+    EXPECT_EQ(changed_settings(*before, *after),
+              (std::vector<std::string>{"data_dir", "dev", "http.threads_max", "log.level", "admin.backup_dir"}));
     EXPECT_TRUE(changed_settings(*before, *before).empty());
 }
 

@@ -39,8 +39,9 @@ class SectionWriter {
 public:
     SectionWriter(ComponentConfig& component, Reading& reading) : component_(component), reading_(reading) {}
 
-    nlohmann::json convert(const Node& node, const std::string& key) {
+    nlohmann::json convert(const Node& node, const std::string& key, const nlohmann::json::json_pointer& at) {
         if (looks_like_secret(node)) return refer(node, key);
+        if (node.loose && node.is(Node::Kind::Text)) component_.loose.push_back(at.to_string());
         switch (node.kind) {
             case Node::Kind::Text:
                 return node.text;
@@ -53,18 +54,19 @@ public:
             case Node::Kind::List:
                 break;
             case Node::Kind::Table:
-                return table(node, key);
+                return table(node, key, at);
         }
         nlohmann::json list = nlohmann::json::array();
         for (size_t i = 0; i < node.list.size(); ++i)
-            list.push_back(convert(node.list[i], key + "." + std::to_string(i)));
+            list.push_back(convert(node.list[i], key + "." + std::to_string(i), at / i));
         return list;
     }
 
 private:
-    nlohmann::json table(const Node& node, const std::string& key) {
+    nlohmann::json table(const Node& node, const std::string& key, const nlohmann::json::json_pointer& at) {
         nlohmann::json out = nlohmann::json::object();
-        for (const auto& [name, value] : node.table) out[name] = convert(value, key.empty() ? name : key + "." + name);
+        for (const auto& [name, value] : node.table)
+            out[name] = convert(value, key.empty() ? name : key + "." + name, at / name);
         return out;
     }
     nlohmann::json number(const Node& node, const std::string& key) {
@@ -105,7 +107,8 @@ void read_plugin_section(const Node& rest, const std::string& prefix, ComponentC
     Node table = rest;
     table.kind = Node::Kind::Table;
     nlohmann::json section = nlohmann::json::object();
-    for (const auto& [name, value] : table.table) section[name] = writer.convert(value, prefix + name);
+    for (const auto& [name, value] : table.table)
+        section[name] = writer.convert(value, prefix + name, nlohmann::json::json_pointer() / name);
     component.section = section.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -171,7 +171,7 @@ Result<PreparedComponent> prepare_component(Loader& loader, const ComponentSpec&
     SecretStore given;
     for (const auto& [id, value] : spec.secrets) given.add(id, value);
     Result<CheckedSection> checked =
-        (*plugin)->schemas.find((*component)->name)->second->check(section, given, spec.folder);
+        (*plugin)->schemas.find((*component)->name)->second->check(section, given, spec.folder, spec.loose);
     if (!checked) return in_section(spec, checked.error());
     prepared.config = std::move(checked->config);
     prepared.secrets = std::make_shared<SecretStore>(std::move(checked->secrets));

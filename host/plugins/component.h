@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "plugins/host_factory.h"
 #include "plugins/loader.h"
+#include "plugins/schema.h"
 #include "plugins/secrets.h"
 
 namespace belfry::plugins {
@@ -23,6 +24,7 @@ struct ComponentSpec {
     std::string section = "{}";  // JSON; secrets as {"$secret": id}. Host-level keys may have been taken out or not
     std::vector<std::pair<std::string, std::string>> secrets;  // id, value
     std::string folder;                                        // where relative paths of the section start
+    LoosePaths loose;                                          // all but these
     HostSettings settings;                                     // host-level keys that were taken out already
 };
 

@@ -115,8 +115,8 @@ void wipe_texts(Json& value) {
 // to the plugin.
 class SectionReader {
 public:
-    SectionReader(const Json& schema, const SecretStore& given, const std::string& folder)
-        : schema_(schema), given_(given), folder_(folder) {}
+    SectionReader(const Json& schema, const SecretStore& given, const std::string& folder, const LoosePaths& loose)
+        : schema_(schema), given_(given), folder_(folder), loose_(loose) {}
     ~SectionReader() { wipe_texts(plain_); }
     SectionReader(const SectionReader&) = delete;
     SectionReader& operator=(const SectionReader&) = delete;
@@ -126,7 +126,7 @@ public:
         Walk(schema_, [&](const Json& schema, Json& value, const Pointer& at) {
             if (has_format(schema, "secret")) secret(value, at);
             if (has_format(schema, "path") && value.is_string()) {
-                value = absolute(value.get<std::string>(), folder_);
+                value = absolute(value.get<std::string>(), is_loose(at) ? loose_.folder : folder_);
                 paths_.push_back(value.get<std::string>());
             }
             if (schema.contains("pattern") && value.is_string() &&
@@ -151,6 +151,9 @@ public:
     }
 
 private:
+    bool is_loose(const Pointer& at) const {
+        return std::find(loose_.pointers.begin(), loose_.pointers.end(), at.to_string()) != loose_.pointers.end();
+    }
     void complain(const Pointer& at, const Error& what) {
         if (!finding_) finding_ = error(what.code, what.message, at.to_string());
     }
@@ -204,6 +207,7 @@ private:
     const Json& schema_;
     const SecretStore& given_;
     const std::string& folder_;
+    const LoosePaths& loose_;
     Json plain_;
     SecretStore secrets_;
     std::vector<std::string> paths_;
@@ -413,14 +417,14 @@ Result<std::unique_ptr<const Schema>> Schema::parse(std::string_view text) {
     return std::unique_ptr<const Schema>(new Schema(std::move(impl)));
 }
 
-Result<CheckedSection> Schema::check(std::string_view section, const SecretStore& given,
-                                     const std::string& folder) const {
+Result<CheckedSection> Schema::check(std::string_view section, const SecretStore& given, const std::string& folder,
+                                     const LoosePaths& loose) const {
     if (const json::Check check = json::check(section); !check)
         return error(ErrorCode::Misconfigured, "is not JSON: " + json::describe(section, check));
     try {
         Json parsed = Json::parse(section);
         if (!parsed.is_object()) return error(ErrorCode::Misconfigured, "must be a table of keys and values");
-        SectionReader reader(impl_->json, given, folder);
+        SectionReader reader(impl_->json, given, folder, loose);
         if (const Status read = reader.read(std::move(parsed)); !read) return read.error();
         valijson::Validator validator;
         valijson::ValidationResults results;

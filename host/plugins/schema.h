@@ -22,6 +22,12 @@ struct CheckedSection {
     std::vector<std::string> paths;  // those in it
 };
 
+// Values that do not stand in the configuration's file, as JSON pointers, and the folder where their paths start.
+struct LoosePaths {
+    std::vector<std::string> pointers;
+    std::string folder;
+};
+
 class Schema {
 public:
     // The error says what about the schema cannot be used.
@@ -31,10 +37,10 @@ public:
     Schema& operator=(const Schema&) = delete;
 
     // Checks a section, a JSON object in which {"$secret": id} refers to `given`. Fields with "format": "secret" may be
-    // texts,
-    // {"file": name} or {"env": name}, too. Relative paths and files start at `folder`.
+    // texts, {"file": name} or {"env": name}, too. Relative paths and files start at `folder`, unless they are loose.
     // Misconfigured: `where` is the JSON pointer of the offending value, the message never shows a value.
-    Result<CheckedSection> check(std::string_view section, const SecretStore& given, const std::string& folder) const;
+    Result<CheckedSection> check(std::string_view section, const SecretStore& given, const std::string& folder,
+                                 const LoosePaths& loose = {}) const;
 
     // The schema's first example, else the least that its required members ask for; empty if that does not pass check()
     // itself.

@@ -128,6 +128,17 @@ TEST(Schema, MakesPathsAbsoluteAndRevealsWhatIsNoSecret) {
     EXPECT_EQ(json::find(checked->config, "project_id").raw, "\"shop\"");
 }
 
+TEST(Schema, StartsPathsThatStandInNoFileAtTheirOwnFolder) {
+    const std::string section = R"({"credentials": "abc", "cache": "./fcm"})";
+    const Result<CheckedSection> loose =
+        schema()->check(section, SecretStore(), "/etc/belfry", {{"/credentials", "/cache"}, "/home/me"});
+    const Result<CheckedSection> other =
+        schema()->check(section, SecretStore(), "/etc/belfry", {{"/cach", "/cache/0"}, "/home/me"});
+    ASSERT_TRUE(loose && other);
+    EXPECT_EQ(json::find(loose->config, "cache").raw, "\"/home/me/fcm\"");
+    EXPECT_EQ(json::find(other->config, "cache").raw, "\"/etc/belfry/fcm\"");
+}
+
 TEST(Schema, TakesOpenSchemasAtTheirWord) {
     const auto open =
         schema(R"({"type": "object", "additionalProperties": true, "properties": {"a": {"type": "string"}}})");

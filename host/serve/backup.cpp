@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -61,7 +62,9 @@ Status offered(bool storage, bool queue) {
 fs::path database_place(const config::Config& config, const config::ComponentConfig& store, const char* file_name) {
     const nlohmann::json section = nlohmann::json::parse(store.section, nullptr, false);
     if (section.is_object() && section.contains("path") && section["path"].is_string()) {
-        const fs::path configured = fs::path(config.folder) / section["path"].get<std::string>();
+        const bool loose = std::find(store.loose.begin(), store.loose.end(), "/path") != store.loose.end();
+        const fs::path start = loose ? config.current : config.folder;
+        const fs::path configured = start / section["path"].get<std::string>();
         const fs::path place =
             configured.lexically_normal().lexically_relative(fs::absolute(config.data_dir).lexically_normal());
         if (!place.empty() && *place.begin() != "..") return place;

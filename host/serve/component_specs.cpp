@@ -21,6 +21,7 @@ plugins::ComponentSpec spec_of(const config::Config& config, const config::Compo
     }
     spec.folder = config.file.empty() ? std::filesystem::current_path().string()
                                       : std::filesystem::absolute(config.file).parent_path().string();
+    spec.loose = {component.loose, config.current};
     spec.settings.per_minute = component.per_minute;
     spec.settings.connections_max = component.max_connections;
     spec.settings.ca_file = component.ca_file;

@@ -2,6 +2,7 @@
 #include "serve/reload.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "serve/component_specs.h"
 #include "serve/process.h"
@@ -31,7 +32,7 @@ void Reload::run() {
 bool Reload::apply() {
     config::LoadArgs args;
     args.file = started_with_.file;
-    args.data_dir = started_with_.data_dir;
+    args.data_dir = started_with_.given_data_dir;
     args.sets = started_with_.sets;
     args.environment = config::process_environment();
     args.search_default_files = false;
@@ -40,11 +41,14 @@ bool Reload::apply() {
         log_.error("configuration not reloaded, everything stays as it was", {{"error", fresh.error().to_string()}});
         return false;
     }
+    // What is in use stays in use; the rest of this is about where that is.
+    const std::string wanted_data_dir = std::exchange(fresh->data_dir, started_with_.data_dir);
     bool good = apply_keys(*fresh);
     good = reload_certificate(fresh->http) && good;
     if (const auto level = telemetry::log_level_of(fresh->log.level)) lines_.set_level(*level);
     good = apply_providers(*fresh) && good;
     if (cleanup_ != nullptr) cleanup_->set_apps(app_names(*fresh));
+    fresh->data_dir = wanted_data_dir;
     name_what_needs_a_restart(*fresh);
     log_.info("configuration reloaded", {{"file", fresh->file}});
     return good;

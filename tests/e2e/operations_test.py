@@ -204,7 +204,7 @@ keys = [ { name = "root", key = { env = "BELFRY_TEST_ROOT_KEY" } } ]
         self.addCleanup(self.server.config.write_text, before)
         (self.server.folder / "api-key").write_text("another-key\n")
         self.addCleanup((self.server.folder / "api-key").write_text, self.server.KEY + "\n")
-        self.server.config.write_text(before.replace("[http]", "[http]\nthreads_max = 99"))
+        self.server.config.write_text(before.replace("[http]", "[http]\nthreads_max = 99").replace('data_dir = "data"', 'data_dir = "other"'))
         self.server.process.child.send_signal(signal.SIGHUP)
 
         def status(key):
@@ -215,6 +215,24 @@ keys = [ { name = "root", key = { env = "BELFRY_TEST_ROOT_KEY" } } ]
             time.sleep(0.05)
         self.assertEqual((status("another-key"), status(self.server.KEY)), (200, 401))
         self.assertIn('a changed setting needs a restart setting=http.threads_max', self.server.process.log.read_text())
+        self.assertIn('a changed setting needs a restart setting=data_dir', self.server.process.log.read_text())
+        self.assertFalse((self.server.folder / "other").exists())
+
+
+class PathsOfPlugins(EndToEnd):
+    def test_those_of_the_file_start_at_its_folder_and_others_where_the_server_was_started(self):
+        self.server.stop()
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        self.server.config.write_text(self.server.config.read_text() + '\n[queue]\npath = "of-file/queue.db"\n')
+        (self.server.folder / "data/listening").unlink(missing_ok=True)
+        for folder in (self.server.folder / "of-file", elsewhere / "of-set"):
+            folder.mkdir()
+        self.server.process = Process("belfry", ["env", f"--chdir={elsewhere}", BUILD / "host/belfry", "serve", "--config", self.server.config,
+                                                 "--set", "storage.path=./of-set/storage.db"], self.server.folder / "elsewhere.log")
+        self.server.wait_served()
+        self.assertTrue((elsewhere / "of-set/storage.db").exists())
+        self.assertTrue((self.server.folder / "of-file/queue.db").exists())
 
 
 class SecretOfAStore(EndToEnd):
