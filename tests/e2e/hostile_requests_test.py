@@ -38,11 +38,35 @@ class HostileRequests(EndToEnd):
         self.assertEqual(http("POST", f"{self.server.url}/api/device_list?api_key={self.server.KEY}", b"{}")[0], 200)
 
     def test_what_is_not_json_is_400_and_names_nothing_secret(self):
-        for body in (b"", b"{", b"[]x", b"\xff\xfe", b"{" * 100000, b'{"a":' * 2000):
+        deep = b'{"recipient":' + b'{"filter":' * 100_000 + b"{}" + b"}" * 100_001
+        for body in (b"", b"{", b"[]x", b"\xff\xfe", b"{" * 100000, b'{"a":' * 2000, deep, b"[" * 1_000_000, b"{}\0", b"\0",
+                     b'{"uid":"a\0b"}', b'{"uid":"\xc3\x28"}', b'{"uid":"\xed\xa0\x80"}', b'{"uid":"\xf8\x88\x80\x80\x80"}', b'{"uid":"\\ud800"}'):
             with self.subTest(body=body[:10]):
                 status, answer = self.post("device_list", body)
                 self.assertEqual(status, 400)
                 self.assertNotIn(self.server.KEY.encode(), answer)
+
+    def test_a_text_with_nul_is_named_and_other_unicode_is_taken(self):
+        params = {"recipient": {"fcm_tokens": ["ok-a"]}, "notification": OK}
+        for uid, code in (("a\0b", 107), ("\U0001f514-\u00e9-\ufeff", None)):
+            with self.subTest(uid=uid):
+                error = self.server.call("send_push_notification", {**params, "uid": uid}).get("error", {})
+                self.assertEqual(error.get("code"), code, error)
+
+    def test_floods_of_headers_are_431_and_leave_room_for_others(self):
+        host, port = self.server.url.removeprefix("http://").rsplit(":", 1)
+        head = b"POST /api/device_list HTTP/1.1\r\nHost: x\r\n"
+        flooding = []
+        try:
+            for i in range(100):
+                flooding.append(socket.create_connection((host, int(port)), timeout=10))
+                flooding[-1].sendall(head + (b"X: 1\r\n" * 2000, b"X: " + b"a" * 40_000, b"".join(b"X%d: 1\r\n" % n for n in range(101)))[i % 3])
+            self.assertEqual(self.server.result("device_list", {"filter": {"users": ["nobody"]}}), {"items": []})
+            for peer in flooding:
+                self.assertIn(b" 431 ", peer.recv(4096)[:40])
+        finally:
+            for peer in flooding:
+                peer.close()
 
     def test_refusals_name_the_field(self):
         cases = (
