@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <vector>
 
+#include "queue/record_rows.h"
 #include "queue_pg/moving.h"
 #include "queue_pg/results.h"
 #include "queue_pg/rows.h"
@@ -52,25 +54,12 @@ uint32_t small(const pg::Result& rows, int row, int column) {
 uint32_t gate_at(const pg::Result& rows, int row, int column) {
     return static_cast<uint32_t>(rows.number(row, column));
 }
-int64_t ordinal(int64_t blob, int64_t body) {
-    return blob == 0 || body == 0 ? 0 : blob - body;
-}
-
 WorkRecord item_record(const pg::Result& rows, int row) {
     const Item item = read_item(rows, row);
-    WorkRecord record;
-    record.id = item.id;
-    record.push = item.push;
+    auto record =
+        record_of_work<WorkRecord>(item, rows.number(row, kItemColumnCount + 1), rows.bytes(row, kItemColumnCount));
     record.ready_unix_ms = item.ready_unix_ms;
-    record.after = item.after;
-    record.hi = item.hi;
-    record.kind = item.kind;
-    record.gate = item.gate;
-    record.flags = item.flags;
-    record.attempt = item.attempt;
     record.crashes = item.crashes;
-    record.content = rows.bytes(row, kItemColumnCount);
-    record.ordinal = ordinal(item.blob, rows.number(row, kItemColumnCount + 1));
     return record;
 }
 
@@ -83,7 +72,7 @@ WorkRecord later_record(const pg::Result& rows, int row) {
     record.gate = gate_at(rows, row, 3);
     record.after = rows.number(row, 4);
     record.hi = rows.number(row, 5);
-    record.ordinal = ordinal(rows.number(row, 6), rows.number(row, 11));
+    record.ordinal = ordinal_of(rows.number(row, 6), rows.number(row, 11));
     record.kind = rows.number4(row, 7);
     record.flags = small(rows, row, 8);
     record.attempt = small(rows, row, 9);
@@ -99,7 +88,7 @@ DeadRecord dead_record(const pg::Result& rows, int row) {
     record.gate = gate_at(rows, row, 3);
     record.after = rows.number(row, 4);
     record.hi = rows.number(row, 5);
-    record.ordinal = ordinal(rows.number(row, 6), rows.number(row, 14));
+    record.ordinal = ordinal_of(rows.number(row, 6), rows.number(row, 14));
     record.replayed_unix_ms = rows.number(row, 7);
     record.kind = rows.number4(row, 8);
     record.flags = small(rows, row, 9);
@@ -110,35 +99,16 @@ DeadRecord dead_record(const pg::Result& rows, int row) {
     return record;
 }
 
-PushRecord push_record(const Push& push) {
-    PushRecord record;
-    record.id = push.id;
-    record.body = push.body;
-    record.created_unix_ms = push.created_unix_ms;
-    record.send_at_unix_ms = push.send_at_unix_ms;
-    record.expires_unix_ms = push.expires_unix_ms;
-    record.finished_unix_ms = push.finished_unix_ms;
-    record.state = push.state;
-    record.lane = push.lane;
-    record.weight = push.weight;
-    record.fingerprint = push.fingerprint;
-    record.uid = push.uid;
-    return record;
-}
-
-BundleRecord bundle_record(const Bundle& bundle, const pg::Result& rows, int row) {
-    BundleRecord record;
-    record.id = bundle.id;
-    record.created_unix_ms = bundle.created_unix_ms;
-    record.finished_unix_ms = bundle.finished_unix_ms;
-    record.lane = bundle.lane;
-    if (rows.is_null(row, kBundleItemAt)) return record;
-    record.gate = gate_at(rows, row, kBundleItemAt);
-    record.flags = small(rows, row, kBundleItemAt + 1);
-    record.attempt = small(rows, row, kBundleItemAt + 2);
-    record.crashes = small(rows, row, kBundleItemAt + 3);
-    record.ready_unix_ms = rows.number(row, kBundleItemAt + 4);
-    return record;
+// The item of an unfinished bundle, as far as records go.
+std::optional<Item> bundle_item(const pg::Result& rows, int row) {
+    if (rows.is_null(row, kBundleItemAt)) return std::nullopt;
+    Item item;
+    item.gate = gate_at(rows, row, kBundleItemAt);
+    item.flags = small(rows, row, kBundleItemAt + 1);
+    item.attempt = small(rows, row, kBundleItemAt + 2);
+    item.crashes = small(rows, row, kBundleItemAt + 3);
+    item.ready_unix_ms = rows.number(row, kBundleItemAt + 4);
+    return item;
 }
 
 }  // namespace
@@ -204,7 +174,7 @@ bool Moving::dump_pushes(pg::Connection& connection, DumpPlace& place, DumpPage&
     for (int row = 0; row < static_cast<int>(ids.size()); ++row) {
         if (page.is_full()) return true;
         const Push push = read_push(rows, row);
-        PushRecord record = push_record(push);
+        PushRecord record = record_of_push(push);
         record.undiscovered = static_cast<uint32_t>(rows.number(row, kUndiscoveredAt));
         record.app = names.at(push.app);
         record.counters = std::move(counters[push.id]);
@@ -228,18 +198,10 @@ bool Moving::dump_bundles(pg::Connection& connection, DumpPlace& place, DumpPage
     for (int row = 0; row < rows.rows(); ++row) {
         if (page.is_full()) return true;
         const Bundle& bundle = bundles[static_cast<size_t>(row)];
-        BundleRecord record = bundle_record(bundle, rows, row);
-        std::vector<Member> contents;
-        if (bundle.finished_unix_ms == 0 && !rows.is_null(row, kBundleItemAt))
-            contents = read_members(rows.bytes(row, kBundleItemAt + 5));
-        for (size_t i = 0; i < bundle.results.size(); ++i) {
-            MemberRecord& member = record.members.emplace_back();
-            member.app = names.at(bundle.results[i].app);
-            member.result = bundle.results[i];
-            member.has_content = i < contents.size();
-            if (member.has_content) member.content = contents[i];
-        }
-        page.add(record);
+        const std::optional<Item> item = bundle_item(rows, row);
+        const std::string_view content = item ? rows.bytes(row, kBundleItemAt + 5) : std::string_view();
+        page.add(record_of_bundle(bundle, item ? &*item : nullptr, content,
+                                  [&](uint32_t app) -> std::string_view { return names.at(app); }));
         place.id = bundle.id;
     }
     return rows.rows() == kBundlesPerRead;

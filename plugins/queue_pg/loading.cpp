@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "queue/record_rows.h"
 #include "queue_pg/moving.h"
 #include "queue_pg/tables.h"
 #include "queue_pg/turn.h"
@@ -134,19 +135,7 @@ void Batch::load(const PushRecord& record, size_t index) {
         throw Refused(BELFRY_CONFLICT, "records[" + std::to_string(index) + "]",
                       "its number belongs to another push; load into an empty queue");
     }
-    Push push;
-    push.id = record.id;
-    push.created_unix_ms = record.created_unix_ms;
-    push.send_at_unix_ms = record.send_at_unix_ms;
-    push.expires_unix_ms = record.expires_unix_ms;
-    push.finished_unix_ms = record.finished_unix_ms;
-    push.body = record.body;
-    push.app = app;
-    push.state = record.state;
-    push.lane = record.lane;
-    push.weight = record.weight;
-    push.uid = record.uid;
-    push.fingerprint = record.fingerprint;
+    Push push = push_of_record<Push>(record, app);
     Writes& writes = turn_.writes();
     writes.insert(push);
     if (record.body != 0) new_blobs_[record.body] = record.body_bytes;
@@ -172,19 +161,9 @@ void Batch::load(const BlobRecord& record, size_t index) {
 void Batch::load(const WorkRecord& record, size_t index) {
     Push& push = push_of(record.push, index);
     if (push.finished_unix_ms != 0 || !is_new(record.id)) return;
-    Item item;
-    item.id = record.id;
-    item.push = push.id;
-    item.gate = record.gate;
+    Item item = work_of_record<Item>(record, push);
     item.vt = core_.lanes.vt(push.lane);
-    item.after = record.after;
-    item.hi = record.hi;
-    item.blob = record.ordinal == 0 ? 0 : push.body + record.ordinal;
     item.ready_unix_ms = record.ready_unix_ms;
-    item.kind = record.kind;
-    item.lane = push.lane;
-    item.flags = record.flags;
-    item.attempt = record.attempt;
     item.crashes = record.crashes;
     use_id(record.id);
     if (record.due_unix_ms != 0) return turn_.writes().insert_later(item, record.due_unix_ms, record.content);
@@ -204,28 +183,19 @@ void Batch::load(const DeadRecord& record, size_t index) {
 void Batch::load(const BundleRecord& record, size_t) {
     if (!is_new(record.id)) return;
     use_id(record.id);
-    Bundle bundle{record.id, record.created_unix_ms, record.finished_unix_ms, record.lane, {}};
-    for (size_t i = 0; i < record.members.size(); ++i) {
-        const MemberRecord& member = record.members[i];
-        MemberResult& result = bundle.results.emplace_back(member.result);
-        result.app = apps_.at(member.app);
-        if (result.moved_to == 0) file_uid(result.app, member.result.uid, record.id, static_cast<int32_t>(i));
+    const auto number_of = [&](std::string_view app) { return apps_.at(app); };
+    const auto bundle = bundle_of_record<Bundle>(record, number_of);
+    for (size_t i = 0; i < bundle.results.size(); ++i) {
+        const MemberResult& result = bundle.results[i];
+        if (result.moved_to == 0)
+            file_uid(result.app, record.members[i].result.uid, record.id, static_cast<int32_t>(i));
         if (result.moved_to > 0 && record.finished_unix_ms == 0) bundle_of_.emplace_back(result.moved_to, record.id);
     }
     turn_.writes().insert(bundle);
     if (record.finished_unix_ms != 0) return;
-    Item item;
-    item.id = record.id;
-    item.kind = BELFRY_WORK_BUNDLE;
-    item.lane = record.lane;
-    item.gate = record.gate;
-    item.flags = record.flags;
-    item.attempt = record.attempt;
-    item.crashes = record.crashes;
+    Item item = bundle_item_of_record<Item>(record);
     item.vt = core_.lanes.vt(item.lane);
-    item.ready_unix_ms = record.ready_unix_ms;
-    BundleBuilder builder = content_of(record, [&](std::string_view app) { return apps_.at(app); });
-    turn_.writes().insert(item, int64_t{item.gate}, builder.take_content());
+    turn_.writes().insert(item, int64_t{item.gate}, content_of(record, number_of).take_content());
 }
 
 void Batch::write() {

@@ -6,6 +6,7 @@
 #include "queue_redis/claims.h"
 #include "queue_redis/dead_letters.h"
 #include "queue_redis/intake.h"
+#include "queue_redis/moving.h"
 #include "queue_redis/pages.h"
 #include "queue_redis/results.h"
 #include "queue_redis/stats.h"
@@ -35,6 +36,7 @@ struct RedisQueue::Parts {
     DeadLetters dead_letters{core};
     Nodes nodes{core, home.number()};
     Purge purge{core};
+    Moving moving{core};
     Upkeep upkeep{core, nodes, purge};
 };
 
@@ -189,6 +191,17 @@ uint32_t RedisQueue::replay(App app, Rows<uint64_t> ids, bool ignore_expiry) {
 
 void RedisQueue::stats(belfry_queue_stats& stats) {
     read_stats(parts().core, stats);
+}
+
+std::string RedisQueue::dump(std::string_view cursor, uint32_t limit, const Emit<belfry_str>& emit) {
+    DumpPage page(limit);
+    std::string next = parts().moving.dump(cursor, page);
+    page.emit_to(emit.raw(), emit.ctx());
+    return next;
+}
+
+void RedisQueue::load(Rows<belfry_str> records) {
+    parts().moving.load(records);
 }
 
 bool RedisQueue::purge_app(App app, uint32_t limit) {

@@ -19,7 +19,8 @@ class RedisQueue final : public Queue<RedisQueue> {
 public:
     // Replication is asynchronous: a failover may lose the last commits. Whether a loss of power does is the server's
     // appendfsync to say, so it is not promised.
-    static constexpr uint32_t kFlags = BELFRY_QUEUE_MULTI_NODE | BELFRY_QUEUE_FAILOVER_LOSS | BELFRY_QUEUE_PURGE_APP;
+    static constexpr uint32_t kFlags =
+        BELFRY_QUEUE_MULTI_NODE | BELFRY_QUEUE_FAILOVER_LOSS | BELFRY_QUEUE_DUMP | BELFRY_QUEUE_PURGE_APP;
     static constexpr uint32_t kItemBytesMax = queue_parts::kItemBytesMax;
 
     RedisQueue(Services services, std::string_view config);
@@ -47,6 +48,8 @@ public:
               const Emit<belfry_dead_row>& emit) override;
     uint32_t replay(App app, Rows<uint64_t> ids, bool ignore_expiry) override;
     void stats(belfry_queue_stats& stats) override;
+    std::string dump(std::string_view cursor, uint32_t limit, const Emit<belfry_str>& emit) override;
+    void load(Rows<belfry_str> records) override;
     bool purge_app(App app, uint32_t limit) override;
 
 private:

@@ -60,15 +60,6 @@ void add_members(const Bundle& bundle, uint32_t app, int32_t state, const ListPo
     }
 }
 
-void read_samples(const redis::Value& rows, Counters& counters) {
-    for (size_t i = 0; i < rows.size(); ++i) {
-        Unpacker in(rows[i].text());
-        const auto gate = in.number<uint32_t>();
-        const auto outcome = in.number<int32_t>();
-        counters.keep_sample(gate, outcome, in.text());
-    }
-}
-
 // What the items of an unfinished push say of it.
 void add_items(const redis::Value& rows, PushView& view) {
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -108,6 +99,17 @@ Counters read_counters(const redis::Value& fields) {
     return counters;
 }
 
+Counters read_counters(const redis::Value& fields, const redis::Value& samples) {
+    Counters counters = read_counters(fields);
+    for (size_t i = 0; i < samples.size(); ++i) {
+        Unpacker in(samples[i].text());
+        const auto gate = in.number<uint32_t>();
+        const auto outcome = in.number<int32_t>();
+        counters.keep_sample(gate, outcome, in.text());
+    }
+    return counters;
+}
+
 std::vector<PushView> Results::views_of(redis::Connection& connection, const std::vector<Push>& pushes,
                                         redis::Deadline deadline) {
     std::vector<PushView> views;
@@ -123,8 +125,7 @@ std::vector<PushView> Results::views_of(redis::Connection& connection, const std
     std::vector<size_t> asked;
     for (size_t i = 0; i < pushes.size(); ++i) {
         PushView& view = views.emplace_back(view_of(pushes[i], replies[0].number()));
-        view.counters = read_counters(replies[1 + 3 * i]);
-        read_samples(replies[2 + 3 * i], view.counters);
+        view.counters = read_counters(replies[1 + 3 * i], replies[2 + 3 * i]);
         const Ids items = ids_of(replies[3 + 3 * i]);
         if (items.empty() || view.finished_unix_ms != 0) continue;
         send_rows(connection, keys.of("item"), items);

@@ -40,7 +40,8 @@ private:
     Core& core_;
 };
 
-// Of the answer to HGETALL of a push's counters.
+// Of the answers to HGETALL of a push's counters, and LRANGE of its samples.
 Counters read_counters(const redis::Value& fields);
+Counters read_counters(const redis::Value& fields, const redis::Value& samples);
 
 }  // namespace belfry::queue_redis

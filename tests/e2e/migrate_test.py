@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Moving between backends: embedded to PostgreSQL and back, with belfry migrate killed in the middle and run again. Nothing is lost, nothing is
-doubled, ids stay, scheduled pushes have their day, a uid that was sent is known."""
+"""Moving between backends: embedded to PostgreSQL and back, embedded to PostgreSQL with the queue in Redis, on to PostgreSQL alone, and back, with
+belfry migrate killed in the middle and run again. Nothing is lost, nothing is doubled, ids stay, scheduled pushes have their day, a uid that was sent is known."""
 import argparse
 import json
 import os
@@ -11,8 +11,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "postgres"))
+for store in ("postgres", "redis"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / store))
 from cluster import SKIPPED, Cluster, folder_of_programs  # noqa: E402
+from server import MISSING, RedisServer, is_installed  # noqa: E402
 from harness import BUILD, Server, Simulator, Trouble, http  # noqa: E402
 
 HELLO = {"fcm": {"message": {"notification": {"title": "Hello"}}}}
@@ -26,6 +28,17 @@ schema = "{schema}"
 plugin = "queue_pg"
 dsn = "{dsn}"
 schema = "{schema}"
+"""
+REDIS = """
+[storage]
+plugin = "storage_pg"
+dsn = "{dsn}"
+schema = "{schema}"
+
+[queue]
+plugin = "queue_redis"
+address = "{redis}"
+key_prefix = "{schema}"
 """
 
 
@@ -84,8 +97,8 @@ def schedule(server, uids, at, topics):
 
 
 class Move:
-    def __init__(self, options, folder, cluster):
-        self.options, self.folder, self.cluster = options, folder, cluster
+    def __init__(self, options, folder, cluster, redis):
+        self.options, self.folder, self.cluster, self.redis = options, folder, cluster, redis
         self.simulator = Simulator(BUILD, folder / "simulator", "--quota-per-minute", "0", "--device-per-minute", "0")
         self.servers = []
 
@@ -176,8 +189,15 @@ class Move:
         code, _, err = migrate(back, embedded)
         require(code == 1, "a store that is not empty is moved to")
         self.says_what_stays_behind()
-        self.fires(back)
-        require(back.stop() == 0, "the last server does not stop cleanly")
+        # With the same scheduled pushes and devices: on to Redis, from one shared queue to the other, and back once more.
+        mixed, first = self.move(back, "mixed", REDIS.format(dsn=self.cluster.dsn, schema="mixed", redis=self.redis.address), "records, queue")
+        shared, second = self.move(mixed, "shared", PG.format(dsn=self.cluster.dsn, schema="shared"), "records, queue")
+        again, third = self.move(shared, "again", REDIS.format(dsn=self.cluster.dsn, schema="again", redis=self.redis.address), "records, queue")
+        last, fourth = self.move(again, "last", "", "records, queue")
+        require(not (first or second or third or fourth), "a migration was over before it was killed")
+        require(time.time() < self.due, "the pushes were due before the moves were over; --due-s more")
+        self.fires(last)
+        require(last.stop() == 0, "the last server does not stop cleanly")
         self.takes_back(embedded)
 
     def says_what_stays_behind(self):
@@ -215,7 +235,7 @@ class Move:
         summary = self.simulator.control("GET", "/tokens/summary")
         wanted = expected + self.options.scheduled - len(self.cancelled)
         require(summary["accepted"] == wanted, f"{summary['accepted']} deliveries of {wanted}: lost or doubled")
-        self.said(f"{wanted} deliveries after two moves, none lost, none doubled")
+        self.said(f"{wanted} deliveries after all moves, none lost, none doubled")
 
 
 def main():
@@ -227,11 +247,15 @@ def main():
     if folder_of_programs() is None:
         print("skipped: no /usr/lib/postgresql/*/bin: install the Debian package postgresql, or run ./dev test")
         return SKIPPED
-    cluster = Cluster()
+    if not is_installed():
+        print(f"skipped: {MISSING}")
+        return SKIPPED
+    cluster, redis = Cluster(), RedisServer()
     try:
         cluster.create()
+        redis.start()
         with tempfile.TemporaryDirectory(prefix="belfry-migrate-") as folder:
-            move = Move(options, pathlib.Path(folder), cluster)
+            move = Move(options, pathlib.Path(folder), cluster, redis)
             try:
                 move.run()
             finally:
@@ -241,6 +265,7 @@ def main():
         return 1
     finally:
         cluster.remove()
+        redis.remove()
     return 0
 
 
