@@ -293,7 +293,7 @@ void Page::wait_for_origin(Block& block, uint32_t at, const Origins::Permit& per
     const Entry& entry = block.entries[at];
     Action action = while_origin_waits(attempt_state(groups_[entry.group], entry, none), permit);
     action.sample = permit.costs_attempt;
-    perform(block, at, none, action, "the push service of this subscription cannot be reached");
+    perform(block, at, none, action, "the push service of this subscription is away or refuses us");
 }
 
 AttemptState Page::attempt_state(const Group& group, const Entry& entry, const http::Exchange& exchange) {

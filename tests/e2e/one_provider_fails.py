@@ -189,8 +189,7 @@ class Judge:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--devices", type=int, default=int(os.environ.get("BELFRY_REL2_DEVICES", "400000")),
-                        help="of all providers together; by default BELFRY_REL2_DEVICES, or 400000")
+    parser.add_argument("--devices", type=int, default=400_000, help="of all providers together; BELFRY_REL2_DEVICES says it over all")
     parser.add_argument("--seconds", type=float, default=0, help="pace every provider so that a clean broadcast takes so long; 0: not at all")
     parser.add_argument("--cases", default=",".join(f"{name}:{kind}" for kind in KINDS for name in ROUTES), help="provider:kind, ...")
     parser.add_argument("--bar", type=float, help="the least share of their rate that the others keep")
@@ -199,7 +198,7 @@ def main():
     world = None
     with tempfile.TemporaryDirectory(prefix="belfry-rel2-") as folder:
         try:
-            each = options.devices // len(ROUTES)
+            each = int(os.environ.get("BELFRY_REL2_DEVICES", options.devices)) // len(ROUTES)
             world = World(pathlib.Path(folder), each, int(each * 60 / options.seconds) if options.seconds else 0)
             world.broadcast(None, None)  # connections and tokens
             judge = Judge(world, options.bar, options.within)
