@@ -9,6 +9,7 @@
 #include "queue_pg/claims.h"
 #include "queue_pg/dead_letters.h"
 #include "queue_pg/intake.h"
+#include "queue_pg/limiter.h"
 #include "queue_pg/moving.h"
 #include "queue_pg/pages.h"
 #include "queue_pg/results.h"
@@ -60,7 +61,8 @@ struct PgQueue::Parts {
     Nodes nodes{core, home.number()};
     Purge purge{core};
     Stats stats{core};
-    Upkeep upkeep{core, nodes, purge, stats};
+    RateLimits rate_limits{core};
+    Upkeep upkeep{core, nodes, purge, stats, rate_limits};
 
 private:
     Core prepared(Services services, const Config& config) {
@@ -216,6 +218,12 @@ void PgQueue::load(Rows<belfry_str> records) {
 
 bool PgQueue::purge_app(App app, uint32_t limit) {
     return parts().purge.app(app, limit);
+}
+
+void PgQueue::charge(Rows<belfry_policy> policies, Rows<belfry_charge> charges, int64_t deadline_mono_ns,
+                     const Emit<belfry_charged>& emit) {
+    const std::vector<belfry_charged> answers = parts().rate_limits.charge(policies, charges, deadline_mono_ns);
+    if (!answers.empty()) emit.all(answers);
 }
 
 }  // namespace belfry::queue_pg

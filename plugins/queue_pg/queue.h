@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// belfry.queue/1 on PostgreSQL: the calls, each given to the part that does it.
+// belfry.queue/1 and belfry.limiter/1 on PostgreSQL: the calls, each given to the part that does it.
 //
 // Threads: as tagged in queue.h; calls run side by side, what they share is in the database and in Core.
 // Owner: the host, by the SDK.
@@ -15,12 +15,13 @@
 
 namespace belfry::queue_pg {
 
-class PgQueue final : public Queue<PgQueue> {
+class PgQueue final : public Queue<PgQueue>, public Limiter {
 public:
     // A standby that follows without being waited for may miss the last commits when it takes over.
     static constexpr uint32_t kFlags = BELFRY_QUEUE_MULTI_NODE | BELFRY_QUEUE_FAILOVER_LOSS |
                                        BELFRY_QUEUE_SURVIVES_POWER | BELFRY_QUEUE_DUMP | BELFRY_QUEUE_PURGE_APP;
     static constexpr uint32_t kItemBytesMax = queue_parts::kItemBytesMax;
+    static constexpr uint32_t kLimiterFlags = BELFRY_LIMITER_SHARED | BELFRY_LIMITER_LASTING;
 
     PgQueue(Services services, std::string_view config);
     ~PgQueue() override;
@@ -47,6 +48,8 @@ public:
     std::string dump(std::string_view cursor, uint32_t limit, const Emit<belfry_str>& emit) override;
     void load(Rows<belfry_str> records) override;
     bool purge_app(App app, uint32_t limit) override;
+    void charge(Rows<belfry_policy> policies, Rows<belfry_charge> charges, int64_t deadline_mono_ns,
+                const Emit<belfry_charged>& emit) override;
 
 private:
     struct Parts;

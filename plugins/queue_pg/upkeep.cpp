@@ -94,6 +94,8 @@ uint32_t Upkeep::run(uint64_t node, uint32_t budget_ms) {
         }
         while (purge_.replies(times.now) && pg::Clock::now() < until) {
         }
+        while (rate_limits_.forget(times.now) && pg::Clock::now() < until) {
+        }
     }
     if (is_time(times.now, kSharesEveryMs, shared_)) count_shares();
     if (is_time(times.now, kCountEveryMs, counted_)) stats_.refresh();

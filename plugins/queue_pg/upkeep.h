@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "queue_pg/limiter.h"
 #include "queue_pg/nodes.h"
 #include "queue_pg/purge.h"
 #include "queue_pg/stats.h"
@@ -17,8 +18,8 @@ namespace belfry::queue_pg {
 
 class Upkeep {
 public:
-    Upkeep(Core& core, Nodes& nodes, Purge& purge, Stats& stats)
-        : core_(core), nodes_(nodes), purge_(purge), stats_(stats) {}
+    Upkeep(Core& core, Nodes& nodes, Purge& purge, Stats& stats, RateLimits& rate_limits)
+        : core_(core), nodes_(nodes), purge_(purge), stats_(stats), rate_limits_(rate_limits) {}
 
     // Milliseconds until the next call; 0: there is more to do now.
     uint32_t run(uint64_t node, uint32_t budget_ms);
@@ -47,6 +48,7 @@ private:
     Nodes& nodes_;
     Purge& purge_;
     Stats& stats_;
+    RateLimits& rate_limits_;
     int64_t swept_ = 0, shared_ = 0, counted_ = 0, purged_ = 0;  // when, by the database's clock
     int64_t folded_to_ = 0;                                      // highest number of a counter added up
     uint32_t folds_ = 0;

@@ -25,6 +25,7 @@ Scripts::Scripts(const std::string& clock)
       beat(kWhenFull + clock + lua::k_beat),
       claim(std::string(kWhenFull) + lua::k_claim),
       commit(kWhenFull + clock + lua::k_commit),
-      store(clock + lua::k_commit) {}
+      store(clock + lua::k_commit),
+      limit(clock + lua::k_limit) {}
 
 }  // namespace belfry::queue_redis

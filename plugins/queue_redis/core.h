@@ -32,10 +32,10 @@ std::string server_clock();
 
 struct Scripts {
     explicit Scripts(const std::string& clock);
-    std::vector<redis::Script> all() const { return {now, open, beat, claim, commit, store}; }
+    std::vector<redis::Script> all() const { return {now, open, beat, claim, commit, store, limit}; }
 
     // `store` is a commit that a server without free memory refuses: for what is new.
-    const redis::Script now, open, beat, claim, commit, store;
+    const redis::Script now, open, beat, claim, commit, store, limit;
 };
 
 inline constexpr uint32_t kSignConnections = 1;

@@ -17,6 +17,7 @@
 // node      hash   signs of life.   time: hash lane -> virtual time.   change: zset of what was steered, by number
 // number    hash   the last id, app and change; how many there are of what
 // reply     hash   by node and time: answers of the latest checkpoints, for repetitions after a lost reply
+// limit:POLICY:SHARD:PARITY  hash  buckets of rate limits (limit.lua)
 // call      hash   by call: the answer of a steer or a replay, likewise
 //
 // Threads: [any]; immutable.

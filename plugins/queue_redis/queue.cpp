@@ -6,6 +6,7 @@
 #include "queue_redis/claims.h"
 #include "queue_redis/dead_letters.h"
 #include "queue_redis/intake.h"
+#include "queue_redis/limiter.h"
 #include "queue_redis/moving.h"
 #include "queue_redis/pages.h"
 #include "queue_redis/results.h"
@@ -38,6 +39,7 @@ struct RedisQueue::Parts {
     Purge purge{core};
     Moving moving{core};
     Upkeep upkeep{core, nodes, purge};
+    RateLimits rate_limits{core};
 };
 
 RedisQueue::RedisQueue(Services services, std::string_view config) : RedisQueue(services, config, server_clock()) {}
@@ -206,6 +208,12 @@ void RedisQueue::load(Rows<belfry_str> records) {
 
 bool RedisQueue::purge_app(App app, uint32_t limit) {
     return parts().purge.app(app, limit);
+}
+
+void RedisQueue::charge(Rows<belfry_policy> policies, Rows<belfry_charge> charges, int64_t deadline_mono_ns,
+                        const Emit<belfry_charged>& emit) {
+    const std::vector<belfry_charged> answers = parts().rate_limits.charge(policies, charges, deadline_mono_ns);
+    if (!answers.empty()) emit.all(answers);
 }
 
 }  // namespace belfry::queue_redis

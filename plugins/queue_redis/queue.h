@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// belfry.queue/1 on Redis: the calls, each given to the part that does it.
+// belfry.queue/1 and belfry.limiter/1 on Redis: the calls, each given to the part that does it.
 //
 // Threads: as tagged in queue.h; calls run side by side, what they share is on the server and in Core.
 // Owner: the host, by the SDK.
@@ -15,13 +15,14 @@
 
 namespace belfry::queue_redis {
 
-class RedisQueue final : public Queue<RedisQueue> {
+class RedisQueue final : public Queue<RedisQueue>, public Limiter {
 public:
     // Replication is asynchronous: a failover may lose the last commits. Whether a loss of power does is the server's
     // appendfsync to say, so it is not promised.
     static constexpr uint32_t kFlags =
         BELFRY_QUEUE_MULTI_NODE | BELFRY_QUEUE_FAILOVER_LOSS | BELFRY_QUEUE_DUMP | BELFRY_QUEUE_PURGE_APP;
     static constexpr uint32_t kItemBytesMax = queue_parts::kItemBytesMax;
+    static constexpr uint32_t kLimiterFlags = BELFRY_LIMITER_SHARED | BELFRY_LIMITER_LASTING;
 
     RedisQueue(Services services, std::string_view config);
     // With another clock: the text of the Lua function belfry_now. For the specification, which moves clocks; no
@@ -51,6 +52,8 @@ public:
     std::string dump(std::string_view cursor, uint32_t limit, const Emit<belfry_str>& emit) override;
     void load(Rows<belfry_str> records) override;
     bool purge_app(App app, uint32_t limit) override;
+    void charge(Rows<belfry_policy> policies, Rows<belfry_charge> charges, int64_t deadline_mono_ns,
+                const Emit<belfry_charged>& emit) override;
 
 private:
     struct Parts;

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <belfry/abi.hpp>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <string>
@@ -30,9 +31,9 @@ void exact_rates(Context& context) {
         uint64_t taken = 0;
     };
     std::array<Line, 3> lines{
-        {{policy(7, 10 * kSecond), 5, 0}, {policy(3, kSecond, 20), 17, 0}, {policy(1, 3 * kSecond, 3), 4, 0}}};
-    constexpr int64_t kStepMs = 5 * kSecond;
-    constexpr int kSteps = 2000;
+        {{policy(7, 10 * kSecond, 10), 9, 0}, {policy(3, kSecond, 40), 33, 0}, {policy(1, 3 * kSecond, 5), 6, 0}}};
+    constexpr int64_t kStepMs = 10 * kSecond;
+    constexpr int kSteps = 1000;
     int64_t first_before = 0, first_after = 0, last_before = 0, last_after = 0;
     for (int step = 0; step < kSteps; ++step) {
         if (step > 0) limits.advance_ms(kStepMs);
@@ -139,7 +140,10 @@ void concurrent_callers(Context& context) {
 void several_nodes(Context& context) {
     Limits first(context, 1);
     if ((first.table().flags & BELFRY_LIMITER_SHARED) == 0) skip("buckets are not declared SHARED");
-    Limits second(context, 2);
+    Context elsewhere = context;  // a node has a data_dir of its own
+    elsewhere.directory += "/second";
+    std::filesystem::create_directory(elsewhere.directory);
+    Limits second(elsewhere, 2);
     race(context, [&](size_t caller) -> Limits& { return caller % 2 == 0 ? first : second; });
 }
 
@@ -237,13 +241,13 @@ void state_expires(Context& context) {
     require_equal(limits.charge_one(minute, charge_of(1, 7)).code, BELFRY_OK,
                   "a full bucket has forgotten what was charged to it");
     // Each round charges keys that never come again; after a few rounds memory has its size.
-    constexpr int kRounds = 24, kWarm = 6;
-    constexpr uint64_t kKeys = 16'000, kBatch = 1000;
-    // All buckets of the rounds would be above 24 MiB. Sanitizers keep what is freed.
+    constexpr int kRounds = 14, kWarm = 4;
+    constexpr uint64_t kKeys = 10'000, kBatch = 1000;
+    // All buckets of the rounds would be above 9 MiB. Sanitizers keep what is freed.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     constexpr size_t kGrowthKib = 1 << 20;
 #else
-    constexpr size_t kGrowthKib = 12 << 10;
+    constexpr size_t kGrowthKib = 6 << 10;
 #endif
     size_t warm = 0;
     uint64_t next = 1'000'000;

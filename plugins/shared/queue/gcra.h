@@ -42,6 +42,7 @@ struct Bucket {
     // In parts; 0: it is full. After a clock's step back it may seem to lack more than it holds: then it is empty now.
     int64_t lacks(const Policy& policy, int64_t now) noexcept;
     void set(const Policy& policy, int64_t lacks, int64_t now) noexcept;
+    friend bool operator==(const Bucket&, const Bucket&) = default;
     bool is_full(int64_t now) const noexcept { return full_ms < now || (full_ms == now && parts == 0); }
 };
 

@@ -17,11 +17,12 @@
 namespace belfry::host_clock {
 
 template <class Inner, class Store>
-class HostClock final : public Queue<HostClock<Inner, Store>> {
+class HostClock final : public Queue<HostClock<Inner, Store>>, public Limiter {
 public:
     using App = QueueBase::App;
     static constexpr uint32_t kFlags = Inner::kFlags;
     static constexpr uint32_t kItemBytesMax = Inner::kItemBytesMax;
+    static constexpr uint32_t kLimiterFlags = Inner::kLimiterFlags;
 
     HostClock(Services services, std::string_view config)
         : services_(services), store_(services, config), inner_(store_.make_queue(services, config)) {}
@@ -69,6 +70,10 @@ public:
     }
     void load(Rows<belfry_str> records) override { inner().load(records); }
     bool purge_app(App app, uint32_t limit) override { return inner().purge_app(app, limit); }
+    void charge(Rows<belfry_policy> policies, Rows<belfry_charge> charges, int64_t deadline_mono_ns,
+                const Emit<belfry_charged>& emit) override {
+        inner().charge(policies, charges, deadline_mono_ns, emit);
+    }
 
 private:
     static constexpr int64_t kNoticedMs = 5;  // the two clocks are read one after the other
