@@ -8,6 +8,7 @@
 
 #include "base/small_file.h"
 #include "crypto/hash.h"
+#include "serve/move_marks.h"
 
 namespace belfry::serve {
 
@@ -43,23 +44,21 @@ bool was_left(const Remembered& before, const config::ComponentConfig& now) {
 }  // namespace
 
 Status refuse_if_moved(plugins::Storage& storage) {
-    const Result<plugins::KvValue> moved = storage.kv_get(kMovedKey);
-    if (!moved) return moved.error();
-    if (moved->version != 0) {
-        const Json mark = Json::parse(moved->value, nullptr, false);
-        const std::string to = mark.is_object() ? mark.value("to", "") : "";
-        const bool done = mark.is_object() && mark.value("done", false);
+    const Result<LeftMark> left = read_left_mark(storage);
+    if (!left) return left.error();
+    if (left->exists()) {
         return error(ErrorCode::Misconfigured,
-                     done ? "everything was moved to the stores of " + to +
-                                " by belfry migrate; start the server with that configuration, or belfry migrate "
-                                "--take-back to use this one again"
-                          : "a migration to the stores of " + to +
-                                " is not finished; run belfry migrate again, or belfry migrate --take-back to stay",
+                     left->done ? "everything was moved to the stores of " + left->to +
+                                      " by belfry migrate; start the server with that configuration, or belfry "
+                                      "migrate --take-back to use this one again"
+                                : "a migration to the stores of " + left->to +
+                                      " is not finished; run belfry migrate again, or belfry migrate --take-back to "
+                                      "stay",
                      "[storage]");
     }
-    const Result<plugins::KvValue> arriving = storage.kv_get(kArrivingKey);
-    if (!arriving) return arriving.error();
-    if (arriving->version == 0) return {};
+    const Result<ArrivingMark> coming = read_arriving_mark(storage);
+    if (!coming) return coming.error();
+    if (!coming->exists() || coming->done) return {};
     return error(ErrorCode::Misconfigured,
                  "holds only a part of what belfry migrate is moving here; run it again to the end, then start",
                  "[storage]");

@@ -5,7 +5,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -14,10 +13,6 @@
 #include "plugins/storage.h"
 
 namespace belfry::serve {
-
-// Keys of the storage's cluster state.
-inline constexpr std::string_view kMovedKey = "belfry.migrate/moved";        // on the side that is left
-inline constexpr std::string_view kArrivingKey = "belfry.migrate/arriving";  // on the other, until all is there
 
 // Why a server must not work on this storage: it was moved elsewhere, or a migration to it is unfinished.
 Status refuse_if_moved(plugins::Storage& storage);

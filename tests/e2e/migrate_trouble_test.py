@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""belfry migrate where something else happened than one undisturbed move: used in the middle, taken back, begun with other apps. SQLite on both sides."""
+import pathlib
+import shutil
+import sqlite3
+import tempfile
+import time
+import unittest
+
+from harness import BUILD, Server, Simulator
+from migrate_test import belfry, devices_of, migrate, migrate_with_a_kill, schedule
+
+SHOP = """
+[providers.fcm-shop]
+plugin = "fcm"
+credentials = {{ file = "{service_account}" }}
+endpoint = "{fcm_url}"
+ca_file = "{ca_file}"
+
+[apps.shop]
+keys = [ {{ name = "shop", key = "shop-key" }} ]
+providers = {{ fcm = "fcm-shop" }}
+"""
+AN_HOUR = 3600
+
+
+class MigrateTrouble(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="belfry-e2e-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.simulator = Simulator(BUILD, cls.folder / "simulator", "--quota-per-minute", "0", "--device-per-minute", "0")
+        cls.addClassCleanup(cls.simulator.stop)
+
+    def server(self, name, extra=""):
+        server = Server(BUILD, self.folder / self.id().split(".")[-1] / name, self.simulator, extra=extra)
+        self.addCleanup(server.process.kill)
+        return server
+
+    def stopped(self, name, extra=""):
+        server = self.server(name, extra)
+        self.stop(server)
+        return server
+
+    def start(self, server):
+        server.start()
+        self.addCleanup(server.process.kill)
+
+    def stop(self, server):
+        self.assertEqual(server.stop(), 0)
+
+    def register(self, server, token, **fields):
+        return server.result("device_register", {"provider": "fcm", "token": token, "platform": "android", **fields})["id"]
+
+    def with_work(self, name, pushes=4000):
+        """A stopped server with devices and pushes that are due in an hour."""
+        server = self.server(name)
+        server.register_many((f"ok-{name}-{i}" for i in range(50)), "everybody")
+        schedule(server, [f"later-{i}" for i in range(pushes)], int(time.time()) + AN_HOUR, ["everybody"] * pushes)
+        self.stop(server)
+        return server
+
+    def half_moved(self, source, target):
+        self.assertFalse(migrate_with_a_kill(source, target, "records, queue"), "the migration was over before it was killed")
+
+    def moved(self, source, target):
+        code, _, err = migrate(source, target)
+        self.assertEqual(code, 0, err)
+
+    def refused(self, done, *words):
+        code, _, err = done
+        self.assertEqual(code, 1, err)
+        self.assertEqual(err.count("\n"), 1, err)
+        for word in words:
+            self.assertIn(word, err)
+
+    def does_not_start(self, server, *words):
+        server.start(wait=False)
+        self.addCleanup(server.process.kill)
+        self.assertEqual(server.process.child.wait(60), 1)
+        for word in words:
+            self.assertIn(word, server.process.tail())
+
+    def state_of(self, server):
+        """The cluster's state of a stopped server, for those who write marks that no belfry makes."""
+        return sqlite3.connect(next((server.folder / "data/state").glob("storage/*.db")))
+
+    def test_what_was_moved_before_the_source_was_taken_back_is_not_gone_on_with(self):
+        source, target = self.with_work("source"), self.stopped("target")
+        self.half_moved(source, target)
+        code, _, err = belfry("migrate", "--from", source.config, "--take-back")
+        self.assertEqual(code, 0, err)
+        self.start(source)
+        self.register(source, "ok-meanwhile")
+        source.result("cancel_push", {"uid": "later-0"})
+        before = devices_of(source)
+        self.stop(source)
+        self.refused(migrate(source, target), "--to", "part of another migration")
+        self.does_not_start(target, "only a part")
+        fresh = self.stopped("fresh")
+        self.moved(source, fresh)
+        self.start(fresh)
+        self.assertEqual(devices_of(fresh), before)
+        self.assertEqual(fresh.result("push_status", {"uid": "later-0"})["state"], "cancelled")
+
+    def test_a_kill_between_the_first_two_marks_is_no_hindrance(self):
+        source, target = self.with_work("source", 10), self.stopped("target")
+        mark = '{"id":"x","from":"f","version":"v","done":false,"parts":[]}'
+        with self.state_of(target) as state:
+            state.execute("INSERT INTO kv (key, value, version) VALUES ('belfry.migrate/arriving', ?, 1)", (mark.encode(),))
+        self.does_not_start(target, "only a part")
+        self.moved(source, target)
+        self.start(target)
+        self.assertEqual(len(devices_of(target)), 50)
+
+    def test_a_part_that_another_version_moved_is_not_gone_on_with(self):
+        source, target = self.with_work("source"), self.stopped("target")
+        self.half_moved(source, target)
+        with self.state_of(target) as state:
+            key = "belfry.migrate/arriving"
+            mark = state.execute("SELECT value FROM kv WHERE key = ?", (key,)).fetchone()[0].decode()
+            self.assertIn('"version":"', mark)
+            state.execute("UPDATE kv SET value = ? WHERE key = ?", (mark.replace('"version":"', '"version":"0.').encode(), key))
+        self.refused(migrate(source, target), "--to", "finish it with that version")
+
+    def test_an_app_that_is_configured_only_after_the_kill_comes_along(self):
+        shop = SHOP.format(**self.simulator.facts)
+        source = self.with_work("source")
+        without = source.config.read_text()
+        source.config.write_text(without + shop)
+        self.start(source)
+        source.KEY = "shop-key"
+        self.register(source, "ok-of-the-shop")
+        self.stop(source)
+        source.config.write_text(without)
+        target = self.stopped("target")
+        self.half_moved(source, target)
+        source.config.write_text(without + shop)
+        self.moved(source, target)
+        target.config.write_text(target.config.read_text() + shop)
+        self.start(target)
+        target.KEY = "shop-key"
+        self.assertEqual([device["token"] for device in devices_of(target).values()], ["ok-of-the-shop"])
+
+
+if __name__ == "__main__":
+    unittest.main()
