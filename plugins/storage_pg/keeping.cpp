@@ -10,6 +10,7 @@
 #include "storage/paging.h"
 #include "storage_pg/outgoing.h"
 #include "storage_pg/store.h"
+#include "storage_pg/tables.h"
 #include "storage_pg/text.h"
 
 namespace belfry::storage_pg {
@@ -26,6 +27,7 @@ constexpr const char* kKvDelete = "DELETE FROM kv WHERE key = $1 AND version = $
 constexpr const char* kKvLoad =
     "INSERT INTO kv (key, version, value) VALUES ($1, $2, $3) "
     "ON CONFLICT (key) DO UPDATE SET version = excluded.version, value = excluded.value";
+constexpr const char* kSequence = "SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM device_block";
 constexpr const char* kKvAfter = "SELECT id, key, version, value FROM kv WHERE id > $1 ORDER BY id LIMIT $2";
 
 // Rows that one step of the clean-up looks at.
@@ -305,6 +307,11 @@ bool Store::dump_states(uint32_t limit, int64_t& after, storage::DumpPage& page)
         after = rows.number(row, 0);
         page.add(storage::StateRecord{rows.bytes(row, 1), rows.bytes(row, 3), rows.number(row, 2)});
     }
+    if (page.is_full()) return true;
+    const pg::Deadline deadline = until();
+    const pg::Result block = reads_->primary().with(
+        deadline, [&](pg::Connection& connection) { return connection.run(kSequence, {}, deadline); });
+    page.add(storage::SequenceRecord{block.number(0, 0) * kSequenceBlock});
     return false;
 }
 
@@ -313,6 +320,7 @@ void Store::load(App app, Rows<belfry_str> records) {
         std::vector<storage::DeviceRecord> devices;
         std::vector<storage::BindingRecord> bindings;
         std::vector<storage::StateRecord> states;
+        int64_t sequence = 0;
         for (size_t i = at; i < std::min(records.size(), at + storage::kRowsPerTransaction); ++i) {
             storage::Record record = storage::decode_record(view(records[i]));
             if (auto* device = std::get_if<storage::DeviceRecord>(&record)) {
@@ -325,12 +333,15 @@ void Store::load(App app, Rows<belfry_str> records) {
             } else if (auto* state = std::get_if<storage::StateRecord>(&record)) {
                 if (!is_text(state->key)) refuse_record(i, "a state that this storage does not take");
                 states.push_back(*state);
+            } else if (auto* next = std::get_if<storage::SequenceRecord>(&record); next != nullptr && app.empty()) {
+                sequence = std::max(sequence, next->next);
             } else {
                 refuse_record(i, "not a record of a dump");
             }
         }
         if (!devices.empty() || !bindings.empty()) load_app(app, devices, bindings);
         if (!states.empty()) load_states(states);
+        if (sequence > 0) load_sequence(sequence);
     }
 }
 
@@ -375,6 +386,11 @@ void Store::load_states(const std::vector<storage::StateRecord>& states) {
             connection.send(kKvLoad, Params().text(state.key).number(state.version).bytes(state.value));
         connection.trip(deadline);
     });
+}
+
+void Store::load_sequence(int64_t next) {
+    const pg::Deadline deadline = until();
+    writes_->with(deadline, [&](pg::Connection& connection) { sequence_.begin_at(connection, next, deadline); });
 }
 
 bool Store::purge_app(App app, uint32_t limit) {

@@ -12,6 +12,7 @@ namespace belfry::storage_pg {
 namespace {
 
 constexpr int64_t kSequenceEnd = int64_t{1} << BELFRY_KEY_SEQUENCE_BITS;
+constexpr int64_t kLastBlock = kSequenceEnd / kSequenceBlock - 1;  // as the table has it
 // Above this a key is taken for made up, and may not use up the sequence.
 constexpr int64_t kTrusted = kSequenceEnd / 2;
 
@@ -51,11 +52,22 @@ void Sequence::move_beyond(pg::Connection& connection, int64_t sequence, pg::Dea
     if (sequence >= kTrusted) return;
     const std::lock_guard hold(mutex_);
     look_at(connection);
-    if (block <= moved_beyond_) return;
+    if (block > moved_beyond_) pass(connection, block, deadline);
+}
+
+void Sequence::begin_at(pg::Connection& connection, int64_t next, pg::Deadline deadline) {
+    if (next <= 0) return;
+    const std::lock_guard hold(mutex_);
+    look_at(connection);
+    pass(connection, std::min((next - 1) / kSequenceBlock, kLastBlock), deadline);
+    next_ = end_ = 0;  // of a block that was taken before
+}
+
+void Sequence::pass(pg::Connection& connection, int64_t block, pg::Deadline deadline) {
     connection.send(kLock, pg::Params().number(kLockNumber));
     connection.send(kMoveBlock, pg::Params().number(block));
     connection.trip(deadline);
-    moved_beyond_ = block;
+    moved_beyond_ = std::max(moved_beyond_, block);
 }
 
 }  // namespace belfry::storage_pg

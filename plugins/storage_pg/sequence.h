@@ -18,8 +18,11 @@ public:
     int64_t next(pg::Connection& connection, pg::Deadline deadline);
     // A key that came back from before a restore: the sequence moves beyond it, so that it is not given twice.
     void move_beyond(pg::Connection& connection, int64_t sequence, pg::Deadline deadline);
+    // Of a store that everything comes from: what it minted before `next` is not minted here.
+    void begin_at(pg::Connection& connection, int64_t next, pg::Deadline deadline);
 
 private:
+    void pass(pg::Connection& connection, int64_t block, pg::Deadline deadline);
     void look_at(const pg::Connection& connection);
 
     std::mutex mutex_;

@@ -95,6 +95,7 @@ private:
     bool dump_states(uint32_t limit, int64_t& after, storage::DumpPage& page);
     void load_app(App app, const std::vector<storage::DeviceRecord>& devices,
                   const std::vector<storage::BindingRecord>& bindings);
+    void load_sequence(int64_t next);
     void load_states(const std::vector<storage::StateRecord>& states);
 
     Services services_;

@@ -80,12 +80,16 @@ std::optional<DumpPlace> Reader::dump_state(const DumpPlace& from, DumpPage& pag
     uint32_t rank = from.at.owner < 0 ? 0 : state_rank_after(from.at);
     const sqlite::ResetAtEnd reset(kv_from_);
     kv_from_.with(rank);
-    for (uint64_t last = 0; kv_from_.step(); ++rank) {
-        if (page.is_full()) return DumpPlace{DumpPlace::kState, {0, rank - 1, last}};
+    std::optional<DumpPlace> rest;
+    for (; !rest && kv_from_.step(); ++rank) {
         const std::string_view key = kv_from_.text(0);
-        last = hash_of(key);
+        const uint64_t last = hash_of(key);
         page.add(StateRecord{key, kv_from_.blob(1), kv_from_.integer(2)});
+        if (page.is_full()) rest = DumpPlace{DumpPlace::kState, {0, rank, last}};
     }
+    if (rest) return rest;
+    const sqlite::ResetAtEnd sequence_reset(sequence_);
+    if (sequence_.step()) page.add(SequenceRecord{sequence_.integer(0) + 1});
     return std::nullopt;
 }
 
@@ -127,6 +131,7 @@ std::optional<DumpPlace> Reader::dump_bindings(std::string_view app, int64_t las
     std::optional<DumpPlace> rest;
     walk_users(app, sized<belfry_selection>(), from,
                [&](const Selection&, int64_t id, std::string_view user, const std::vector<std::string_view>& topics) {
+                   if (topics.empty()) return true;  // all of them were removed
                    if (page.is_full()) {
                        // With none of the bindings in it, the page ends behind the last device.
                        rest = last < 0 ? DumpPlace{DumpPlace::kDevices, {BELFRY_KEY_END, 0, 0}}
@@ -153,6 +158,8 @@ void Writer::load(std::string_view app, belfry_list records) {
                     load_binding(app_number(app), *binding);
                 } else if (const auto* state = std::get_if<StateRecord>(&record)) {
                     kv_write_.with(state->key, sqlite::Blob(state->value), state->version).run();
+                } else if (const auto* sequence = std::get_if<SequenceRecord>(&record); sequence && app.empty()) {
+                    sequence_ = std::max(sequence_, sequence->next - 1);
                 } else {
                     refuse_record(i, "not a record of a dump");
                 }

@@ -35,6 +35,7 @@ Reader::Reader(const std::string& path, uint32_t cache_kib)
       kv_keys_(database_->prepare("SELECT key FROM kv WHERE key >= '' ORDER BY key LIMIT ?2 OFFSET ?1")),
       kv_from_(
           database_->prepare("SELECT key, value, version FROM kv WHERE key >= '' ORDER BY key LIMIT -1 OFFSET ?1")),
+      sequence_(database_->prepare("SELECT value FROM counter WHERE name = 'sequence'")),
       inactive_(database_->prepare(
           "SELECT key, max(registered, updated) FROM device WHERE app = ?1 AND key > ?2 ORDER BY key LIMIT ?3")),
       narrow_by_key_(database_->prepare(select(kNarrowColumns, "WHERE app = ?1 AND key = ?2"))),

@@ -138,7 +138,7 @@ private:
     std::unique_ptr<sqlite::Database> database_;
     Words words_;
     RowBatch batch_;
-    sqlite::Statement app_, topic_, topic_name_, kv_, kv_keys_, kv_from_, inactive_;
+    sqlite::Statement app_, topic_, topic_name_, kv_, kv_keys_, kv_from_, sequence_, inactive_;
     sqlite::Statement narrow_by_key_, wide_by_key_, key_by_identity_;
     sqlite::Statement scan_topic_, scan_narrow_, scan_wide_;
     sqlite::Statement app_keys_, user_keys_, topic_keys_;  // key, traits after a key

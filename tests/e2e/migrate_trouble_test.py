@@ -143,6 +143,35 @@ class MigrateTrouble(unittest.TestCase):
         target.KEY = "shop-key"
         self.assertEqual([device["token"] for device in devices_of(target).values()], ["ok-of-the-shop"])
 
+    def test_a_user_whose_topics_were_all_removed_is_no_difference(self):
+        source, target = self.server("source"), self.stopped("target")
+        self.register(source, "ok-x", user="u1")
+        for op in "add", "remove":
+            source.result("user_topic_update", {"user": "u1", "op": op, "topics": ["t"]})
+        self.stop(source)
+        self.moved(source, target)
+
+    def test_ids_of_removed_devices_are_not_given_to_new_ones(self):
+        source, target = self.server("source"), self.stopped("target")
+        self.register(source, "ok-first")
+        old = [self.register(source, f"ok-old-{i}") for i in range(300)]
+        for first in range(0, len(old), 100):
+            source.result("device_remove", {"ids": old[first:first + 100]})
+        self.stop(source)
+        self.moved(source, target)
+        self.start(target)
+        given = {self.register(target, "ok-new-0"), *(self.register(target, f"ok-new-{i}") for i in range(1, 300))}
+        self.assertEqual(len(given), 300)
+        self.assertFalse(given & set(old))
+
+    def test_a_source_that_changed_meanwhile_is_noticed(self):
+        source, target = self.with_work("source"), self.stopped("target")
+        self.half_moved(source, target)
+        with self.state_of(source) as state:
+            state.execute("DELETE FROM device WHERE key = (SELECT max(key) FROM device)")
+        self.refused(migrate(source, target), "--from", "devices", "49 are there now")
+        self.does_not_start(target, "only a part")
+
 
 if __name__ == "__main__":
     unittest.main()

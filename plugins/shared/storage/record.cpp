@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/record.h"
 
+#include <belfry/storage.h>
+
 #include <algorithm>
 
 #include "storage/packing.h"
@@ -12,6 +14,8 @@ namespace {
 constexpr char kDevice = 'D';
 constexpr char kBinding = 'B';
 constexpr char kState = 'K';
+constexpr char kSequence = 'N';
+constexpr int64_t kSequenceEnd = int64_t{1} << BELFRY_KEY_SEQUENCE_BITS;
 constexpr size_t kHashBytes = 16;
 
 void put_time(int64_t value, std::string& out) {
@@ -112,6 +116,11 @@ void encode_record(const StateRecord& state, std::string& out) {
     put_text(state.value, out);
 }
 
+void encode_record(const SequenceRecord& sequence, std::string& out) {
+    out.push_back(kSequence);
+    put_time(sequence.next, out);
+}
+
 Record decode_record(std::string_view bytes) {
     if (bytes.empty()) return {};
     Fields fields(bytes.substr(1));
@@ -128,6 +137,10 @@ Record decode_record(std::string_view bytes) {
         state.version = fields.time();
         state.value = fields.text();
         record = state;
+    } else if (bytes.front() == kSequence) {
+        const SequenceRecord sequence{fields.time()};
+        if (sequence.next < 0 || sequence.next > kSequenceEnd) return {};
+        record = sequence;
     }
     return fields.good() ? record : Record{};
 }

@@ -7,6 +7,7 @@
 //        identity_hash n (topic origins)*
 //     B  user n topic*             bound topics of a user, "" being everybody
 //     K  key version value         cluster state
+//     N  next                      the sequence of keys: what was minted before it is not minted again
 //
 // Threads: [any].  Views of a decoded record live as long as its bytes.
 #pragma once
@@ -35,12 +36,16 @@ struct StateRecord {
     std::string_view key, value;
     int64_t version = 0;
 };
-using Record = std::variant<std::monostate, DeviceRecord, BindingRecord, StateRecord>;
+struct SequenceRecord {
+    int64_t next = 0;
+};
+using Record = std::variant<std::monostate, DeviceRecord, BindingRecord, StateRecord, SequenceRecord>;
 
 // Appends the record's bytes.
 void encode_record(const DeviceRecord& device, std::string& out);
 void encode_record(const BindingRecord& binding, std::string& out);
 void encode_record(const StateRecord& state, std::string& out);
+void encode_record(const SequenceRecord& sequence, std::string& out);
 // std::monostate for bytes that are no record.
 Record decode_record(std::string_view bytes);
 

@@ -65,6 +65,12 @@ TEST(Record, BindingsAndStateComeBackWhole) {
     ASSERT_TRUE(std::holds_alternative<StateRecord>(state));
     EXPECT_EQ(std::get<StateRecord>(state).value, std::string_view("\0v", 2));
     EXPECT_EQ(std::get<StateRecord>(state).version, 7);
+    std::string sequence_bytes;
+    encode_record(SequenceRecord{int64_t{1} << 40}, sequence_bytes);
+    EXPECT_EQ(std::get<SequenceRecord>(decode_record(sequence_bytes)).next, int64_t{1} << 40);
+    sequence_bytes.clear();
+    encode_record(SequenceRecord{(int64_t{1} << 40) + 1}, sequence_bytes);
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(decode_record(sequence_bytes)));
 }
 
 TEST(Record, FieldsOfANewerVersionAreIgnored) {
