@@ -194,25 +194,43 @@ Status Migration::read_all(Side& side, const Part& part, const std::function<voi
     return {};
 }
 
-// State that the target's own plugins made stands beside what came; everything else must be equal.
+// The source is read a second time: what changed in it since its pages were read did not come along. State that the
+// target's own plugins made stands beside what came; everything else must be equal.
 Status Migration::compare(const Part& part) {
-    Sum found;
+    Sum there, here;
     std::set<std::string> state;
+    int64_t there_next = 0, here_next = 0;
+    const auto shows = [&] {
+        const uint64_t read = there.records + here.records;
+        if (read % kRecordsPerPage == 0) progress_("comparing " + part.words(), read);
+    };
     Status read = read_all(to_, part, [&](std::string record) {
-        found.add(record);
-        if (part.what == kState) state.insert(std::move(record));
-        if (found.records % kRecordsPerPage == 0) progress_("comparing " + part.words(), found.records);
+        there.add(record);
+        shows();
+        if (part.what != kState) return;
+        there_next = std::max(there_next, next_sequence_of(record));
+        state.insert(std::move(record));
     });
-    bool equal = found == part.sum;
-    if (read && part.what == kState) {
-        equal = true;
-        read = read_all(from_, part, [&](const std::string& record) { equal = equal && state.contains(record); });
-    }
     if (!read) return read;
-    if (equal) return {};
+    bool came = true;
+    read = read_all(from_, part, [&](const std::string& record) {
+        here.add(record);
+        shows();
+        if (part.what != kState) return;
+        here_next = std::max(here_next, next_sequence_of(record));
+        came = came && (is_sequence(record) || state.contains(record));
+    });
+    if (!read) return read;
+    if (here != part.sum) {
+        return from_.about(error(ErrorCode::Corrupt, part.words() + ": " + std::to_string(part.sum.records) +
+                                                         " records left it, " + std::to_string(here.records) +
+                                                         " are there now and differ: something worked on it "
+                                                         "meanwhile; empty the target and begin anew"));
+    }
+    if (part.what == kState ? came && here_next <= there_next : there == here) return {};
     return to_.about(error(ErrorCode::Corrupt,
                            part.words() + ": " + std::to_string(part.sum.records) + " records left the source, " +
-                               std::to_string(found.records) +
+                               std::to_string(there.records) +
                                " are there and differ; the source is unchanged: empty the target and begin anew"));
 }
 

@@ -30,6 +30,22 @@ void Sum::add(std::string_view record) {
     ++records;
 }
 
+bool is_sequence(std::string_view record) {
+    return record.starts_with('N');
+}
+
+int64_t next_sequence_of(std::string_view record) {
+    constexpr unsigned kBitsPerByte = 7;
+    uint64_t next = 0;
+    if (!is_sequence(record)) return 0;
+    for (size_t i = 1; i < record.size() && i * kBitsPerByte <= 63; ++i) {
+        const auto byte = static_cast<unsigned char>(record[i]);
+        next |= uint64_t{byte & 0x7fU} << ((i - 1) * kBitsPerByte);
+        if (byte < 0x80) break;
+    }
+    return static_cast<int64_t>(next);
+}
+
 Result<Page> read_page(Stores& stores, const Part& part, uint32_t limit) {
     Page page;
     const auto keep = [&](const belfry_str& record) {

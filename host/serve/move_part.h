@@ -43,6 +43,11 @@ struct Page {
     size_t seen = 0;   // records with those that stay behind
 };
 
+// The record of the cluster's state that says how far the sequence of device keys is.
+bool is_sequence(std::string_view record);
+// What it says; 0 for any other record.
+int64_t next_sequence_of(std::string_view record);
+
 Result<Page> read_page(Stores& stores, const Part& part, uint32_t limit);
 Status load_page(Stores& stores, const Part& part, const Page& page);
 
