@@ -54,8 +54,8 @@ struct Hooks {
     std::function<Result<Moved>(const config::Config& from, const config::Config& to,
                                 const std::function<void(const std::string&, uint64_t)>& progress)>
         migrate;
-    // Makes stores usable again that were moved away.
-    std::function<Status(const config::Config& from)> take_back;
+    // Makes stores usable again that were moved away, and those of `to` unusable; null: they do not exist any more.
+    std::function<Status(const config::Config& from, const config::Config* to)> take_back;
 };
 
 // Where the command meets the world; tests give their own.

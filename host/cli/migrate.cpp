@@ -33,9 +33,19 @@ Result<config::Config> load(const Call& call, const char* option) {
 }
 
 int take_back(const Call& call) {
+    if (call.given.has("--to") == call.given.has("--target-is-gone"))
+        return usage_error(call,
+                           "--take-back needs --to FILE, or --target-is-gone if those stores do not exist any more");
     const Result<config::Config> from = load(call, "--from");
     if (!from) return failed_as_it_stands(call, from.error());
-    if (const Status done = call.hooks.take_back(*from); !done) return failed(call, done.error());
+    std::optional<config::Config> to;
+    if (call.given.has("--to")) {
+        Result<config::Config> loaded = load(call, "--to");
+        if (!loaded) return failed_as_it_stands(call, loaded.error());
+        to = std::move(*loaded);
+    }
+    const Status done = call.hooks.take_back(*from, to ? &*to : nullptr);
+    if (!done) return failed(call, done.error());
     if (call.given.has("--json")) {
         print_json({{"taken_back", true}}, call.world);
     } else {
@@ -66,6 +76,7 @@ void show(const Moved& moved, const Call& call) {
 int migrate(const Call& call) {
     if (!call.given.has("--from")) return usage_error(call, "needs --from FILE");
     if (call.given.has("--take-back")) return take_back(call);
+    if (call.given.has("--target-is-gone")) return usage_error(call, "--target-is-gone belongs to --take-back");
     if (!call.given.has("--to")) return usage_error(call, "needs --to FILE");
     const Result<config::Config> from = load(call, "--from");
     if (!from) return failed_as_it_stands(call, from.error());
@@ -89,17 +100,19 @@ int migrate(const Call& call) {
 }  // namespace
 
 Command migrate_command() {
-    return {"migrate",
-            "",
-            "move devices, topics, pushes and pending work between backends; both servers are stopped",
-            {{"--from", "FILE", "the configuration whose stores are left"},
-             {"--to", "FILE", "the configuration whose stores, still empty, take everything over"},
-             {"--take-back", "", "make the stores of --from usable again after they were moved away"},
-             {"--json", "", "print what was moved as JSON"}},
-            0,
-            0,
-            migrate,
-            {"belfry migrate --from /etc/belfry/embedded.toml --to /etc/belfry/belfry.toml"}};
+    return {
+        "migrate",
+        "",
+        "move devices, topics, pushes and pending work between backends; both servers are stopped",
+        {{"--from", "FILE", "the configuration whose stores are left"},
+         {"--to", "FILE", "the configuration whose stores, still empty, take everything over"},
+         {"--take-back", "", "use the stores of --from again after they were moved away, and those of --to no more"},
+         {"--target-is-gone", "", "with --take-back, if the stores of --to do not exist any more"},
+         {"--json", "", "print what was moved as JSON"}},
+        0,
+        0,
+        migrate,
+        {"belfry migrate --from /etc/belfry/embedded.toml --to /etc/belfry/belfry.toml"}};
 }
 
 }  // namespace belfry::cli

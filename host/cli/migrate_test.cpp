@@ -29,8 +29,8 @@ protected:
             progress("queue", 5);
             return answer_;
         };
-        hooks_.take_back = [this](const config::Config& from) {
-            asked_ = from.data_dir;
+        hooks_.take_back = [this](const config::Config& from, const config::Config* to) {
+            asked_ = from.data_dir + " " + (to != nullptr ? to->data_dir : "gone");
             return Status();
         };
         a_ = write("a.toml", "old");
@@ -91,8 +91,13 @@ TEST_F(MigrateCommand, SaysInOneLineWhatIsWrong) {
 }
 
 TEST_F(MigrateCommand, TakesTheSourceBack) {
-    EXPECT_EQ(belfry({"migrate", "--from", a_, "--take-back"}).code, kDone);
-    EXPECT_EQ(asked_, "/old");
+    EXPECT_EQ(belfry({"migrate", "--from", a_, "--take-back"}).code, kUsage);
+    EXPECT_EQ(belfry({"migrate", "--from", a_, "--to", b_, "--take-back"}).code, kDone);
+    EXPECT_EQ(asked_, "/old /new");
+    EXPECT_EQ(belfry({"migrate", "--from", a_, "--to", b_, "--target-is-gone"}).code, kUsage);
+    EXPECT_EQ(belfry({"migrate", "--from", a_, "--to", b_, "--take-back", "--target-is-gone"}).code, kUsage);
+    EXPECT_EQ(belfry({"migrate", "--from", a_, "--take-back", "--target-is-gone"}).code, kDone);
+    EXPECT_EQ(asked_, "/old gone");
 }
 
 }  // namespace

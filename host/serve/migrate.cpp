@@ -31,6 +31,8 @@ public:
 
     Result<Moved> run() {
         if (Status s = begin(); !s) return s.error();
+        // A server that started meanwhile is seen now, or it sees the marks.
+        if (Status s = require_idle(); !s) return s.error();
         for (Part& part : coming_.parts) {
             if (Status s = move(part); !s) return s.error();
         }
@@ -48,6 +50,7 @@ private:
     Status read_marks();
     Status begin_anew();
     Status resume();
+    Status require_idle();
     Status mark_source();
     Status mark_target();
     std::vector<std::string> apps() const;
@@ -85,6 +88,12 @@ Status Migration::read_marks() {
     if (unfinished->exists() && !unfinished->done) {
         return from_.about(
             error(ErrorCode::Conflict, "an earlier migration to it is unfinished; finish that one first"));
+    }
+    const Result<LeftMark> itself_left = read_left_mark(to_.storage());
+    if (!itself_left) return to_.about(itself_left.error());
+    if (itself_left->exists()) {
+        return to_.about(error(ErrorCode::Conflict, "was itself left for the stores of " + itself_left->to +
+                                                        "; only new stores are moved to"));
     }
     Result<LeftMark> left = read_left_mark(from_.storage());
     if (!left) return from_.about(left.error());
@@ -159,6 +168,11 @@ Status Migration::resume() {
     return {};
 }
 
+Status Migration::require_idle() {
+    if (Status s = from_.require_idle(); !s) return s;
+    return to_.require_idle();
+}
+
 Status Migration::mark_source() {
     const Status marked = write_mark(from_.storage(), left_);
     return marked ? Status() : Status(from_.about(marked.error()));
@@ -171,6 +185,7 @@ Status Migration::mark_target() {
 
 Status Migration::move(Part& part) {
     while (!part.done) {
+        if (Status s = require_idle(); !s) return s;
         Result<Page> page = read_page(from_.stores(), part, kRecordsPerPage);
         if (!page) return from_.about(page.error());
         if (Status loaded = load_page(to_.stores(), part, *page); !loaded) return to_.about(loaded.error());
@@ -258,20 +273,6 @@ Result<Moved> migrate(const config::Config& from, const config::Config& to, cons
     Result<Moved> moved = Migration(source, target, progress).run();
     if (moved) StoreMemory(to, folders->of_target().path().string()).remember(true, true);
     return moved;
-}
-
-Status take_back(const config::Config& from) {
-    const Result<DataDir> data = DataDir::open(from.data_dir);
-    if (!data) return about("--from", data.error());
-    Tools tools;
-    const Result<Workshop> shop = tools.open();
-    if (!shop) return shop.error();
-    Stores source(from, *data, *shop);
-    if (Status s = source.start(); !s) return about("--from", s.error());
-    Result<LeftMark> mark = read_left_mark(source.storage());
-    if (!mark) return about("--from", mark.error());
-    if (!mark->exists()) return error(ErrorCode::NotFound, "was not moved: there is nothing to take back", "--from");
-    return remove_mark(source.storage(), *mark);
 }
 
 }  // namespace belfry::serve

@@ -52,6 +52,7 @@ Result<LeftMark> read_left_mark(plugins::Storage& storage) {
         mark.id = json.at("id");
         mark.to = json.at("to");
         mark.done = json.at("done");
+        mark.taken_back = json.at("taken_back");
     });
 }
 
@@ -66,7 +67,7 @@ Result<ArrivingMark> read_arriving_mark(plugins::Storage& storage) {
 }
 
 Status write_mark(plugins::Storage& storage, LeftMark& mark) {
-    const Json json{{"id", mark.id}, {"to", mark.to}, {"done", mark.done}};
+    const Json json{{"id", mark.id}, {"to", mark.to}, {"done", mark.done}, {"taken_back", mark.taken_back}};
     return put(storage, kMovedKey, json, mark.version);
 }
 

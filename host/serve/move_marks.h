@@ -24,6 +24,7 @@ struct LeftMark {
     std::string id;  // of the migration; both sides have the same
     std::string to;  // the other side's configuration
     bool done = false;
+    bool taken_back = false;  // it was the target; the other side was taken back
 
     int64_t version = 0;  // as it is stored; 0: there is none
     bool exists() const noexcept { return version != 0; }

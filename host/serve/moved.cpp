@@ -46,6 +46,13 @@ bool was_left(const Remembered& before, const config::ComponentConfig& now) {
 Status refuse_if_moved(plugins::Storage& storage) {
     const Result<LeftMark> left = read_left_mark(storage);
     if (!left) return left.error();
+    if (left->exists() && left->taken_back) {
+        return error(ErrorCode::Misconfigured,
+                     "the stores of " + left->to +
+                         " were taken back by belfry migrate --take-back and have the same pushes; start the server "
+                         "with that configuration",
+                     "[storage]");
+    }
     if (left->exists()) {
         return error(ErrorCode::Misconfigured,
                      left->done ? "everything was moved to the stores of " + left->to +

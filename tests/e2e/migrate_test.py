@@ -198,7 +198,7 @@ class Move:
         require(time.time() < self.due, "the pushes were due before the moves were over; --due-s more")
         self.fires(last)
         require(last.stop() == 0, "the last server does not stop cleanly")
-        self.takes_back(embedded)
+        self.takes_back(embedded, pg, back, mixed, shared, again, last)
 
     def says_what_stays_behind(self):
         """A data_dir that was used with one store and is given an empty other one."""
@@ -218,13 +218,22 @@ class Move:
         require("left behind" not in http("GET", server.url + "/health")[1].decode(), "/health warns of the stores that are used")
         server.stop()
 
-    def takes_back(self, moved):
-        code, _, err = belfry("migrate", "--from", moved.config, "--take-back")
-        require(code == 0, err)
-        moved.start()
-        require(moved.stop() == 0, "a store that was taken back cannot be used")
-        code, _, err = belfry("migrate", "--from", moved.config, "--take-back")
-        require(code == 1 and "was not moved" in err and err.count("\n") == 1, f"there was nothing to take back: {code} {err}")
+    def takes_back(self, *stores):
+        """The way back along the moves, the last one first."""
+        def take_back(source, target):
+            return belfry("migrate", "--from", source.config, "--to", target.config, "--take-back")
+
+        code, _, err = take_back(*stores[:2])
+        require(code == 1 and "itself moved" in err and err.count("\n") == 1, f"a target that was moved on is given up: {code} {err}")
+        for source, target in reversed(list(zip(stores, stores[1:]))):
+            code, _, err = take_back(source, target)
+            require(code == 0, err)
+            target.start(wait=False)
+            require(target.process.child.wait(60) == 1 and "taken back" in target.process.tail(), "a server starts on a target that was given up")
+            code, _, err = take_back(source, target)
+            require(code == 1 and "was not moved" in err and err.count("\n") == 1, f"there was nothing to take back: {code} {err}")
+        stores[0].start()
+        require(stores[0].stop() == 0, "a store that was taken back cannot be used")
 
     def fires(self, server):
         expected = self.options.devices

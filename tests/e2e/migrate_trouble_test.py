@@ -68,6 +68,13 @@ class MigrateTrouble(unittest.TestCase):
         code, _, err = migrate(source, target)
         self.assertEqual(code, 0, err)
 
+    def take_back(self, source, target):
+        return belfry("migrate", "--from", source.config, "--to", target.config, "--take-back")
+
+    def taken_back(self, source, target):
+        code, _, err = self.take_back(source, target)
+        self.assertEqual(code, 0, err)
+
     def refused(self, done, *words):
         code, _, err = done
         self.assertEqual(code, 1, err)
@@ -89,15 +96,14 @@ class MigrateTrouble(unittest.TestCase):
     def test_what_was_moved_before_the_source_was_taken_back_is_not_gone_on_with(self):
         source, target = self.with_work("source"), self.stopped("target")
         self.half_moved(source, target)
-        code, _, err = belfry("migrate", "--from", source.config, "--take-back")
-        self.assertEqual(code, 0, err)
+        self.taken_back(source, target)
         self.start(source)
         self.register(source, "ok-meanwhile")
         source.result("cancel_push", {"uid": "later-0"})
         before = devices_of(source)
         self.stop(source)
-        self.refused(migrate(source, target), "--to", "part of another migration")
-        self.does_not_start(target, "only a part")
+        self.refused(migrate(source, target), "--to", "itself left")
+        self.does_not_start(target, "taken back")
         fresh = self.stopped("fresh")
         self.moved(source, fresh)
         self.start(fresh)
@@ -171,6 +177,49 @@ class MigrateTrouble(unittest.TestCase):
             state.execute("DELETE FROM device WHERE key = (SELECT max(key) FROM device)")
         self.refused(migrate(source, target), "--from", "devices", "49 are there now")
         self.does_not_start(target, "only a part")
+
+    def test_a_source_out_of_a_backup_does_not_go_on_with_an_old_part(self):
+        source, target = self.with_work("source"), self.stopped("target")
+        copy = self.folder / "copy"
+        shutil.copytree(source.folder / "data", copy)
+        self.half_moved(source, target)
+        shutil.rmtree(source.folder / "data")
+        shutil.copytree(copy, source.folder / "data")
+        self.refused(migrate(source, target), "--to", "part of another migration")
+        self.does_not_start(target, "only a part")
+
+    def test_one_side_alone_serves_after_the_way_back(self):
+        source, target, other = self.with_work("source", 10), self.stopped("target"), self.stopped("other")
+        self.moved(source, target)
+        self.refused(self.take_back(source, other), "--to", "not where --from was moved to", "--target-is-gone")
+        self.refused(self.take_back(target, source), "--from", "was not moved")
+        self.start(target)
+        self.refused(self.take_back(source, target), "--to", "in use")
+        self.stop(target)
+        self.taken_back(source, target)
+        self.does_not_start(target, "were taken back", str(source.config))
+        self.refused(self.take_back(target, source), "--from", "was given up")
+        self.start(source)
+        self.assertEqual(len(devices_of(source)), 50)
+        self.stop(source)
+        self.moved(source, other)
+        code, _, err = belfry("migrate", "--from", source.config, "--take-back", "--target-is-gone")
+        self.assertEqual(code, 0, err)
+        self.start(source)
+
+    def test_a_take_back_that_was_killed_between_its_marks_is_done_again(self):
+        source, target = self.with_work("source", 10), self.stopped("target")
+        self.moved(source, target)
+        key = "belfry.migrate/moved"
+        with self.state_of(source) as state:
+            mark = state.execute("SELECT value FROM kv WHERE key = ?", (key,)).fetchone()[0]
+        self.taken_back(source, target)
+        with self.state_of(source) as state:
+            state.execute("INSERT INTO kv (key, value, version) VALUES (?, ?, 1)", (key, mark))
+        self.does_not_start(target, "were taken back")
+        self.does_not_start(source, "was moved")
+        self.taken_back(source, target)
+        self.start(source)
 
 
 if __name__ == "__main__":
