@@ -79,7 +79,7 @@ public:
         batcher_.stop();  // also of a core that never ran: the acceptor goes before it
     }
 
-    Status start() override;
+    Status start(MayWork may_work) override;
     void stop() override;
     Status switch_provider(const std::string& name, plugins::Provider& provider, std::shared_ptr<void> owner,
                            uint64_t per_minute) override;
@@ -144,8 +144,9 @@ private:
     std::map<std::string, StartFailure> start_failures_;  // of instances without a generation, by name
 };
 
-Status CoreImpl::start() {
-    if (const Status first_beat = upkeep_.start(pages_); !first_beat) return first_beat;
+Status CoreImpl::start(MayWork may_work) {
+    const Status begun = upkeep_.start(pages_, std::move(may_work), [this] { scheduler_.stop_claiming(); });
+    if (!begun) return begun;
     scheduler_.start(pages_);
     running_ = true;
     return {};

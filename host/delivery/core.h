@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,10 +33,15 @@ struct ProviderInstance {
     std::shared_ptr<void> owner;            // keeps *provider alive
 };
 
+// Whether the stores are still this process's to work on. Misconfigured: never again; anything else: not known now.
+using MayWork = std::function<Status()>;
+
 class Core : public Delivery {
 public:
-    // Starts to deliver: what is queued from before is claimed at once.
-    virtual Status start() = 0;
+    // Starts to deliver: what is queued from before is claimed at once. `may_work` is asked after the first sign of
+    // life to other processes, before anything is claimed, and after each later one; once it says never, nothing is
+    // claimed any more.
+    virtual Status start(MayWork may_work = {}) = 0;
     // Blocks; see above. After it nothing of the plugins is in use any more.
     virtual void stop() = 0;
     // A new generation of an instance takes over, with its rate (0: the plugin's); pages in flight finish with the old

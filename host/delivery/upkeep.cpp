@@ -28,10 +28,15 @@ Upkeep::~Upkeep() {
     stop();
 }
 
-Status Upkeep::start(PagePool& pages) {
+Status Upkeep::start(PagePool& pages, std::function<Status()> may_work, std::function<void()> give_up) {
     pages_ = &pages;
+    may_work_ = std::move(may_work);
+    give_up_ = std::move(give_up);
     const Result<belfry_pulse> first = beat();
     if (!first) return first.error();
+    if (may_work_) {
+        if (Status may = may_work_(); !may) return may;
+    }
     change_ = first->changes;
     beats_ = named_thread("beats", [this] { run_beats(); });
     upkeep_ = named_thread("upkeep", [this] { run_upkeep(); });
@@ -52,15 +57,26 @@ Result<belfry_pulse> Upkeep::beat() {
     return pulse;
 }
 
+// False: not known, or never again.
+bool Upkeep::still_may_work() {
+    const Status may = may_work_ ? may_work_() : Status();
+    if (may) return true;
+    log_.warning("stores cannot be worked on", {{"reason", may.error().to_string()}});
+    if (may.error().code == ErrorCode::Misconfigured) give_up_();
+    return false;
+}
+
 void Upkeep::run_beats() {
     while (!ended_) {
         beat_wakeup_.wait(std::chrono::milliseconds(options_.beat_ms));
         if (ended_) return;
         const Result<belfry_pulse> done = beat();
-        if (done) continue;
-        log_.warning("heartbeat failed", {{"reason", done.error().to_string()}});
-        // Taken for dead: what it held belongs to others, so it goes on as a new node.
-        if (done.error().code == ErrorCode::Cancelled) node_.renew();
+        if (!done) log_.warning("heartbeat failed", {{"reason", done.error().to_string()}});
+        const bool is_dead = !done && done.error().code == ErrorCode::Cancelled;
+        if (!done && !is_dead) continue;
+        // Taken for dead: what it held belongs to others, so it goes on as a new node, unless the stores were moved
+        // away while it stood still.
+        if (still_may_work() && is_dead) node_.renew();
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -29,14 +30,16 @@ public:
     Upkeep(const Upkeep&) = delete;
     Upkeep& operator=(const Upkeep&) = delete;
 
-    // The first beat is made before it returns: the store's clock is known from then on.
-    Status start(PagePool& pages);
+    // The first beat is made before it returns: the store's clock is known from then on. `may_work` is asked after each
+    // beat (Core::start); `give_up` ends all claims.
+    Status start(PagePool& pages, std::function<Status()> may_work, std::function<void()> give_up);
     void stop();
     // As if this push's change had been heard: for what this process stopped itself.
     void heard(const std::string& app, const std::string& uid, int32_t state);
 
 private:
     Result<belfry_pulse> beat();
+    bool still_may_work();
     void run_beats();
     void run_upkeep();
     void hear_changes();
@@ -49,6 +52,8 @@ private:
     Wakeup& scheduler_;
     const Logger log_;
     PagePool* pages_ = nullptr;
+    std::function<Status()> may_work_;
+    std::function<void()> give_up_;
     int64_t change_ = 0;  // the last one heard
     std::atomic<bool> ended_{false};
     Wakeup beat_wakeup_, upkeep_wakeup_;

@@ -71,6 +71,20 @@ Status refuse_if_moved(plugins::Storage& storage) {
                  "[storage]");
 }
 
+Status MoveWatch::look() {
+    Status here = refuse_if_moved(storage_);
+    if (!here && here.error().code == ErrorCode::Misconfigured) {
+        const std::lock_guard hold(mutex_);
+        refusal_ = here.error();
+    }
+    return here;
+}
+
+std::optional<Error> MoveWatch::refusal() const {
+    const std::lock_guard hold(mutex_);
+    return refusal_;
+}
+
 bool has_devices(const config::Config& config, plugins::Storage& storage) {
     auto paging = sized<belfry_paging>();
     paging.limit = 1;

@@ -3,6 +3,7 @@
 // Threads: main's.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -14,8 +15,25 @@
 
 namespace belfry::serve {
 
-// Why a server must not work on this storage: it was moved elsewhere, or a migration to it is unfinished.
+// Why a server must not work on this storage (Misconfigured): it was moved elsewhere, or a migration to it is
+// unfinished.
 Status refuse_if_moved(plugins::Storage& storage);
+
+// refuse_if_moved, again and again while the server runs: the stores may be moved while it stands still. Threads:
+// [any].
+class MoveWatch {
+public:
+    explicit MoveWatch(plugins::Storage& storage) : storage_(storage) {}
+
+    Status look();
+    // What look() once said for good.
+    std::optional<Error> refusal() const;
+
+private:
+    plugins::Storage& storage_;
+    mutable std::mutex mutex_;
+    std::optional<Error> refusal_;
+};
 
 bool has_devices(const config::Config& config, plugins::Storage& storage);
 bool has_work(plugins::Queue& queue);

@@ -87,14 +87,14 @@ void block_signals() {
     std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of that write, not the end
 }
 
-void wait_for_stop(const std::function<void()>& reload, const std::function<void()>& look) {
+void wait_for_stop(const std::function<void()>& reload, const std::function<bool()>& look) {
     const sigset_t set = handled_signals();
     const timespec pause{1, 0};
     for (;;) {
         const int signal = sigtimedwait(&set, nullptr, &pause);
         if (signal == SIGTERM || signal == SIGINT) return;
         if (signal == SIGHUP) reload();
-        look();
+        if (!look()) return;
     }
 }
 

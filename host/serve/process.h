@@ -34,8 +34,8 @@ void raise_file_limit(Logger& log);
 // Blocks the signals that wait_for_stop handles, for this thread and those made after it. Before any thread.
 void block_signals();
 // Waits for SIGTERM or SIGINT. Meanwhile calls `reload` for each SIGHUP, and `look` about once a second and after each
-// reload.
-void wait_for_stop(const std::function<void()>& reload, const std::function<void()>& look);
+// reload; false from it is as good as a signal.
+void wait_for_stop(const std::function<void()>& reload, const std::function<bool()>& look);
 // SIGTERM or SIGINT has come and nobody has taken it yet. For what may take long before wait_for_stop.
 bool stop_is_pending();
 // From now on a SIGHUP does nothing, and another SIGTERM or SIGINT ends the process at once.

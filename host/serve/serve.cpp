@@ -153,7 +153,8 @@ Status serve_on(const Ground& ground, api::Keys keys) {
         delivery::make(delivery_options(config), storage->storage(), queue->queue(), generations.at_start(), *sender,
                        ground.clock, ground.lines, ground.metrics);
     if (!core) return core.error();
-    if (Status started = (*core)->start(); !started) return started;
+    MoveWatch moves(storage->storage());
+    if (Status started = (*core)->start([&] { return moves.look(); }); !started) return started;
     generations.follow(**core);
 
     const std::unique_ptr<audience::InactiveCleanup> cleanup =
@@ -176,7 +177,12 @@ Status serve_on(const Ground& ground, api::Keys keys) {
         log.info("serving", {{"address", (*server)->address()}, {"version", kVersion}, {"data_dir", config.data_dir}});
         Reload reload(config, ground.instances, **core, **server, cleanup.get(), ground.lines, ground.clock,
                       ground.metrics);
-        wait_for_stop([&] { reload.run(); }, [&] { generations.follow(**core); });
+        wait_for_stop([&] { reload.run(); },
+                      [&] {
+                          generations.follow(**core);
+                          return !moves.refusal();
+                      });
+        if (const std::optional<Error> refusal = moves.refusal()) outcome = *refusal;
         let_signals_kill();
         log.info("stopping", {{"hint", "a second signal skips the wait"}});
         (*server)->announce_stop();
