@@ -57,8 +57,9 @@ belfry::Result<int> check_plugin(const std::vector<std::string>& words) {
 }
 
 belfry::Result<belfry::cli::Moved> migrate(const belfry::config::Config& from, const belfry::config::Config& to,
+                                           bool may_be_empty,
                                            const std::function<void(const std::string&, uint64_t)>& progress) {
-    const belfry::Result<belfry::serve::Moved> moved = belfry::serve::migrate(from, to, progress);
+    const belfry::Result<belfry::serve::Moved> moved = belfry::serve::migrate(from, to, may_be_empty, progress);
     if (!moved) return moved.error();
     belfry::cli::Moved shown{moved->resumed, {}};
     for (const belfry::serve::MovedPart& part : moved->parts)

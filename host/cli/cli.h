@@ -50,8 +50,9 @@ struct Hooks {
     std::function<std::vector<PluginRow>(const config::Config&)> list_plugins;
     // Checks a plugin in a program of its own with these words; its exit code, or why it cannot be run.
     std::function<Result<int>(const std::vector<std::string>&)> check_plugin;
-    // Moves everything of one configuration's stores to the other's; tells what it is at, and records so far.
-    std::function<Result<Moved>(const config::Config& from, const config::Config& to,
+    // Moves everything of one configuration's stores to the other's; tells what it is at, and records so far. A source
+    // with nothing in it is refused unless that is meant.
+    std::function<Result<Moved>(const config::Config& from, const config::Config& to, bool may_be_empty,
                                 const std::function<void(const std::string&, uint64_t)>& progress)>
         migrate;
     // Makes stores usable again that were moved away, and those of `to` unusable; null: they do not exist any more.

@@ -86,11 +86,12 @@ int migrate(const Call& call) {
     {
         std::optional<Bar> bar;
         std::string at;
-        moved = call.hooks.migrate(*from, *to, [&](const std::string& what, uint64_t records) {
-            if (what != at) bar.emplace(call.world, "records, " + what);
-            at = what;
-            bar->show(0, 0, records);
-        });
+        moved =
+            call.hooks.migrate(*from, *to, call.given.has("--empty"), [&](const std::string& what, uint64_t records) {
+                if (what != at) bar.emplace(call.world, "records, " + what);
+                at = what;
+                bar->show(0, 0, records);
+            });
     }
     if (!moved) return failed(call, moved.error());
     show(*moved, call);
@@ -106,6 +107,7 @@ Command migrate_command() {
         "move devices, topics, pushes and pending work between backends; both servers are stopped",
         {{"--from", "FILE", "the configuration whose stores are left"},
          {"--to", "FILE", "the configuration whose stores, still empty, take everything over"},
+         {"--empty", "", "move even if --from has neither devices nor pushes"},
          {"--take-back", "", "use the stores of --from again after they were moved away, and those of --to no more"},
          {"--target-is-gone", "", "with --take-back, if the stores of --to do not exist any more"},
          {"--json", "", "print what was moved as JSON"}},

@@ -24,8 +24,10 @@ protected:
     MigrateCommand() {
         std::string pattern = (std::filesystem::temp_directory_path() / "belfry-migrate-XXXXXX").string();
         folder_ = ::mkdtemp(pattern.data());
-        hooks_.migrate = [this](const config::Config& from, const config::Config& to, const auto& progress) {
+        hooks_.migrate = [this](const config::Config& from, const config::Config& to, bool may_be_empty,
+                                const auto& progress) {
             asked_ = from.data_dir + " " + to.data_dir + " " + to.http.listen;
+            may_be_empty_ = may_be_empty;
             progress("queue", 5);
             return answer_;
         };
@@ -58,6 +60,7 @@ protected:
     std::map<std::string, std::string> environment_ = {{"BELFRY_API_KEY", "k"}};
     Result<Moved> answer_ = Moved{true, {{"devices", "shop", 7}, {"queue", "", 5}}};
     std::string a_, b_, asked_;
+    bool may_be_empty_ = false;
 };
 
 TEST_F(MigrateCommand, GivesBothConfigurationsAndShowsWhatWasMoved) {
@@ -69,6 +72,9 @@ TEST_F(MigrateCommand, GivesBothConfigurationsAndShowsWhatWasMoved) {
     const Json shown = Json::parse(belfry({"migrate", "--from", a_, "--to", b_, "--json"}).out);
     EXPECT_EQ(shown["moved"][0], Json({{"what", "devices"}, {"app", "shop"}, {"records", 7}}));
     EXPECT_EQ(shown["resumed"], true);
+    EXPECT_FALSE(may_be_empty_);
+    EXPECT_EQ(belfry({"migrate", "--from", a_, "--to", b_, "--empty"}).code, kDone);
+    EXPECT_TRUE(may_be_empty_);
 }
 
 TEST_F(MigrateCommand, TakesNoSettingsFromTheEnvironment) {

@@ -27,7 +27,8 @@ std::string new_id() {
 
 class Migration {
 public:
-    Migration(Side& from, Side& to, const MoveProgress& progress) : from_(from), to_(to), progress_(progress) {}
+    Migration(Side& from, Side& to, bool may_be_empty, const MoveProgress& progress)
+        : from_(from), to_(to), may_be_empty_(may_be_empty), progress_(progress) {}
 
     Result<Moved> run() {
         if (Status s = begin(); !s) return s.error();
@@ -54,7 +55,8 @@ private:
     Status mark_source();
     Status mark_target();
     std::vector<std::string> apps() const;
-    Result<bool> is_empty(const Part& part);
+    Result<bool> is_empty(Side& side, const Part& part);
+    Status require_something(const std::vector<Part>& parts);
     Status move(Part& part);
     Status read_all(Side& side, const Part& part, const std::function<void(std::string)>& fn);
     Status compare(const Part& part);
@@ -62,6 +64,7 @@ private:
 
     Side& from_;
     Side& to_;
+    const bool may_be_empty_;
     const MoveProgress& progress_;
     LeftMark left_;        // as it is on the source
     ArrivingMark coming_;  // as it is on the target
@@ -114,10 +117,22 @@ std::vector<std::string> Migration::apps() const {
     return names;
 }
 
-Result<bool> Migration::is_empty(const Part& part) {
-    const Result<Page> page = read_page(to_.stores(), part, 1);
-    if (!page) return to_.about(page.error());
+Result<bool> Migration::is_empty(Side& side, const Part& part) {
+    const Result<Page> page = read_page(side.stores(), part, 1);
+    if (!page) return side.about(page.error());
     return page->seen == 0;
+}
+
+Status Migration::require_something(const std::vector<Part>& parts) {
+    for (const Part& part : parts) {
+        if (part.what == kState) continue;
+        const Result<bool> empty = is_empty(from_, part);
+        if (!empty) return empty.error();
+        if (!*empty) return {};
+    }
+    return from_.about(error(ErrorCode::NotFound,
+                             "has neither devices nor pushes of the apps that the two files name; is it the right one? "
+                             "--empty moves it all the same"));
 }
 
 // Also after a kill between the first two marks: nothing came to the target then.
@@ -127,7 +142,7 @@ Status Migration::begin_anew() {
     parts.push_back({kQueue, {}, {}, false, {}});
     for (const Part& part : parts) {
         if (part.what == kState) continue;
-        const Result<bool> empty = is_empty(part);
+        const Result<bool> empty = is_empty(to_, part);
         if (!empty) return empty.error();
         if (*empty) continue;
         const std::string holds = coming_.exists() && !coming_.done
@@ -136,9 +151,14 @@ Status Migration::begin_anew() {
                                                         : "its storage has devices or topics already";
         return to_.about(error(ErrorCode::Conflict, holds + "; only empty stores are moved to"));
     }
+    if (!may_be_empty_) {
+        if (Status s = require_something(parts); !s) return s;
+    }
     coming_.id = left_.id = new_id();
     coming_.from = from_.config().file;
     coming_.program = kVersion;
+    coming_.left_queue = queue_identity(from_.config(), from_.stores().queue());
+    if (coming_.left_queue == queue_identity(to_.config(), to_.stores().queue())) coming_.left_queue.clear();
     coming_.done = left_.done = false;
     coming_.parts = std::move(parts);
     left_.to = to_.config().file;
@@ -157,7 +177,7 @@ Status Migration::resume() {
         const auto has = [&](const Part& part) { return part.what == kDevices && part.app == app; };
         if (std::any_of(coming_.parts.begin(), coming_.parts.end(), has)) continue;
         Part added{kDevices, app, {}, false, {}};
-        const Result<bool> empty = is_empty(added);
+        const Result<bool> empty = is_empty(to_, added);
         if (!empty) return empty.error();
         if (!*empty) {
             return to_.about(error(ErrorCode::Conflict, "has devices or topics of app \"" + app +
@@ -260,17 +280,19 @@ Status Migration::end() {
 
 }  // namespace
 
-Result<Moved> migrate(const config::Config& from, const config::Config& to, const MoveProgress& progress) {
+Result<Moved> migrate(const config::Config& from, const config::Config& to, bool may_be_empty,
+                      const MoveProgress& progress) {
     const Result<Folders> folders = lock_folders(from, to);
     if (!folders) return folders.error();
     Tools tools;
     const Result<Workshop> shop = tools.open();
     if (!shop) return shop.error();
+    const auto waits = [&](const std::string& words) { progress(words, 0); };
     Side source("--from", from, *folders->from, *shop);
-    if (Status s = source.start(); !s) return s.error();
+    if (Status s = source.start(waits); !s) return s.error();
     Side target("--to", to, folders->of_target(), *shop);
-    if (Status s = target.start(); !s) return s.error();
-    Result<Moved> moved = Migration(source, target, progress).run();
+    if (Status s = target.start(waits); !s) return s.error();
+    Result<Moved> moved = Migration(source, target, may_be_empty, progress).run();
     if (moved) StoreMemory(to, folders->of_target().path().string()).remember(true, true);
     return moved;
 }

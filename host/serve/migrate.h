@@ -29,7 +29,9 @@ struct Moved {
 // `what` is done in words, records so far.
 using MoveProgress = std::function<void(const std::string& what, uint64_t records)>;
 
-Result<Moved> migrate(const config::Config& from, const config::Config& to, const MoveProgress& progress);
+// A source without devices and pushes is more likely the wrong configuration than meant.
+Result<Moved> migrate(const config::Config& from, const config::Config& to, bool may_be_empty,
+                      const MoveProgress& progress);
 // The source is used again and the target no more: the target is marked first, then the source's mark goes away. What
 // came to the target stays there. Without `to` nobody looks at the target: its stores do not exist any more.
 Status take_back(const config::Config& from, const config::Config* to);

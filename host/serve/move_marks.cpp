@@ -62,6 +62,7 @@ Result<ArrivingMark> read_arriving_mark(plugins::Storage& storage) {
         mark.from = json.at("from");
         mark.program = json.at("version");
         mark.done = json.at("done");
+        mark.left_queue = json.at("left_queue");
         for (const Json& part : json.at("parts")) mark.parts.push_back(part_of(part));
     });
 }
@@ -74,8 +75,8 @@ Status write_mark(plugins::Storage& storage, LeftMark& mark) {
 Status write_mark(plugins::Storage& storage, ArrivingMark& mark) {
     Json parts = Json::array();
     for (const Part& part : mark.parts) parts.push_back(json_of(part));
-    const Json json{
-        {"id", mark.id}, {"from", mark.from}, {"version", mark.program}, {"done", mark.done}, {"parts", parts}};
+    const Json json{{"id", mark.id},     {"from", mark.from}, {"version", mark.program},
+                    {"done", mark.done}, {"parts", parts},    {"left_queue", mark.left_queue}};
     return put(storage, kArrivingKey, json, mark.version);
 }
 

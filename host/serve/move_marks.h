@@ -36,6 +36,7 @@ struct ArrivingMark {
     std::string program;  // the version of Belfry whose records they are
     bool done = false;
     std::vector<Part> parts;  // until it is done
+    std::string left_queue;   // queue_identity of the source's; no server works on it together with this storage
 
     int64_t version = 0;
     bool exists() const noexcept { return version != 0; }

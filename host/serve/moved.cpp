@@ -71,6 +71,23 @@ Status refuse_if_moved(plugins::Storage& storage) {
                  "[storage]");
 }
 
+std::string queue_identity(const config::Config& config, const plugins::Queue& queue) {
+    std::string identity = config.queue.plugin + " " + identity_of(config.queue);
+    if (queue.offers(BELFRY_QUEUE_MULTI_NODE)) return identity;
+    std::error_code failed;
+    return identity + " " + std::filesystem::weakly_canonical(config.data_dir, failed).string();
+}
+
+Status refuse_left_queue(const config::Config& config, plugins::Storage& storage, const plugins::Queue& queue) {
+    const Result<ArrivingMark> coming = read_arriving_mark(storage);
+    if (!coming) return coming.error();
+    if (!coming->exists() || coming->left_queue != queue_identity(config, queue)) return {};
+    return error(ErrorCode::Misconfigured,
+                 "this queue was left when belfry migrate moved its pushes away together with this storage; name the "
+                 "queue that they were moved to (for an empty one: another path or schema)",
+                 "[queue]");
+}
+
 Status MoveWatch::look() {
     Status here = refuse_if_moved(storage_);
     if (!here && here.error().code == ErrorCode::Misconfigured) {

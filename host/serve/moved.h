@@ -19,6 +19,12 @@ namespace belfry::serve {
 // unfinished.
 Status refuse_if_moved(plugins::Storage& storage);
 
+// Which queue a configuration works with: plugin, section and, unless servers on several hosts share it, data_dir.
+std::string queue_identity(const config::Config& config, const plugins::Queue& queue);
+// This storage took everything over from another one and the queue beside it: that queue still has what was moved, and
+// a server must not work on the two together.
+Status refuse_left_queue(const config::Config& config, plugins::Storage& storage, const plugins::Queue& queue);
+
 // refuse_if_moved, again and again while the server runs: the stores may be moved while it stands still. Threads:
 // [any].
 class MoveWatch {

@@ -135,6 +135,7 @@ Status serve_on(const Ground& ground, api::Keys keys) {
     const std::shared_ptr<plugins::Generation> storage = ground.instances.find(config.storage.instance)->current();
     const std::shared_ptr<plugins::Generation> queue = ground.instances.find(config.queue.instance)->current();
     if (Status here = refuse_if_moved(storage->storage()); !here) return here;
+    if (Status here = refuse_left_queue(config, storage->storage(), queue->queue()); !here) return here;
     const StoreMemory memory(config, ground.data.path().string());
     const std::string left_behind = memory.compare(storage->storage(), queue->queue());
     if (!left_behind.empty()) log.warning("stores were left behind", {{"reason", left_behind}});

@@ -50,13 +50,14 @@ Status take_back(const config::Config& from, const config::Config* to) {
     Tools tools;
     const Result<Workshop> shop = tools.open();
     if (!shop) return shop.error();
+    const auto waits = [](const std::string&) {};
     Side source("--from", from, *folders->from, *shop);
-    if (Status s = source.start(); !s) return s;
+    if (Status s = source.start(waits); !s) return s;
     Result<LeftMark> mark = mark_to_take_back(source);
     if (!mark) return mark.error();
     if (to != nullptr) {
         Side target("--to", *to, folders->of_target(), *shop);
-        if (Status s = target.start(); !s) return s;
+        if (Status s = target.start(waits); !s) return s;
         if (Status s = give_up_target(target, mark->id, from.file); !s) return s;
     }
     const Status removed = remove_mark(source.storage(), *mark);

@@ -3,8 +3,10 @@
 // Threads: main's.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/clock.h"
 #include "base/handles.h"
@@ -51,9 +53,10 @@ class Side {
 public:
     Side(const char* name, const config::Config& config, const DataDir& data, const Workshop& shop);
 
-    Status start();
-    // Nobody else may work on it now. A server that was killed is taken for dead after its lease. Also this process's
-    // sign of life.
+    // Waits a minute for other servers to end, or to be taken for dead if they were killed; `waits` is called
+    // meanwhile.
+    Status start(const std::function<void(const std::string& words)>& waits);
+    // Nobody else may work on it now. Also this process's sign of life.
     Status require_idle();
     Error about(Error error) const { return serve::about(name_, std::move(error)); }
     Stores& stores() noexcept { return stores_; }
@@ -61,6 +64,9 @@ public:
     const config::Config& config() const noexcept { return stores_.config(); }
 
 private:
+    Result<bool> is_marked();
+    Status outlive_others(const std::function<void(const std::string& words)>& waits);
+
     const char* const name_;
     Stores stores_;
     uint64_t node_ = 0;

@@ -112,7 +112,7 @@ class MigrateTrouble(unittest.TestCase):
 
     def test_a_kill_between_the_first_two_marks_is_no_hindrance(self):
         source, target = self.with_work("source", 10), self.stopped("target")
-        mark = '{"id":"x","from":"f","version":"v","done":false,"parts":[]}'
+        mark = '{"id":"x","from":"f","version":"v","done":false,"parts":[],"left_queue":""}'
         with self.state_of(target) as state:
             state.execute("INSERT INTO kv (key, value, version) VALUES ('belfry.migrate/arriving', ?, 1)", (mark.encode(),))
         self.does_not_start(target, "only a part")
@@ -220,6 +220,28 @@ class MigrateTrouble(unittest.TestCase):
         self.does_not_start(source, "was moved")
         self.taken_back(source, target)
         self.start(source)
+
+    def test_a_source_without_anything_is_taken_for_a_mistake(self):
+        source, target = self.stopped("source"), self.stopped("target")
+        self.refused(migrate(source, target), "--from", "neither devices nor pushes")
+        code, _, err = belfry("migrate", "--from", source.config, "--to", target.config, "--empty")
+        self.assertEqual(code, 0, err)
+
+    def test_a_server_that_finds_its_stores_moved_ends_itself(self):
+        server = self.server("server")
+        self.register(server, "ok-x")
+        mark = '{"id":"x","to":"elsewhere.toml","done":true,"taken_back":false}'
+        with self.state_of(server) as state:
+            state.execute("INSERT INTO kv (key, value, version) VALUES ('belfry.migrate/moved', ?, 1)", (mark.encode(),))
+        self.assertEqual(server.process.child.wait(60), 1)
+        self.assertIn("was moved to the stores of elsewhere.toml", server.process.tail())
+
+    def test_the_queue_that_was_left_is_not_used_beside_the_new_storage(self):
+        source, target = self.with_work("source", 10), self.stopped("target")
+        self.moved(source, target)
+        path = next((target.folder / "data/state").glob("storage/*.db"))
+        source.config.write_text(source.config.read_text() + f'\n[storage]\nplugin = "storage_sqlite"\npath = "{path}"\n')
+        self.does_not_start(source, "[queue]", "was left")
 
 
 if __name__ == "__main__":
