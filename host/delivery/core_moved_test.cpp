@@ -29,12 +29,8 @@ struct Watched {
 class CoreMoved : public ::testing::Test {
 protected:
     CoreMoved() {
-        Watched::behind = rig_.queue.table();
         Watched::fences = false;
         Watched::claims = Watched::beats = 0;
-        table_ = *rig_.queue.table();
-        table_.claim = &Watched::claim;
-        table_.beat = &Watched::beat;
         rig_.options.beat_ms = 2;
     }
     ~CoreMoved() override {
@@ -52,6 +48,13 @@ protected:
             return answer == ErrorCode::Internal ? Status() : Status(error(answer, "moved"));
         });
     }
+    static belfry_queue watched(const belfry_queue& table) {
+        Watched::behind = &table;
+        belfry_queue watched = table;
+        watched.claim = &Watched::claim;
+        watched.beat = &Watched::beat;
+        return watched;
+    }
     static bool more_beats() {
         return Rig::eventually([before = Watched::beats.load()] { return Watched::beats >= before + 5; });
     }
@@ -59,7 +62,7 @@ protected:
     Rig rig_;
     std::atomic<ErrorCode> answer_{ErrorCode::Internal};  // which stands for: it may
     plugins::Faults faults_{"fake"};
-    belfry_queue table_{};
+    belfry_queue table_ = watched(*rig_.queue.table());
     plugins::Storage storage_{rig_.storage.table(), rig_.storage.instance(), faults_};
     plugins::Queue queue_{&table_, rig_.queue.instance(), faults_};
     plugins::Provider provider_{rig_.providers[0]->table(), rig_.providers[0]->instance(), faults_};
