@@ -198,6 +198,7 @@ class Move:
         require(time.time() < self.due, "the pushes were due before the moves were over; --due-s more")
         self.fires(last)
         require(last.stop() == 0, "the last server does not stop cleanly")
+        self.outlives_a_killed_server()
         self.takes_back(embedded, pg, back, mixed, shared, again, last)
 
     def says_what_stays_behind(self):
@@ -234,6 +235,16 @@ class Move:
             require(code == 1 and "was not moved" in err and err.count("\n") == 1, f"there was nothing to take back: {code} {err}")
         stores[0].start()
         require(stores[0].stop() == 0, "a store that was taken back cannot be used")
+
+    def outlives_a_killed_server(self):
+        """Two servers, each in a folder of its own as on two hosts; the one that was killed is waited for."""
+        extra = PG.format(dsn=self.cluster.dsn, schema="two") + "lease_s = 10\n"
+        killed, source, target = self.server("killed", extra), self.server("source", extra), self.server("target", "")
+        killed.result("device_register", {"provider": "fcm", "token": "ok-two", "platform": "android"})
+        require(source.stop() == 0 and target.stop() == 0, "a server does not stop cleanly")
+        killed.kill()
+        code, _, err = migrate(source, target)
+        require(code == 0, f"a killed server counts as working for ever: {err}")
 
     def fires(self, server):
         expected = self.options.devices
