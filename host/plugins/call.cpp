@@ -183,7 +183,11 @@ belfry_code Door::threw(const char* name, belfry_why& why) noexcept {
 }
 
 Status Door::status(const char* name, belfry_code code, const belfry_why& why) {
-    if (code == BELFRY_OK) return {};
+    if (code == BELFRY_OK) {
+        faults_->note_stored(name);
+        return {};
+    }
+    if (BELFRY_CODE_CLASS(code) == BELFRY_STORE_FULL) faults_->note_full(name, text_of(why.text));
     return to_error(code, why, name, *faults_);
 }
 

@@ -97,12 +97,19 @@ public:
     template <class Row, class Invoke, class Fn>
     Status each(const char* name, size_t n, Invoke&& invoke, Fn&& fn) {
         AnswerLedger ledger(static_cast<uint32_t>(n), *faults_, name);
+        bool full = false;
         auto checked = [&](const Row& row) {
+            full = full || BELFRY_CODE_CLASS(row.code) == BELFRY_STORE_FULL;
             if (ledger.take(row.index)) fn(row);
         };
         belfry_why why{};
         const belfry_code code = emitting<Row>(name, why, invoke, checked);
         if (code != BELFRY_OK) return status(name, code, why);
+        if (full) {
+            faults_->note_full(name, {});
+        } else {
+            faults_->note_stored(name);
+        }
         ledger.each_missing([&](uint32_t index) {
             Row row = sized<Row>();
             row.index = index;

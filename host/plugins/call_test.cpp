@@ -74,6 +74,37 @@ TEST(Door, CountsFailureWithoutReasonAndUnknownCode) {
     EXPECT_EQ(faults.of(Fault::UnknownCode), 1u);
 }
 
+TEST(Door, RemembersWhichCallsFoundTheDiskFullUntilTheySucceed) {
+    Faults faults("storage");
+    Door door(no_instance(), faults, 0);
+    const auto answer = [&](const char* name, belfry_code code) {
+        static_cast<void>(
+            door.call(name, [&](belfry_instance*, belfry_why* why) { return because(why, code, {}, "disk full"); }));
+    };
+    const auto answer_rows = [&](const char* name, belfry_code of_second) {
+        const auto emit_two = [&](belfry_instance*, belfry_emit emit, void* ctx, belfry_why*) {
+            Row rows[] = {a_row(0), a_row(1)};
+            rows[1].code = of_second;
+            emit(ctx, belfry_list{rows, 2, sizeof(Row)});
+            return belfry_code{BELFRY_OK};
+        };
+        EXPECT_TRUE(door.each<Row>(name, 2, emit_two, [](const Row&) {}));
+    };
+    answer("storage.register", BELFRY_BUSY);
+    EXPECT_EQ(faults.full(), "");
+    answer("storage.register", BELFRY_STORE_FULL + 7);
+    answer("storage.register", BELFRY_STORE_FULL);
+    answer_rows("storage.remove", BELFRY_STORE_FULL);
+    EXPECT_EQ(faults.full(), "storage.register (disk full), storage.remove");
+    answer("storage.register", BELFRY_BUSY);
+    answer("storage.scan", BELFRY_OK);
+    EXPECT_EQ(faults.full(), "storage.register (disk full), storage.remove") << "none of these has stored anything";
+    answer("storage.register", BELFRY_OK);
+    EXPECT_EQ(faults.full(), "storage.remove");
+    answer_rows("storage.remove", BELFRY_NOT_FOUND);
+    EXPECT_EQ(faults.full(), "");
+}
+
 TEST(Door, KeepsReasonsOnOneLine) {
     Faults faults("fcm");
     Door door(no_instance(), faults, 0);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/faults.h"
 
+#include <algorithm>
+#include <exception>
+
 namespace belfry::plugins {
 
 std::string_view name_of(Fault fault) noexcept {
@@ -49,6 +52,35 @@ void Faults::add(Fault fault, std::string_view call) noexcept {
                     {{"instance", instance_}, {"fault", name_of(fault)}, {"call", call}, {"times", now}});
     } catch (...) {  // out of memory: the count is kept
     }
+}
+
+void Faults::note_full(std::string_view call, std::string_view why) noexcept {
+    try {
+        const std::lock_guard lock(mutex_);
+        const auto known = std::find_if(full_.begin(), full_.end(), [&](const Full& one) { return one.call == call; });
+        Full& full = known != full_.end() ? *known : full_.emplace_back();
+        full.call = call;
+        full.why = why;
+        is_full_.store(true, std::memory_order_relaxed);
+    } catch (const std::exception&) {
+        // No memory: who called is told anyway.
+    }
+}
+
+void Faults::forget_full(std::string_view call) noexcept {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(full_, [&](const Full& one) { return one.call == call; });
+    is_full_.store(!full_.empty(), std::memory_order_relaxed);
+}
+
+std::string Faults::full() const {
+    const std::lock_guard lock(mutex_);
+    std::string all;
+    for (const Full& one : full_) {
+        all.append(all.empty() ? "" : ", ").append(one.call);
+        if (!one.why.empty()) all.append(" (").append(one.why).append(")");
+    }
+    return all;
 }
 
 uint64_t Faults::total() const noexcept {

@@ -9,9 +9,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 
@@ -52,10 +54,26 @@ public:
     uint64_t total() const noexcept;
     const std::string& instance() const noexcept { return instance_; }
 
+    // A call answered that disk or quota are full; remembered until one of its name succeeds.
+    void note_full(std::string_view call, std::string_view why) noexcept;
+    void note_stored(std::string_view call) noexcept {
+        if (is_full_.load(std::memory_order_relaxed)) forget_full(call);
+    }
+    // "storage.register (disk full), ..."; empty: nothing is known to be full.
+    std::string full() const;
+
 private:
+    void forget_full(std::string_view call) noexcept;
+
     const std::string instance_;
     Log* const log_;
     std::array<std::atomic<uint64_t>, static_cast<size_t>(Fault::Count)> counts_{};
+    struct Full {
+        std::string call, why;
+    };
+    std::atomic<bool> is_full_{false};  // there is something in full_
+    mutable std::mutex mutex_;
+    std::vector<Full> full_;  // guarded; one per name of a call
 };
 
 }  // namespace belfry::plugins

@@ -59,6 +59,7 @@ InstanceInfo Instance::info() const {
     info.line = line_;
     info.generation = current_ ? current_->number() : 0;
     info.faults = faults_->total();
+    info.full = faults_->full();
     return info;
 }
 

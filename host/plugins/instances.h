@@ -57,6 +57,7 @@ struct InstanceInfo {
     std::string line;         // Retrying, Failed: why, and what to do
     uint64_t generation = 0;  // 0: never ran
     uint64_t faults = 0;
+    std::string full;  // the calls that last found disk or quota full, and why; empty: none
 };
 
 // Shared by the registry and by jobs that still wait on the control thread.

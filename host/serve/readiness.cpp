@@ -38,6 +38,7 @@ std::string detail_of(const plugins::Instances& instances, const plugins::Instan
     const std::shared_ptr<plugins::Generation> running = instance != nullptr ? instance->current() : nullptr;
     if (!running) return {};
     std::string detail;
+    if (!store.full.empty()) detail += "; disk or quota full, nothing is stored by " + store.full;
     if (store.kind == plugins::Kind::Queue && running->queue().offers(BELFRY_QUEUE_FAILOVER_LOSS))
         detail += "; a failover of its server may lose the latest accepted pushes";
     for (const std::string& warning : running->facts().warnings) detail += "; " + warning;

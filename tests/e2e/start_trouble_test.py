@@ -262,10 +262,15 @@ class StartTrouble(unittest.TestCase):
                   for i in range(3000))
         refusal = next(answer for answer in (self.transport("send_push_notification", push) for push in pushes) if answer[0] != 200)
         self.assertEqual(refusal[::2], (507, 100))
-        self.assertEqual(http("GET", self.server.url + "/health")[0], 200)
+        status, health = http("GET", self.server.url + "/health")
+        self.assertEqual(status, 200)
+        details = {one["name"]: one["detail"] for one in json.loads(health)["components"]}
+        for store in ("storage", "queue"):
+            self.assertIn("disk or quota full, nothing is stored by " + store, details[store])
         self.assertEqual(sorted(self.listed()), sorted(stored))
         (inside / "ballast").unlink()
         self.server.result("device_register", {"provider": "fcm", "token": "ok-after", "topics": ["full"]})
+        self.assertNotIn("nothing is stored by storage", http("GET", self.server.url + "/health")[1].decode())
         self.assertEqual(sorted(self.listed()), sorted([*stored, "ok-after"]))
         self.assertEqual(self.server.stop(), 0)
 
