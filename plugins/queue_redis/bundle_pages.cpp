@@ -6,10 +6,7 @@
 namespace belfry::queue_redis {
 
 PagedAnswer PageTurn::apply_to_bundle(const belfry_checkpoint& checkpoint, Work& work) {
-    Bundle* const found = turn_.bundle(work.is.id);
-    if (found == nullptr)
-        throw Refused(BELFRY_CORRUPT, {}, "a bundle without its result row; restore Redis from a backup");
-    Bundle& bundle = *found;
+    Bundle& bundle = *turn_.bundle(work.is.id);
     PagedAnswer answer;
     count_members(turn_.writes(), checkpoint, bundle);
     if (checkpoint.planned_of.n > 0) work.is.flags &= ~kInitial;

@@ -58,7 +58,9 @@ std::vector<Grant> Claims::take(uint64_t node, int32_t lane, const std::set<int6
         const std::vector<redis::Reply> replies = connection.trip(deadline);
         if (replies.front().is_nil())
             throw Refused(BELFRY_FENCED, "node", "gave no sign of life for a lease; start as a new node");
-        return read(connection, replies.front(), deadline);
+        std::vector<Grant> found = read(connection, replies.front(), deadline);
+        put_aside(connection, node, lane, found, deadline);
+        return found;
     });
     park(grants, node, deadline);
     // Last: what fails before leaves orphans, which upkeep puts back.
@@ -72,8 +74,15 @@ std::vector<Grant> Claims::read(redis::Connection& connection, const redis::Valu
     Ids ids, pushes, marked;
     for (size_t i = 0; i < grants.size(); ++i) {
         Item& item = grants[i].item;
-        item = unpack_item(taken[2 * i].number(), taken[2 * i + 1].text());
-        ids.push_back(item.id);
+        const int64_t id = taken[2 * i].number();
+        ids.push_back(id);
+        const std::optional<Item> intact = intact_item(id, taken[2 * i + 1].row());
+        item = intact.value_or(Item());
+        item.id = id;
+        if (!intact) {
+            grants[i].damage = "its row is damaged";
+            continue;
+        }
         if (!item.is_bundle()) pushes.push_back(item.push);
         if (item.is_bundle() && (item.flags & kMarked) != 0) marked.push_back(item.id);
     }
@@ -86,14 +95,50 @@ std::vector<Grant> Claims::read(redis::Connection& connection, const redis::Valu
     for (size_t i = 0; i < grants.size(); ++i) {
         Grant& grant = grants[i];
         grant.now = turn.now();
-        grant.content = replies[Turn::kOpened][i].text();
+        grant.content = replies[Turn::kOpened][i].row().value_or(std::string_view());
+        if (!grant.damage.empty()) continue;
         if (const Push* push = turn.find(grant.item.push)) grant.push = *push;
         if (const Bundle* bundle = turn.bundle(grant.item.id)) grant.marks = marks_of(bundle->results);
         if (grant.push.app != 0) grant.app = core_.apps.name(connection, grant.push.app, deadline);
     }
-    // Purged with its app between the claim and this.
-    std::erase_if(grants, [](const Grant& grant) { return !grant.item.is_bundle() && grant.push.id == 0; });
+    for (Grant& grant : grants) {
+        if (!grant.damage.empty()) continue;
+        if (!grant.item.is_bundle() && grant.push.id == 0) grant.damage = "its push is gone or damaged";
+        if (grant.item.is_bundle() && !has_members(grant.content)) grant.damage = "its members are damaged";
+    }
     return grants;
+}
+
+void Claims::put_aside(redis::Connection& connection, uint64_t node, int32_t lane, std::vector<Grant>& grants,
+                       redis::Deadline deadline) {
+    std::map<int64_t, std::string> damages;
+    Ids ids;
+    for (const Grant& grant : grants) {
+        if (!grant.damage.empty()) ids.push_back(grant.item.id);
+        if (!grant.damage.empty()) damages.emplace(grant.item.id, grant.damage);
+    }
+    if (ids.empty()) return;
+    std::erase_if(grants, [](const Grant& grant) { return !grant.damage.empty(); });
+    try {
+        Turn turn(core_, connection, deadline);
+        turn.begin();
+        turn.are_held_by(node);
+        turn.load_items(ids, false);
+        int64_t unread = 0;
+        for (const int64_t id : ids) {
+            Turn::Work* work = turn.item(id);
+            if (work != nullptr && work->is.owner == node) turn.put_aside(*work, damages.at(id));
+            unread += work == nullptr && turn.is_damaged(id) ? 1 : 0;
+        }
+        // The claim counted them.
+        turn.writes().add("held" + std::to_string(lane), -unread);
+        turn.commit();
+    } catch (const redis::Failure& failure) {
+        // Purged with its app between the claim and this, or meant for a later claim to find.
+        if (failure.kind() != redis::Failure::Kind::LostRace) throw;
+    }
+    // There may be others behind them.
+    core_.bell.ring();
 }
 
 // An item that was put back while its push was being paused.

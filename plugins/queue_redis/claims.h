@@ -27,6 +27,7 @@ struct Grant {
     std::string app;
     std::vector<Mark> marks;
     int64_t now = 0;
+    std::string damage;  // what is; empty: nothing
 
     // It outlives the row.
     ClaimedRow claimed() const;
@@ -46,6 +47,9 @@ private:
     std::vector<Grant> read(redis::Connection& connection, const redis::Value& taken, redis::Deadline deadline);
     void put_back(redis::Connection& connection, uint64_t node, const std::vector<Grant>& grants,
                   redis::Deadline deadline);
+    // What is damaged among them.
+    void put_aside(redis::Connection& connection, uint64_t node, int32_t lane, std::vector<Grant>& grants,
+                   redis::Deadline deadline);
     void park(std::vector<Grant>& grants, uint64_t node, redis::Deadline deadline);
 
     Core& core_;

@@ -19,7 +19,7 @@ std::vector<Letter> load_letters(Core& core, redis::Connection& connection, cons
     send_rows(connection, core.keys.of("dead"), ids);
     const std::vector<redis::Reply> replies = connection.trip(deadline);
     for (size_t i = 0; i < ids.size(); ++i) {
-        if (!replies[0][i].is_nil()) letters.push_back(unpack_letter(ids[i], replies[0][i].text()));
+        if (std::optional<Letter> letter = intact_letter(ids[i], replies[0][i].row())) letters.push_back(*letter);
     }
     return letters;
 }
@@ -112,7 +112,9 @@ uint32_t DeadLetters::replay(std::string_view app, Rows<uint64_t> ids, bool igno
         turn.load_pushes(pushes_of(letters));
         uint32_t done = 0;
         for (size_t i = 0; i < letters.size(); ++i) {
-            if (replay_one(turn, letters[i], replies[Turn::kOpened][i].text(), ignore_expiry)) ++done;
+            if (replay_one(turn, letters[i], replies[Turn::kOpened][i].row().value_or(std::string_view()),
+                           ignore_expiry))
+                ++done;
         }
         Packer answer;
         answer.number(done);

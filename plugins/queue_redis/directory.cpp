@@ -18,7 +18,7 @@ std::vector<Ref> find_refs(Core& core, redis::Connection& connection, uint32_t a
     for (const belfry_str& uid : uids) fields.push_back(uid_field(app, view(uid)));
     send_uids(connection, core.keys, fields);
     const std::vector<redis::Reply> replies = connection.trip(deadline);
-    for (size_t i = 0; i < refs.size(); ++i) refs[i] = unpack_ref(replies.front()[i].text());
+    for (size_t i = 0; i < refs.size(); ++i) refs[i] = intact_ref(replies.front()[i].row()).value_or(Ref());
     return refs;
 }
 

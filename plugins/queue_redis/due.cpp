@@ -22,7 +22,10 @@ auto group_of(const Item& item) {
 void move_group(Turn& turn, const std::vector<Turn::Work*>& group) {
     Turn::Work& first = *group.front();
     Push* push = turn.find(first.is.push);
-    if (push == nullptr) throw redis::lost_race();  // purged with its app between two reads
+    if (push == nullptr) {
+        for (Turn::Work* work : group) turn.put_aside(*work, "its push is gone or damaged");
+        return;
+    }
     const bool stopped = is_stopped(push->state) || is_expired(push->expires_unix_ms, turn.now());
     // What came with a push that was stopped before its time is not looked at any more.
     if (stopped && (first.is.flags & kInitial) != 0) {
@@ -77,7 +80,11 @@ bool move_due(Core& core, int64_t now) {
         std::vector<Turn::Work*> works;
         for (const int64_t id : ids) {
             Turn::Work* work = turn.item(id);
-            if (work == nullptr || work->is.place != Place::Later) continue;
+            if (work == nullptr || work->is.place != Place::Later) {
+                // Nothing that is due: it must not stand before what is.
+                turn.writes().changes().write("ZREM", core.keys.of("later"), {std::to_string(id)});
+                continue;
+            }
             works.push_back(work);
             pushes.push_back(work->is.push);
         }

@@ -126,7 +126,10 @@ uint64_t Batch::look_up() {
     const std::vector<redis::Reply> replies = turn_.trip_opened();
     for (size_t at = 0; at < asked.size(); ++at) {
         Known& one = entries_[asked[at]].known;
-        one.ref = unpack_ref(replies[Turn::kOpened + 1][at].text());
+        const std::optional<Ref> ref = intact_ref(replies[Turn::kOpened + 1][at].row());
+        // Whether it was sent already cannot be told.
+        if (!ref) entries_[asked[at]].answer.code = BELFRY_CORRUPT;
+        one.ref = ref.value_or(Ref());
         if (one.ref.ref != 0) known.push_back(asked[at]);
     }
     look_at(known);
@@ -148,15 +151,18 @@ void Batch::look_at(const std::vector<size_t>& known) {
         const redis::Value row = replies[at][0];
         if (row.is_nil()) continue;
         if (one.ref.member < 0) {
-            const Push push = unpack_push(one.ref.ref, row.text());
-            one.state = push.state;
-            one.finished_unix_ms = push.finished_unix_ms;
-            one.fingerprint = push.fingerprint;
+            const std::optional<Push> push = intact_push(one.ref.ref, row.row());
+            if (!push) entries_[known[at]].answer.code = BELFRY_CORRUPT;
+            if (!push) continue;
+            one.state = push->state;
+            one.finished_unix_ms = push->finished_unix_ms;
+            one.fingerprint = push->fingerprint;
             continue;
         }
-        const Bundle bundle = unpack_bundle(one.ref.ref, row.text());
-        if (static_cast<size_t>(one.ref.member) >= bundle.results.size()) continue;
-        const MemberResult& result = bundle.results[static_cast<size_t>(one.ref.member)];
+        const std::optional<Bundle> bundle = intact_bundle(one.ref.ref, row.row());
+        if (!bundle) entries_[known[at]].answer.code = BELFRY_CORRUPT;
+        if (!bundle || static_cast<size_t>(one.ref.member) >= bundle->results.size()) continue;
+        const MemberResult& result = bundle->results[static_cast<size_t>(one.ref.member)];
         one.state = result.state;
         one.finished_unix_ms = result.finished_unix_ms;
         one.fingerprint = result.fingerprint;

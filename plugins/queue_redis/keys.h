@@ -16,6 +16,7 @@
 // closing, restless       set   pushes to close, and whose items do not fit their state yet
 // node      hash   signs of life.   time: hash lane -> virtual time.   change: zset of what was steered, by number
 // number    hash   the last id, app and change; how many there are of what
+// aside     hash   ids of items whose rows say nothing: counted as parked, until somebody mends or deletes them
 // reply     hash   by node and time: answers of the latest checkpoints, for repetitions after a lost reply
 // limit:POLICY:SHARD:PARITY  hash  buckets of rate limits (limit.lua)
 // call      hash   by call: the answer of a steer or a replay, likewise

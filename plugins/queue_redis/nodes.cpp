@@ -34,16 +34,20 @@ void bury(Turn& turn, Turn::Work& work) {
         turn.bury(*push, item, work.content, note);
         turn.count_dead(*push, item, work.content.size());
         turn.remove(*push, work);
-    } else if (Bundle* bundle = turn.bundle(item.id)) {
+    } else if (Bundle* bundle = turn.bundle(item.id);
+               bundle != nullptr && has_members(work.content, bundle->results.size())) {
         turn.bury_bundle(*bundle, item, work.content, note, true);
         turn.finish_bundle(*bundle);
         work.is_gone = true;
+    } else {
+        turn.put_aside(work, "it cannot be buried: its push or its members are damaged");
     }
 }
 
 // Loads items that nobody can be holding any more, with what they belong to.
-void load(Turn& turn, const Ids& ids) {
+void load(Turn& turn, uint64_t node, const Ids& ids) {
     turn.begin();
+    turn.are_held_by(node);
     turn.load_items(ids, true);
     Ids pushes, bundles;
     for (const int64_t id : ids) {
@@ -138,7 +142,7 @@ void Nodes::give_back_all(redis::Connection& connection, uint64_t node, const Id
                           redis::Deadline deadline) const {
     if (ids.empty()) return;
     Turn turn(core_, connection, deadline);
-    load(turn, ids);
+    load(turn, node, ids);
     for (const int64_t id : ids) {
         Turn::Work* work = turn.item(id);
         if (work != nullptr && work->is.owner == node) turn.release(work->is, turn.find(work->is.push));
@@ -149,7 +153,7 @@ void Nodes::give_back_all(redis::Connection& connection, uint64_t node, const Id
 void Nodes::put_back(redis::Connection& connection, uint64_t node, const Ids& ids, redis::Deadline deadline) const {
     if (ids.empty()) return;
     Turn turn(core_, connection, deadline);
-    load(turn, ids);
+    load(turn, node, ids);
     Ids back;
     for (const int64_t id : ids) {
         Turn::Work* work = turn.item(id);
@@ -240,10 +244,14 @@ bool Nodes::take_back(redis::Connection& connection, uint64_t node, redis::Deadl
     Ids ids;
     for (size_t i = 0; i < held.size(); ++i) ids.push_back(held[i].number());
     Turn turn(core_, connection, deadline);
-    load(turn, ids);
+    load(turn, node, ids);
     for (const int64_t id : ids) {
         Turn::Work* work = turn.item(id);
-        if (work == nullptr || work->is.owner != node) continue;
+        if (work == nullptr || work->is.owner != node) {
+            // Nothing that it holds: it must not stand for ever among what it does.
+            turn.writes().changes().write("SREM", core_.keys.held(node), {std::to_string(id)});
+            continue;
+        }
         if (++work->is.crashes >= kCrashLimit) {
             bury(turn, *work);
         } else {

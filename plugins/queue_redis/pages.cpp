@@ -98,7 +98,8 @@ std::vector<PagedAnswer> PageTurn::run(Rows<belfry_checkpoint> checkpoints) {
         }
         answers.push_back(answer_to(checkpoint));
         const belfry_code code = answers.back().code;
-        if (checkpoint.request == 0 || code == BELFRY_FENCED || code == BELFRY_BAD_REQUEST) continue;
+        if (checkpoint.request == 0 || code == BELFRY_FENCED || code == BELFRY_BAD_REQUEST || code == BELFRY_CORRUPT)
+            continue;
         turn_.writes().reply(core_.keys.reply(node_, turn_.now()), reply_field(checkpoint), packed(answers.back()));
         replies_.emplace(request, answers.back());
     }
@@ -118,6 +119,7 @@ void PageTurn::load(Rows<belfry_checkpoint> checkpoints) {
         new_rows += checkpoint.owed.n + (checkpoint.split_at != 0 ? 1 : 0);
     }
     turn_.begin(new_rows);
+    turn_.are_held_by(node_);
     turn_.load_items(ids, with_content);
     for (const int64_t id : ids) {
         const Work* work = turn_.item(id);
@@ -171,16 +173,27 @@ PagedAnswer PageTurn::answer_to(const belfry_checkpoint& checkpoint) {
     if (!is_valid(checkpoint, {item.is_bundle(), item.kind, item.after, item.hi, item.blob}))
         return {BELFRY_BAD_REQUEST, 0, {}};
     changed_.insert(item.id);
+    if (const std::string_view damage = damage_of(checkpoint, *work); !damage.empty()) {
+        turn_.put_aside(*work, damage);
+        return {BELFRY_CORRUPT, 0, {}};
+    }
     item.crashes = 0;
     ++item.serial;
     return item.is_bundle() ? apply_to_bundle(checkpoint, *work) : apply_to_push(checkpoint, *work);
 }
 
+// If it was purged with its app between two reads, the item is gone, too, and the commit finds that out.
+std::string_view PageTurn::damage_of(const belfry_checkpoint& checkpoint, const Work& work) {
+    if (!work.is.is_bundle()) return turn_.find(work.is.push) == nullptr ? "its push is gone or damaged" : "";
+    const Bundle* const bundle = turn_.bundle(work.is.id);
+    if (bundle == nullptr) return "the results of its bundle are gone or damaged";
+    const bool has_all = !needs_content(checkpoint) || has_members(work.content, bundle->results.size());
+    return has_all ? "" : "the members of its bundle are damaged";
+}
+
 PagedAnswer PageTurn::apply_to_push(const belfry_checkpoint& checkpoint, Work& work) {
     Item& item = work.is;
-    Push* found = turn_.find(item.push);
-    if (found == nullptr) throw redis::lost_race();  // purged with its app between two reads
-    Push& push = *found;
+    Push& push = *turn_.find(item.push);
     PagedAnswer answer;
     count_page(turn_.writes(), checkpoint, push.id);
     if (checkpoint.planned > 0 && item.kind == BELFRY_WORK_LIST) item.flags &= ~kInitial;

@@ -51,6 +51,8 @@ private:
     PagedAnswer answer_to(const belfry_checkpoint& checkpoint);
     // Null: the item is not this node's to change.
     Work* owned(const belfry_checkpoint& checkpoint);
+    // What keeps the checkpoint from being applied; empty: nothing.
+    std::string_view damage_of(const belfry_checkpoint& checkpoint, const Work& work);
     void remember();
     void remember_again(int64_t id, const PagedAnswer& answer);
 

@@ -98,12 +98,14 @@ void Purge::erase_pushes(redis::Connection& connection, const Ids& ids, bool tel
     turn.load_items(items, false);
     for (const int64_t id : items) {
         if (Turn::Work* work = turn.item(id)) work->is_gone = true;
+        if (turn.is_damaged(id)) turn.writes().erase_damaged(id);
     }
     turn.erase_letters(letters);
     turn.load_pushes(ids);
     std::vector<Named> named;
     for (const int64_t id : ids) {
         const Push* push = turn.find(id);
+        if (push == nullptr) turn.writes().erase_damaged("push", "final", id);
         if (push == nullptr) continue;
         named.push_back({push->app, push->uid, {id, -1}});
         if (tell && push->finished_unix_ms == 0)
@@ -123,6 +125,7 @@ bool Purge::bundles(redis::Connection& connection, int64_t before, redis::Deadli
     std::vector<Named> named;
     for (const int64_t id : ids) {
         const Bundle* bundle = turn.bundle(id);
+        if (bundle == nullptr) turn.writes().erase_damaged("bundle", "gone", id);
         if (bundle == nullptr) continue;
         for (size_t i = 0; i < bundle->results.size(); ++i)
             named.push_back({bundle->results[i].app, bundle->results[i].uid, {id, static_cast<int32_t>(i)}});
@@ -166,9 +169,10 @@ bool Purge::changes(redis::Connection& connection, int64_t before, redis::Deadli
     const redis::Reply oldest = connection.run({"ZRANGE", key, "0", kChangesPerStep}, deadline);
     int64_t last = 0;
     for (size_t i = 0; i < oldest.size(); ++i) {
-        const Told told = unpack_told(oldest[i].text());
-        if (told.at_unix_ms >= before) break;
-        last = told.number;
+        const std::optional<Told> told = intact_told(oldest[i].text());
+        if (!told) continue;  // goes with what is behind it
+        if (told->at_unix_ms >= before) break;
+        last = told->number;
     }
     if (last == 0) return false;
     const redis::Reply gone = connection.run({"ZREMRANGEBYSCORE", key, "-inf", std::to_string(last)}, deadline);
@@ -184,6 +188,9 @@ bool Purge::app(std::string_view name, uint32_t limit) {
         const Ids ids =
             ids_of(connection.run({"ZRANGE", core_.keys.of("pushes", app), "0", std::to_string(most - 1)}, deadline));
         erase_pushes(connection, ids, true, deadline);
+        // Damaged ones are not known to be of this app.
+        for (const int64_t id : ids) connection.send({"ZREM", core_.keys.of("pushes", app), std::to_string(id)});
+        if (!ids.empty()) connection.trip(deadline);
         if (ids.size() == static_cast<size_t>(most)) return true;
         return members_of(connection, app, deadline);
     });

@@ -134,7 +134,9 @@ void RedisQueue::changes(int64_t since, const Emit<belfry_change>& emit) {
         all.clear();
         apps.clear();
         for (size_t i = 0; i < rows.size(); ++i) {
-            all.push_back(unpack_told(rows[i].text()));
+            std::optional<Told> told = intact_told(rows[i].text());
+            if (!told) continue;
+            all.push_back(std::move(*told));
             apps.push_back(core.apps.name(connection, all.back().app, deadline));
         }
     });

@@ -63,8 +63,9 @@ void add_members(const Bundle& bundle, uint32_t app, int32_t state, const ListPo
 // What the items of an unfinished push say of it.
 void add_items(const redis::Value& rows, PushView& view) {
     for (size_t i = 0; i < rows.size(); ++i) {
-        if (rows[i].is_nil()) continue;
-        const Item item = unpack_item(0, rows[i].text());
+        const std::optional<Item> found = intact_item(0, rows[i].row());
+        if (!found) continue;
+        const Item& item = *found;
         if ((item.flags & kInitial) != 0) view.planned_final = false;
         if (item.place == Place::Later) continue;
         ++view.live_items;
@@ -121,7 +122,7 @@ std::vector<PushView> Results::views_of(redis::Connection& connection, const std
         connection.send({"LRANGE", keys.of("sample", push.id), "0", "-1"});
         connection.send({"SUNION", keys.of("of", push.id), keys.of("owed", push.id)});
     }
-    const std::vector<redis::Reply> replies = connection.trip(deadline);
+    const std::vector<redis::Reply> replies = connection.trip_past_damage(deadline);
     std::vector<size_t> asked;
     for (size_t i = 0; i < pushes.size(); ++i) {
         PushView& view = views.emplace_back(view_of(pushes[i], replies[0].number()));
@@ -186,10 +187,9 @@ Results::Found Results::pushes_below(redis::Connection& connection, uint32_t app
     send_rows(connection, core_.keys.of("push"), ids);
     const std::vector<redis::Reply> rows = connection.trip(deadline);
     for (size_t i = 0; i < ids.size(); ++i) {
-        if (rows[0][i].is_nil()) continue;
-        Push push = unpack_push(ids[i], rows[0][i].text());
-        if (state != 0 && push.state != state) continue;
-        found.pushes.push_back(std::move(push));
+        std::optional<Push> push = intact_push(ids[i], rows[0][i].row());
+        if (!push || (state != 0 && push->state != state)) continue;
+        found.pushes.push_back(std::move(*push));
         if (found.pushes.size() < want) continue;
         found.looked_to = ids[i];
         break;

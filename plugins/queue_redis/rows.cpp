@@ -1,12 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queue_redis/rows.h"
 
+#include <belfry/services.hpp>
+
 #include <algorithm>
 
 #include "queue/packing.h"
 #include "queue_redis/keys.h"
 
 namespace belfry::queue_redis {
+
+namespace {
+
+// Nothing where reading says that the row is damaged.
+template <class Read>
+auto if_intact(Read&& read) -> std::optional<decltype(read())> {
+    try {
+        return read();
+    } catch (const Refused& refused) {
+        if (BELFRY_CODE_CLASS(refused.code()) != BELFRY_CORRUPT) throw;
+        return std::nullopt;
+    }
+}
+
+bool is_lane(int32_t lane) {
+    return lane >= BELFRY_LANE_HIGH && lane <= BELFRY_LANE_LOW;
+}
+
+bool is_sound(const Item& item) {
+    const bool is_placed = item.place >= Place::Ready && item.place <= Place::Later;
+    const bool is_known = item.is_bundle() ? item.kind == BELFRY_WORK_BUNDLE
+                                           : item.kind == BELFRY_WORK_SLICE || item.kind == BELFRY_WORK_LIST;
+    return is_placed && is_known && is_lane(item.lane);
+}
+
+}  // namespace
 
 std::string hex(uint64_t number) {
     constexpr const char* kDigits = "0123456789abcdef";
@@ -49,6 +77,8 @@ Item unpack_item(int64_t id, std::string_view row) {
     item.place = static_cast<Place>(in.number<uint8_t>());
     double vt = 0;
     std::memcpy(&vt, in.raw(sizeof vt), sizeof vt);
+    constexpr double kExactMax = 9007199254740992.0;
+    if (!(vt >= 0 && vt <= kExactMax)) throw Refused(BELFRY_CORRUPT, {}, "a work item without a virtual time");
     item.vt = static_cast<int64_t>(vt);
     for (int64_t* one : {&item.push, &item.after, &item.hi, &item.blob, &item.ready_unix_ms, &item.due_unix_ms})
         *one = in.number<int64_t>();
@@ -124,6 +154,31 @@ int64_t open_members(const Bundle& bundle) {
                          [](const MemberResult& result) { return result.moved_to == 0; });
 }
 
+std::optional<Item> intact_item(int64_t id, const std::optional<std::string_view>& row) {
+    const std::optional<Item> item = row ? if_intact([&] { return unpack_item(id, *row); }) : std::nullopt;
+    return item && is_sound(*item) ? item : std::nullopt;
+}
+
+std::optional<Push> intact_push(int64_t id, const std::optional<std::string_view>& row) {
+    std::optional<Push> push = row ? if_intact([&] { return unpack_push(id, *row); }) : std::nullopt;
+    const bool is_sound = push && push->state >= BELFRY_PUSH_DELAYED && push->state <= BELFRY_PUSH_EXPIRED &&
+                          is_lane(push->lane) && push->weight > 0;
+    return is_sound ? std::move(push) : std::nullopt;
+}
+
+std::optional<Bundle> intact_bundle(int64_t id, const std::optional<std::string_view>& row) {
+    return row ? if_intact([&] { return unpack_bundle(id, *row); }) : std::nullopt;
+}
+
+bool has_members(std::string_view content, size_t least) {
+    return if_intact([&] { return read_members(content).size(); }).value_or(0) >= least;
+}
+
+std::optional<Letter> intact_letter(int64_t id, const std::optional<std::string_view>& row) {
+    std::optional<Letter> letter = row ? if_intact([&] { return unpack_letter(id, *row); }) : std::nullopt;
+    return letter && letter->work.push > 0 ? std::move(letter) : std::nullopt;
+}
+
 std::string pack(const Letter& letter) {
     Packer out;
     out.number(letter.app);
@@ -161,6 +216,12 @@ Ref unpack_ref(std::string_view row) {
     ref.ref = in.number<int64_t>();
     ref.member = in.number<int32_t>();
     return ref;
+}
+
+std::optional<Ref> intact_ref(const std::optional<std::string_view>& row) {
+    if (!row) return Ref();
+    std::optional<Ref> ref = row->empty() ? std::nullopt : if_intact([&] { return unpack_ref(*row); });
+    return ref && ref->ref > 0 && pack(*ref) == *row ? ref : std::nullopt;
 }
 
 std::string uid_field(uint32_t app, std::string_view uid) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,12 @@ struct Bundle {
 std::string pack(const Bundle& bundle);
 std::string pack_version(const Bundle& bundle);
 Bundle unpack_bundle(int64_t id, std::string_view row);
+// As above; nothing for a row that is damaged, for what must go on with others. Null: nothing.
+std::optional<Item> intact_item(int64_t id, const std::optional<std::string_view>& row);
+std::optional<Push> intact_push(int64_t id, const std::optional<std::string_view>& row);
+std::optional<Bundle> intact_bundle(int64_t id, const std::optional<std::string_view>& row);
+// Whether the content of a bundle's item can be read, and has so many.
+bool has_members(std::string_view content, size_t least = 1);
 // Members that are neither final nor pushes of their own.
 int64_t open_members(const Bundle& bundle);
 
@@ -82,6 +89,8 @@ struct Letter {
 std::string pack(const Letter& letter);
 Letter unpack_letter(int64_t id, std::string_view row);
 
+std::optional<Letter> intact_letter(int64_t id, const std::optional<std::string_view>& row);
+
 // What a uid stands for: a push (member -1), or a member of a bundle; ref 0: nothing.
 struct Ref {
     int64_t ref = 0;
@@ -89,6 +98,8 @@ struct Ref {
 };
 std::string pack(const Ref& ref);
 Ref unpack_ref(std::string_view row);
+// A row that is not there stands for nothing.
+std::optional<Ref> intact_ref(const std::optional<std::string_view>& row);
 // The field of a uid.
 std::string uid_field(uint32_t app, std::string_view uid);
 

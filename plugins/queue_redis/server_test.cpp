@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -21,6 +22,8 @@ namespace {
 using namespace std::chrono_literals;
 using namespace conformance::queue;
 using conformance::Context;
+
+constexpr int64_t kFarMs = 4'000'000'000'000;
 
 redis::Deadline soon() {
     return redis::Clock::now() + 10s;
@@ -251,6 +254,98 @@ TEST_F(QueueRedis, AListByARareStateEndsWithACursorInsteadOfWalkingEverything) {
         found = queue_->list("default", BELFRY_PUSH_PAUSED, 10, &cursor);
     ASSERT_EQ(found.size(), 1u);
     EXPECT_EQ(found[0].uid, "u0");
+}
+
+TEST_F(QueueRedis, DamagedRowsArePutAsideAndKeepNobodyWaiting) {
+    queue_->must_enqueue({slice_push("lost"), slice_push("sound"), small_push("bundled")});
+    std::map<std::string, Claimed> held;
+    for (Claimed& one : queue_->claim(BELFRY_LANE_NORMAL, 2)) held[one.uid] = one;
+    ASSERT_EQ(held.count("lost") + held.count("sound"), 2u);
+    command({"HDEL", key("push"), std::to_string(held["lost"].push)});
+    const redis::Reply contents = command({"HKEYS", key("content")});
+    ASSERT_EQ(contents.size(), 1u);
+    command({"HSET", key("content"), std::string(contents[0].text()), "\x01"});
+    const std::vector<Paged> answers = queue_->page(
+        {checkpoint_of(held["lost"], BELFRY_NEXT_RELEASE), checkpoint_of(held["sound"], BELFRY_NEXT_RELEASE)});
+    EXPECT_EQ(BELFRY_CODE_CLASS(answers[0].code), BELFRY_CORRUPT);
+    EXPECT_EQ(answers[1].code, BELFRY_OK);
+    const std::vector<Claimed> again = queue_->claim(BELFRY_LANE_NORMAL, 10);
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(again[0].uid, "sound");
+    EXPECT_EQ(queue_->stats().parked, 2);
+    EXPECT_EQ(queue_->stats().claimed[BELFRY_LANE_NORMAL], 1);
+}
+
+// Each garbage in the place of each row in turn; a sound push beside it goes all its way.
+TEST_F(QueueRedis, GarbageInPlaceOfARowHoldsUpNobodyElse) {
+    const std::string garbage[] = {std::string("\x01"), std::string(200, '\xff'), std::string(200, '\0'),
+                                   std::string()};
+    for (const char* rows : {"item", "push", "bundle", "content", "uid"}) {
+        for (const std::string& bytes : garbage) {
+            SCOPED_TRACE(std::string(rows) + " of " + std::to_string(bytes.size()) + " bytes");
+            queue_->must_enqueue({slice_push("broken"), small_push("small"), list_push("list", {1, 2})});
+            NewPush later = slice_push("later");
+            later.send_at = kFarMs;
+            queue_->must_enqueue(later);
+            const redis::Reply fields = command({"HKEYS", key(rows)});
+            ASSERT_GT(fields.size(), 0u);
+            for (size_t i = 0; i < fields.size(); ++i)
+                command({"HSET", key(rows), std::string(fields[i].text()), bytes});
+            for (const Claimed& one : queue_->claim(BELFRY_LANE_NORMAL, 10)) {
+                std::vector<Paged> answers;
+                belfry_why why{};
+                queue_->try_page(queue_->node(), {checkpoint_of(one, BELFRY_NEXT_RELEASE)}, &answers, &why);
+            }
+            std::vector<Enqueued> taken;
+            belfry_why why{};
+            EXPECT_EQ(queue_->try_enqueue({slice_push("broken"), slice_push("sound")}, &taken, &why), BELFRY_OK)
+                << why.text;
+            for (const char* uid : {"broken", "small", "list"}) queue_->steer(uid, BELFRY_STEER_PAUSE);
+            queue_->upkeep();
+            bool found = false;
+            for (const Claimed& one : queue_->claim(BELFRY_LANE_NORMAL, 10)) {
+                found = found || one.uid == "sound";
+                std::vector<Paged> answers;
+                queue_->try_page(queue_->node(), {checkpoint_of(one, BELFRY_NEXT_FINISH)}, &answers, &why);
+            }
+            EXPECT_TRUE(found);
+            EXPECT_EQ(queue_->lookup("sound")->state, BELFRY_PUSH_DONE);
+            std::string cursor;
+            EXPECT_GE(queue_->list("default", 0, 10, &cursor).size(), 1u);
+            queue_->stats();
+            const redis::Reply keys = command({"KEYS", key("*")});
+            for (size_t i = 0; i < keys.size(); ++i) command({"DEL", std::string(keys[i].text())});
+            open("");
+        }
+    }
+}
+
+TEST_F(QueueRedis, AKeyOfAnotherKindIsThatPushsOwnTrouble) {
+    for (const char* name : {"of", "owed", "count", "sample", "letters", "waiting"}) {
+        SCOPED_TRACE(name);
+        queue_->must_enqueue({slice_push("broken"), slice_push("sound")});
+        std::map<std::string, Claimed> held;
+        for (Claimed& one : queue_->claim(BELFRY_LANE_NORMAL, 2)) held[one.uid] = one;
+        const std::string damaged = key(name) + ":" + std::to_string(held["broken"].push);
+        command({"DEL", damaged});
+        command({"SET", damaged, "garbage"});
+        std::vector<Checkpoint> pages;
+        for (const auto& [uid, one] : held) {
+            pages.push_back(checkpoint_of(one, BELFRY_NEXT_FINISH));
+            Count sent;
+            sent.outcome = BELFRY_FINAL_ACCEPTED;
+            sent.n = 1;
+            pages.back().tallies = {sent};
+        }
+        EXPECT_EQ(queue_->page(pages).size(), 2u);
+        for (int i = 0; i < 3; ++i) queue_->upkeep();
+        EXPECT_EQ(queue_->lookup("sound")->state, BELFRY_PUSH_DONE);
+        queue_->must_enqueue(slice_push("next"));
+        EXPECT_EQ(queue_->finish(queue_->claim_one()).code, BELFRY_OK);
+        const redis::Reply keys = command({"KEYS", key("*")});
+        for (size_t i = 0; i < keys.size(); ++i) command({"DEL", std::string(keys[i].text())});
+        open("");
+    }
 }
 
 TEST_F(QueueRedis, AnIdWithoutARowKeepsNobodyWaiting) {

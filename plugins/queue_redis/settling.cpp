@@ -55,7 +55,7 @@ Ids items_of(Core& core, redis::Connection& connection, int64_t push, redis::Dea
     connection.send({"SMEMBERS", core.keys.of("of", push)});
     connection.send({"SMEMBERS", core.keys.of("owed", push)});
     Ids ids;
-    for (const redis::Reply& reply : connection.trip(deadline)) {
+    for (const redis::Reply& reply : connection.trip_past_damage(deadline)) {
         for (size_t i = 0; i < reply.size(); ++i) ids.push_back(reply[i].number());
     }
     return ids;
@@ -71,7 +71,7 @@ void settle_once(Core& core, redis::Connection& connection, int64_t id, redis::D
         if (!settle_portion(core, connection, id, {first, last}, deadline)) break;
     }
     Changes changes(core.keys);
-    changes.expect(core.keys.of("push"), std::to_string(id), row.text());
+    changes.expect(core.keys.of("push"), std::to_string(id), row.row().value_or(std::string_view()));
     changes.write("SREM", core.keys.of("restless"), {std::to_string(id)});
     changes.commit(connection, core.scripts.commit, deadline);
 }

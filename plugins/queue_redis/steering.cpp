@@ -128,7 +128,10 @@ belfry_steered SteerTurn::steer_member(Bundle& bundle, uint32_t index, int32_t v
         result.state = BELFRY_PUSH_CANCELLED;
         turn_.writes().tell(turn_.now(), 0, result.app, result.state, result.uid);
         note_marks(bundle);
-    } else if (const auto* work = turn_.item(bundle.id); work != nullptr && work->is.owner != 0) {
+    } else if (const auto* work = turn_.item(bundle.id);
+               work == nullptr || !has_members(work->content, bundle.results.size())) {
+        answer.code = BELFRY_CORRUPT;
+    } else if (work->is.owner != 0) {
         // Whoever holds it may give it back unsent: a member taken out meanwhile would be in nobody's hands.
         answer.code = BELFRY_BUSY;
     } else {
@@ -145,8 +148,6 @@ void SteerTurn::note_marks(const Bundle& bundle) {
 
 int64_t SteerTurn::pause_member(Bundle& bundle, uint32_t index) {
     const Turn::Work* work = turn_.item(bundle.id);
-    if (work == nullptr)
-        throw Refused(BELFRY_CORRUPT, {}, "an unfinished bundle without its item; restore Redis from a backup");
     const Member member = read_members(work->content).at(index);
     bundle.results[index].state = BELFRY_PUSH_PAUSED;
     Push& push = turn_.promote(bundle, member, index);

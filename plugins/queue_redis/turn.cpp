@@ -72,11 +72,14 @@ void Turn::load_items(const Ids& ids, bool with_content) {
     if (with_content) send_rows(connection_, core_.keys.of("content"), ids);
     const std::vector<redis::Reply> replies = connection_.trip(deadline_);
     for (size_t i = 0; i < ids.size(); ++i) {
-        if (replies[0][i].is_nil()) continue;
+        const std::optional<std::string_view> row = replies[0][i].row();
+        const std::optional<Item> item = intact_item(ids[i], row);
+        if (row && !item) put_aside(ids[i]);
+        if (!item) continue;
         Work& work = items_[ids[i]];
-        work.is = unpack_item(ids[i], replies[0][i].text());
+        work.is = *item;
         work.was = work.is;
-        if (with_content) work.content = replies[1][i].text();
+        if (with_content) work.content = replies[1][i].row().value_or(std::string_view());
     }
 }
 
@@ -89,11 +92,12 @@ void Turn::load_pushes(const Ids& wanted) {
     const Ids ids(unknown.begin(), unknown.end());
     send_rows(connection_, core_.keys.of("push"), ids);
     for (const int64_t id : ids) connection_.send({"SCARD", core_.keys.of("of", id)});
-    const std::vector<redis::Reply> replies = connection_.trip(deadline_);
+    const std::vector<redis::Reply> replies = connection_.trip_past_damage(deadline_);
     for (size_t i = 0; i < ids.size(); ++i) {
-        if (replies[0][i].is_nil()) continue;
+        std::optional<Push> push = intact_push(ids[i], replies[0][i].row());
+        if (!push || replies[1 + i].is_error()) continue;
         Known<Push>& known = pushes_[ids[i]];
-        known.is = unpack_push(ids[i], replies[0][i].text());
+        known.is = std::move(*push);
         known.is.live_items = static_cast<uint32_t>(replies[1 + i].number());
         known.was = known.is;
     }
@@ -104,9 +108,10 @@ void Turn::load_bundles(const Ids& ids) {
     send_rows(connection_, core_.keys.of("bundle"), ids);
     const std::vector<redis::Reply> replies = connection_.trip(deadline_);
     for (size_t i = 0; i < ids.size(); ++i) {
-        if (replies[0][i].is_nil()) continue;
+        std::optional<Bundle> bundle = intact_bundle(ids[i], replies[0][i].row());
+        if (!bundle) continue;
         Known<Bundle>& known = bundles_[ids[i]];
-        known.is = unpack_bundle(ids[i], replies[0][i].text());
+        known.is = std::move(*bundle);
         known.was = known.is;
     }
 }
@@ -117,11 +122,12 @@ Ids Turn::erase_letters(const Ids& ids) {
     send_rows(connection_, core_.keys.of("dead"), ids);
     const std::vector<redis::Reply> replies = connection_.trip(deadline_);
     for (size_t i = 0; i < ids.size(); ++i) {
-        if (replies[0][i].is_nil()) continue;
-        const Letter letter = unpack_letter(ids[i], replies[0][i].text());
-        writes_.save(&letter, nullptr);
-        writes_.erase_content(letter.work.id);
-        pushes.insert(letter.work.push);
+        const std::optional<Letter> letter = intact_letter(ids[i], replies[0][i].row());
+        if (!letter) writes_.erase_damaged("dead", "buried", ids[i]);
+        if (!letter) continue;
+        writes_.save(&*letter, nullptr);
+        writes_.erase_content(letter->work.id);
+        pushes.insert(letter->work.push);
     }
     return {pushes.begin(), pushes.end()};
 }
@@ -207,6 +213,21 @@ void Turn::release(Item& item, const Push* push) const {
     if (push == nullptr) return;
     if (is_stopped(push->state)) item.place = Place::Stopped;
     if (push->state == BELFRY_PUSH_PAUSED) item.place = Place::Parked;
+}
+
+void Turn::put_aside(Work& work, std::string_view damage) {
+    core_.services.error(
+        "work item put aside, it is not sent; restore Redis from a backup",
+        {{"item", std::to_string(work.is.id)}, {"push", std::to_string(work.is.push)}, {"reason", damage}});
+    work.is.owner = 0;
+    work.is.place = Place::Parked;
+}
+
+void Turn::put_aside(int64_t item) {
+    core_.services.error("work item put aside, it is not sent; restore Redis from a backup",
+                         {{"item", std::to_string(item)}, {"reason", "its row is damaged"}});
+    damaged_.insert(item);
+    writes_.put_aside(item, held_by_);
 }
 
 void Turn::remove(Push& push, Work& work) {
@@ -360,7 +381,7 @@ void Turn::commit(const redis::Script& script) {
     try {
         for (const int64_t push : restless_) settle(core_, connection_, push, deadline_);
         for (const int64_t push : ended) close_if_ended(core_, connection_, push, deadline_);
-    } catch (const redis::Failure&) {
+    } catch (const Refused&) {
         // What was committed stays so; upkeep does the rest.
     }
 }

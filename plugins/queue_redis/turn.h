@@ -90,6 +90,12 @@ public:
     void insert(const Item& item, std::string_view content);
     // Makes an item claimable, or parks it, as its push's state has it. Null: a bundle.
     void release(Item& item, const Push* push) const;
+    // A damaged item: nobody claims it any more, and it stays for whoever mends the server.
+    void put_aside(Work& work, std::string_view damage);
+    // It was loaded, and its row says nothing.
+    bool is_damaged(int64_t item) const { return damaged_.contains(item); }
+    // The items that are loaded are held by this node: a damaged one is not any more.
+    void are_held_by(uint64_t node) { held_by_ = core_.keys.held(node); }
     // Deletes an item of the push.
     void remove(Push& push, Work& work);
     void stop(Push& push, int32_t state);
@@ -116,6 +122,7 @@ private:
         Row is;
         bool is_gone = false;
     };
+    void put_aside(int64_t item);
     void unsettle(const Push& push);
     void save_all();
 
@@ -129,6 +136,8 @@ private:
     std::map<int64_t, Known<Push>> pushes_;
     std::map<int64_t, Known<Bundle>> bundles_;
     std::set<int64_t> restless_;
+    std::set<int64_t> damaged_;  // items
+    std::string held_by_;
 };
 
 // The list that a member of a bundle is; `body` is the blob id of the push it became.

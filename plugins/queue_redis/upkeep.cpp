@@ -81,6 +81,8 @@ bool Upkeep::expire(int64_t now) {
         turn.load_pushes(ids);
         for (const int64_t id : ids) {
             Push* push = turn.find(id);
+            // Gone, or damaged: it must not stand before others.
+            if (push == nullptr) turn.writes().changes().write("ZREM", core_.keys.of("expiring"), {std::to_string(id)});
             if (push == nullptr || push->finished_unix_ms != 0 || is_stopped(push->state)) continue;
             turn.stop(*push, BELFRY_PUSH_EXPIRED);
         }
@@ -95,10 +97,26 @@ void Upkeep::finish_others() {
         connection.send({"SRANDMEMBER", core_.keys.of("restless"), kUnfinishedPerStep});
         connection.send({"SRANDMEMBER", core_.keys.of("closing"), kUnfinishedPerStep});
         const std::vector<redis::Reply> replies = connection.trip(deadline);
-        for (size_t i = 0; i < replies[0].size(); ++i) settle(core_, connection, replies[0][i].number(), deadline);
-        for (size_t i = 0; i < replies[1].size(); ++i)
-            close_if_ended(core_, connection, replies[1][i].number(), deadline);
+        finish_each(connection, "restless", replies[0], settle, deadline);
+        finish_each(connection, "closing", replies[1], close_if_ended, deadline);
     });
+}
+
+void Upkeep::finish_each(redis::Connection& connection, const char* set, const redis::Value& pushes, Finish finish,
+                         redis::Deadline deadline) {
+    for (size_t i = 0; i < pushes.size(); ++i) {
+        const int64_t push = pushes[i].number();
+        try {
+            finish(core_, connection, push, deadline);
+        } catch (const Refused& refused) {
+            // Damage of one push, which must not keep the others waiting.
+            const int32_t code = BELFRY_CODE_CLASS(refused.code());
+            if (code != BELFRY_CORRUPT && code != BELFRY_CONFIG) throw;
+            core_.services.error("a push cannot be finished, its keys are damaged; restore Redis from a backup",
+                                 {{"push", std::to_string(push)}, {"reason", refused.what()}});
+            connection.run({"SREM", core_.keys.of(set), std::to_string(push)}, deadline);
+        }
+    }
 }
 
 void Upkeep::count_shares() {

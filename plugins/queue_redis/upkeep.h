@@ -31,6 +31,9 @@ private:
     bool expire(int64_t now);
     // What a crash cut off between two transactions.
     void finish_others();
+    using Finish = void (*)(Core&, redis::Connection&, int64_t, redis::Deadline);
+    void finish_each(redis::Connection& connection, const char* set, const redis::Value& pushes, Finish finish,
+                     redis::Deadline deadline);
     void count_shares();
 
     Core& core_;

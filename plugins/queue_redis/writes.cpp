@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queue_redis/writes.h"
 
+#include <belfry/services.hpp>
 #include <charconv>
 
 #include "queue/packing.h"
@@ -217,16 +218,20 @@ void Writes::tell(int64_t now, int64_t push, uint32_t app, int32_t state, std::s
     changes_.tell(row.take());
 }
 
-Told unpack_told(std::string_view member) {
+std::optional<Told> intact_told(std::string_view member) {
     Told told;
     const size_t space = member.find(' ');
     std::from_chars(member.data(), member.data() + member.size(), told.number);
-    Unpacker in(space == std::string_view::npos ? std::string_view() : member.substr(space + 1));
-    told.at_unix_ms = in.number<int64_t>();
-    told.push = in.number<int64_t>();
-    told.app = in.number<uint32_t>();
-    told.state = in.number<int32_t>();
-    told.uid = in.text();
+    try {
+        Unpacker in(space == std::string_view::npos ? std::string_view() : member.substr(space + 1));
+        told.at_unix_ms = in.number<int64_t>();
+        told.push = in.number<int64_t>();
+        told.app = in.number<uint32_t>();
+        told.state = in.number<int32_t>();
+        told.uid = in.text();
+    } catch (const Refused&) {
+        return std::nullopt;
+    }
     return told;
 }
 
@@ -238,6 +243,27 @@ void Writes::reply(const std::string& key, std::string_view field, std::string_v
 void Writes::answer(const std::string& key, std::string_view answer) {
     changes_.write("HSET", key, {"answer", answer});
     changes_.write("PEXPIRE", key, {std::to_string(kAnswerMs)});
+}
+
+void Writes::put_aside(int64_t item, const std::string& held_by) {
+    const std::string id = std::to_string(item);
+    changes_.write("HSET", keys_.of("aside"), {id, "1"});
+    for (int32_t lane = BELFRY_LANE_HIGH; lane <= BELFRY_LANE_LOW; ++lane) {
+        changes_.write("ZREM", keys_.of("age", lane), {id});
+        changes_.write("ZREM", keys_.stopped_shelf(lane), {id});
+    }
+    changes_.write("ZREM", keys_.of("later"), {id});
+    if (!held_by.empty()) changes_.write("SREM", held_by, {id});
+}
+
+void Writes::erase_damaged(int64_t item) {
+    for (const char* name : {"item", "content", "aside"})
+        changes_.write("HDEL", keys_.of(name), {std::to_string(item)});
+}
+
+void Writes::erase_damaged(std::string_view rows, std::string_view set, int64_t id) {
+    changes_.write("HDEL", keys_.of(rows), {std::to_string(id)});
+    changes_.write("ZREM", keys_.of(set), {std::to_string(id)});
 }
 
 void Writes::unsettle(int64_t push) {

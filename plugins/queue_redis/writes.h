@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -39,6 +40,14 @@ public:
     void reply(const std::string& key, std::string_view field, std::string_view answer);
     // Of a call that repeats itself within its own deadline.
     void answer(const std::string& key, std::string_view answer);
+    // An item whose row says nothing: counted among the parked, and found by nobody any more. `held_by`: the set of the
+    // node that holds it; empty: none.
+    void put_aside(int64_t item, const std::string& held_by);
+    void erase_damaged(int64_t item);
+    // A row that is gone or says nothing, and its place in the set that it was found in.
+    void erase_damaged(std::string_view rows, std::string_view set, int64_t id);
+    // To one of the numbers that are counted.
+    void add(std::string_view number, int64_t n) { numbers_[std::string(number)] += n; }
     // The push's items have to follow its state.
     void unsettle(int64_t push);
 
@@ -49,7 +58,6 @@ private:
     void index(const Item& item, bool add);
     void index(const Push& push, bool add);
     void enlist(const Item& item, bool add);
-    void add(std::string_view number, int64_t n) { numbers_[std::string(number)] += n; }
     std::string shelf_of(const Item& item) const;
 
     const Keys& keys_;
@@ -65,6 +73,7 @@ struct Told {
     int32_t state = 0;
     std::string uid;
 };
-Told unpack_told(std::string_view member);
+// Nothing where it is damaged.
+std::optional<Told> intact_told(std::string_view member);
 
 }  // namespace belfry::queue_redis

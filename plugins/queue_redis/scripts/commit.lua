@@ -28,7 +28,11 @@ for i = 1, tonumber(take()) do
 end
 for _ = 1, tonumber(take()) do
   local n, command, key = tonumber(take()), take(), take_key()
-  redis.call(command, key, unpack(ARGV, at + 1, at + n))
+  local done = redis.pcall(command, key, unpack(ARGV, at + 1, at + n))
+  -- A key that somebody else damaged: the others must be written, a script is not taken back.
+  if type(done) == 'table' and done.err and not string.find(done.err, 'WRONGTYPE') and not string.find(done.err, 'not an integer') then
+    return done
+  end
   at = at + n
 end
 -- Numbers of changes are above the clock for the same reason as ids (open.lua).

@@ -56,7 +56,7 @@ void Connection::send(const Script& script, const Words& keys, const Words& argu
     send(words);
 }
 
-std::vector<Reply> Connection::trip(Deadline deadline) {
+std::vector<Reply> Connection::answers(Deadline deadline) {
     std::vector<Reply> replies;
     try {
         exchange(deadline, replies);
@@ -67,11 +67,26 @@ std::vector<Reply> Connection::trip(Deadline deadline) {
     waiting_ = 0;
     out_.clear();
     if (out_.capacity() > kKeptBytes) out_.shrink_to_fit();
+    return replies;
+}
+
+void Connection::check(const Reply& reply) {
+    if (!reply.is_error()) return;
+    Failure failure = refusal(reply.text());
+    broken_ = broken_ || failure.kind() == Failure::Kind::LostServer;
+    throw failure;
+}
+
+std::vector<Reply> Connection::trip(Deadline deadline) {
+    std::vector<Reply> replies = answers(deadline);
+    for (const Reply& reply : replies) check(reply);
+    return replies;
+}
+
+std::vector<Reply> Connection::trip_past_damage(Deadline deadline) {
+    std::vector<Reply> replies = answers(deadline);
     for (const Reply& reply : replies) {
-        if (!reply.is_error()) continue;
-        Failure failure = refusal(reply.text());
-        broken_ = broken_ || failure.kind() == Failure::Kind::LostServer;
-        throw failure;
+        if (!reply.is_error() || !reply.text().starts_with("WRONGTYPE")) check(reply);
     }
     return replies;
 }

@@ -36,6 +36,9 @@ public:
     // One round trip: the answers to all queued commands, in order. Throws the Failure of the first that was refused;
     // the others were run all the same. After a Failure: LostServer the connection is broken.
     std::vector<Reply> trip(Deadline deadline);
+    // Likewise, but what was asked of a key of another kind is answered by that error, which counts as empty: for keys
+    // of one push, which must not hold up others.
+    std::vector<Reply> trip_past_damage(Deadline deadline);
     Reply run(const Words& words, Deadline deadline);
 
     // Also with commands that nobody made a trip for: the next caller would be given their answers.
@@ -48,6 +51,8 @@ public:
     uint64_t turn() const noexcept { return turn_; }
 
 private:
+    std::vector<Reply> answers(Deadline deadline);
+    void check(const Reply& reply);
     void exchange(Deadline deadline, std::vector<Reply>& replies);
     void wait(bool writing, Deadline deadline);
     void take(std::vector<Reply>& replies);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace belfry::redis {
@@ -22,6 +23,11 @@ public:
     // Throw Refused: CORRUPT if the answer is of another kind.
     Value operator[](size_t i) const;
     std::string_view text() const;
+    // Of a field of a hash; nothing: it is not there.
+    std::optional<std::string_view> row() const {
+        return raw_->type == REDIS_REPLY_STRING ? std::optional<std::string_view>({raw_->str, raw_->len})
+                                                : std::nullopt;
+    }
     // An integer, or a text that is one; 0 for nil.
     int64_t number() const;
 
