@@ -38,7 +38,7 @@ class Postgres(OnPostgres):
 
     def test_kill_rounds_lose_nothing(self):
         rng = random.Random(1)
-        counted = sum(kill_rounds.one_round(self.server, self.simulator, DEVICES, f"pg{i}", rng) for i in range(3))
+        counted = sum(kill_rounds.one_round([self.server], self.simulator, DEVICES, f"pg{i}", rng) for i in range(3))
         self.assertGreater(counted, 0)
 
     def test_a_database_that_crashes_in_a_broadcast_costs_nothing(self):
