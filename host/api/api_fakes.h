@@ -20,7 +20,9 @@ namespace belfry::api {
 
 class FakeDelivery final : public delivery::Delivery {
 public:
+    std::function<void()> while_storing = [] {};
     void accept_then(delivery::PushRequest&& push, AcceptDone done) override {
+        while_storing();
         std::unique_lock lock(mutex_);
         std::string uid = push.uid.empty() ? "made-up" : push.uid;
         pushes.push_back(std::move(push));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -52,6 +53,27 @@ TEST(ApiBatch, KeepsErrorsOfCommandsInsideInTransportMode) {
     EXPECT_EQ(response.status, 200);
     EXPECT_EQ(Json::parse(response.body)["replies"][0]["error"]["code"], 104);
     EXPECT_EQ(bench.transport("batch", R"({"commands":7})").status, 400);
+}
+
+TEST(ApiBatch, CountsTheTimeThatEachMethodTook) {
+    ApiBench bench;
+    bench.delivery.while_storing = [&] { bench.clock.advance(std::chrono::seconds(2)); };
+    const std::string push = R"({"recipient":{"fcm_tokens":["t"]},"notification":{"fcm":{"message":{}}}})";
+    bench.post("send_push_notification", push);
+    replies(bench, R"({"commands":[
+        {"device_register":{"provider":"fcm","token":"a"}}, {"device_register":{"provider":"fcm","token":"b"}},
+        {"device_register":{"provider":"none","token":"c"}}, {"send_push_notification":)" +
+                       push + "}]}");
+    bench.post("device_register", R"({"provider":"fcm","token":"d"})");
+    bench.post("device_export", "{}");
+    const auto seconds = [&](const char* method) {
+        return bench.metrics.value("api_request_seconds_total", {{"method", method}});
+    };
+    EXPECT_EQ(seconds("send_push_notification"), 4);
+    EXPECT_EQ(seconds("batch"), 2);
+    EXPECT_EQ(seconds("device_register"), 0);
+    EXPECT_EQ(seconds("device_export"), 0);
+    EXPECT_EQ(bench.metrics.value("api_requests_total", {{"method", "device_register"}, {"code", "0"}}), 3);
 }
 
 TEST(ApiBatch, StoresNeighbouringRegistrationsTogether) {

@@ -163,7 +163,7 @@ HttpResponse HttpApi::call_method(HttpRequest& request, const Method& method, st
     if (method.streams == Streams::Answer) return export_devices(app, method, params, transport_errors);
     // Keeps the app until the answer has come.
     const auto dress = [this, app, transport_errors, &method, began = service_.begin()](Answer&& answer) {
-        service_.count(method, answer, began);
+        service_.answered(method, answer, began);
         if (const Fault* fault = std::get_if<Fault>(&answer)) return answer_of(*fault, transport_errors);
         std::string& result = std::get<std::string>(answer);
         return json_page(method.id == MethodId::Batch ? std::move(result) : enveloped(result));

@@ -47,12 +47,14 @@ public:
 
     // The same without waiting for the commit of a push or a registration: `done` is called once with the answer,
     // before this returns or later, then by a thread that must not be kept. `app` must be there until then. Who sends
-    // the answer calls count(), with what begin() gave it before.
+    // the answer calls answered(), with what begin() gave it before.
     using AnswerDone = std::function<void(Answer&&)>;
     void call_then(const App& app, const Method& method, const json::Value& params, AnswerDone done);
     int64_t begin() const noexcept { return clock_.mono_ns(); }
     // For metrics and the log.
-    void count(const Method& method, const Answer& answer, int64_t began);
+    void answered(const Method& method, const Answer& answer, int64_t began) {
+        count(method, answer, clock_.mono_ns() - began);
+    }
 
     // The methods that stream, which no batch can hold.
     // Gives up to n bytes of the body; 0 = end, -1 = broken.
@@ -78,6 +80,7 @@ private:
     std::variant<Sending, Fault> sending_of(const App& app, const Checked& params, std::string_view raw) const;
     void send_then(const App& app, const Checked& params, std::string_view raw, AnswerDone done);
     void register_then(const App& app, const Checked& params, AnswerDone done);
+    void count(const Method& method, const Answer& answer, int64_t took_ns);
 
     Answer device_register(const App& app, const Checked& params, std::string_view raw);
     Answer device_update(const App& app, const Checked& params, std::string_view raw);
