@@ -4,6 +4,8 @@
 #include <belfry/abi.hpp>
 #include <utility>
 
+#include "queue/record_rows.h"
+
 namespace belfry::queue_sqlite {
 
 namespace {
@@ -21,39 +23,12 @@ bool add_rows(const std::vector<Row>& rows, DumpPage& page, int64_t& id, Id&& id
     return rows.size() == kRowsPerRead;
 }
 
-WorkRecord record_of(const Item& item, int64_t due_unix_ms, int64_t ordinal, std::string_view content) {
-    WorkRecord record;
-    record.id = item.id;
-    record.push = item.push;
+WorkRecord record_of(const Item& item, int64_t due_unix_ms, int64_t body, std::string_view content) {
+    auto record = record_of_work<WorkRecord>(item, body, content);
     record.due_unix_ms = due_unix_ms;
     record.ready_unix_ms = item.ready_unix_ms;
-    record.after = item.after;
-    record.hi = item.hi;
-    record.kind = item.kind;
-    record.gate = item.gate;
-    record.flags = item.flags;
-    record.attempt = item.attempt;
     record.crashes = item.crashes;
-    record.ordinal = ordinal;
-    record.content = content;
     return record;
-}
-
-// A work item as a record has it; its place and its push's part are the caller's.
-template <class R>
-Item item_of(const R& record, const Push& push) {
-    Item item;
-    item.id = record.id;
-    item.push = record.push;
-    item.kind = record.kind;
-    item.lane = push.lane;
-    item.gate = record.gate;
-    item.flags = record.flags;
-    item.attempt = record.attempt;
-    item.after = record.after;
-    item.hi = record.hi;
-    item.blob = record.ordinal == 0 ? 0 : push.body + record.ordinal;
-    return item;
 }
 
 }  // namespace
@@ -122,16 +97,15 @@ bool Moving::dump_blobs(int64_t& id, DumpPage& page) {
     });
 }
 
-int64_t Moving::ordinal_of(const Item& work) {
-    if (work.blob == 0) return 0;
-    const Push* push = core_.book.push(work.push);
-    return push == nullptr || push->body == 0 ? 0 : work.blob - push->body;
+int64_t Moving::body_of(const Item& work) {
+    const Push* push = work.blob == 0 ? nullptr : core_.book.push(work.push);
+    return push == nullptr ? 0 : push->body;
 }
 
 bool Moving::dump_items(int64_t& id, DumpPage& page) {
     const auto id_of = [](const Item& item) { return item.id; };
     const bool more = add_rows(core_.tables.items.above(id, kRowsPerRead), page, id, id_of, [&](const Item& item) {
-        page.add(record_of(item, 0, ordinal_of(item), core_.tables.items.content(item.id)));
+        page.add(record_of(item, 0, body_of(item), core_.tables.items.content(item.id)));
     });
     core_.book.forget_loaded();
     return more;
@@ -140,7 +114,7 @@ bool Moving::dump_items(int64_t& id, DumpPage& page) {
 bool Moving::dump_laters(int64_t& id, DumpPage& page) {
     const auto id_of = [](const Later& later) { return later.item.id; };
     const bool more = add_rows(core_.tables.laters.above(id, kRowsPerRead), page, id, id_of, [&](const Later& later) {
-        page.add(record_of(later.item, later.due_unix_ms, ordinal_of(later.item), later.content));
+        page.add(record_of(later.item, later.due_unix_ms, body_of(later.item), later.content));
     });
     core_.book.forget_loaded();
     return more;
@@ -149,10 +123,12 @@ bool Moving::dump_laters(int64_t& id, DumpPage& page) {
 bool Moving::dump_dead(int64_t& id, DumpPage& page) {
     const auto id_of = [](const DeadRow& row) { return row.item.id; };
     const bool more = add_rows(core_.tables.dead.above(id, kRowsPerRead), page, id, id_of, [&](const DeadRow& row) {
-        const Item& item = row.item;
-        page.add(DeadRecord{item.id, item.push, row.buried_unix_ms, row.replayed_unix_ms, item.after, item.hi,
-                            item.kind, item.gate, item.flags, item.attempt, row.entries, ordinal_of(item), row.note,
-                            row.content});
+        auto record = record_of_work<DeadRecord>(row.item, body_of(row.item), row.content);
+        record.buried_unix_ms = row.buried_unix_ms;
+        record.replayed_unix_ms = row.replayed_unix_ms;
+        record.entries = row.entries;
+        record.note = row.note;
+        page.add(record);
     });
     core_.book.forget_loaded();
     return more;
@@ -163,30 +139,9 @@ bool Moving::dump_bundles(int64_t& id, DumpPage& page) {
     return add_rows(core_.tables.bundles.above(id, kRowsPerRead), page, id, id_of, [&](const BundleRow& row) {
         const std::optional<ItemTable::Found> stored = core_.tables.items.find(row.id);
         const std::string content = stored ? core_.tables.items.content(row.id) : std::string();
-        page.add(bundle_record(row, stored ? stored->item : Item(), content));
+        const auto name_of = [&](uint32_t app) -> decltype(auto) { return core_.book.app_name(app); };
+        page.add(record_of_bundle(row, stored ? &stored->item : nullptr, content, name_of));
     });
-}
-
-BundleRecord Moving::bundle_record(const BundleRow& row, const Item& item, std::string_view content) {
-    BundleRecord record;
-    record.id = row.id;
-    record.created_unix_ms = row.created_unix_ms;
-    record.finished_unix_ms = row.finished_unix_ms;
-    record.ready_unix_ms = item.ready_unix_ms;
-    record.lane = row.lane;
-    record.gate = item.gate;
-    record.flags = item.flags;
-    record.attempt = item.attempt;
-    record.crashes = item.crashes;
-    const std::vector<Member> contents = content.empty() ? std::vector<Member>() : read_members(content);
-    for (size_t i = 0; i < row.results.size(); ++i) {
-        MemberRecord& member = record.members.emplace_back();
-        member.app = core_.book.app_name(row.results[i].app);
-        member.result = row.results[i];
-        member.has_content = row.finished_unix_ms == 0 && i < contents.size();
-        if (member.has_content) member.content = contents[i];
-    }
-    return record;
 }
 
 void Moving::load(belfry_list records) {
@@ -248,7 +203,7 @@ void Moving::load(const WorkRecord& record, size_t index) {
     Push& push = push_of(record.push, index);
     if (push.finished_unix_ms != 0 || core_.tables.items.find(record.id) || core_.tables.laters.has(record.id)) return;
     core_.book.note_id(record.id);
-    Item item = item_of(record, push);
+    Item item = work_of_record<Item>(record, push);
     item.ready_unix_ms = record.ready_unix_ms;
     item.crashes = record.crashes;
     core_.book.edit(push);
@@ -266,7 +221,7 @@ void Moving::load(const DeadRecord& record, size_t index) {
     if (core_.tables.dead.find(record.id)) return;
     core_.book.note_id(record.id);
     DeadRow row;
-    row.item = item_of(record, push);
+    row.item = work_of_record<Item>(record, push);
     row.app = push.facts->app;
     row.entries = record.entries;
     row.buried_unix_ms = record.buried_unix_ms;
@@ -279,28 +234,19 @@ void Moving::load(const DeadRecord& record, size_t index) {
 void Moving::load(const BundleRecord& record, size_t) {
     if (core_.tables.bundles.find(record.id)) return;
     core_.book.note_id(record.id);
-    BundleRow row{record.id, record.lane, record.created_unix_ms, record.finished_unix_ms, {}};
-    for (size_t i = 0; i < record.members.size(); ++i) {
-        const MemberRecord& member = record.members[i];
-        MemberResult& result = row.results.emplace_back(member.result);
-        result.app = core_.book.make_app(member.app);
+    const auto number_of = [&](std::string_view app) { return core_.book.make_app(app); };
+    const auto row = bundle_of_record<BundleRow>(record, number_of);
+    for (size_t i = 0; i < row.results.size(); ++i) {
+        const MemberResult& result = row.results[i];
         if (result.moved_to == kErased) continue;
         core_.uids.file(result.app, result.uid, {record.id, static_cast<int32_t>(i)});
         if (record.finished_unix_ms == 0 && result.moved_to == 0) ++core_.book.totals.running_pushes;
     }
     core_.tables.bundles.insert(row);
     if (record.finished_unix_ms != 0) return;
-    Item item;
-    item.id = record.id;
-    item.kind = BELFRY_WORK_BUNDLE;
-    item.lane = record.lane;
-    item.gate = record.gate;
-    item.flags = record.flags;
-    item.attempt = record.attempt;
-    item.crashes = record.crashes;
-    item.ready_unix_ms = record.ready_unix_ms;
+    auto item = bundle_item_of_record<Item>(record);
     item.vt = core_.board.virtual_time(item.lane);
-    BundleBuilder builder = content_of(record, [&](std::string_view app) { return core_.book.make_app(app); });
+    BundleBuilder builder = content_of(record, number_of);
     core_.tables.items.insert(item, false, builder.take_content());
     ++core_.book.totals.items[item.lane];
     // Fetched by the first claim, with what its members were marked as.

@@ -34,9 +34,8 @@ private:
     bool dump_dead(int64_t& id, DumpPage& page);
     bool dump_bundles(int64_t& id, DumpPage& page);
     bool dump_part(DumpPlace& place, DumpPage& page);
-    BundleRecord bundle_record(const BundleRow& row, const Item& item, std::string_view content);
-    // Of the token blob that work picks from.
-    int64_t ordinal_of(const Item& work);
+    // Blob id of the body of work that picks from a token blob; else 0.
+    int64_t body_of(const Item& work);
 
     void load(const PushRecord& record, size_t index);
     void load(const BlobRecord& record, size_t index);

@@ -74,7 +74,7 @@ template <class Item, class Record, class Push>
 Item work_of_record(const Record& record, const Push& push) {
     Item item;
     item.id = record.id;
-    item.push = push.id;
+    item.push = record.push;
     item.gate = record.gate;
     item.after = record.after;
     item.hi = record.hi;
@@ -127,6 +127,7 @@ Bundle bundle_of_record(const BundleRecord& record, NumberOf&& number_of) {
     }
     return bundle;
 }
+
 template <class Item>
 Item bundle_item_of_record(const BundleRecord& record) {
     Item item;
