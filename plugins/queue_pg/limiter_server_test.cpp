@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "conformance/queue/limits.h"
+#include "fakes/limiter_trouble.h"
 #include "pg/connection.h"
 #include "postgres/relay.h"
 
@@ -25,7 +26,7 @@ using conformance::queue::charge_of;
 using conformance::queue::Limits;
 using conformance::queue::policy;
 
-constexpr int64_t kDay = 86'400'000;
+constexpr int64_t kDay = tests::kDayMs;
 
 class PgLimiter : public testing::Test {
 protected:
@@ -60,30 +61,12 @@ protected:
 };
 
 TEST_F(PgLimiter, SaysInTimeThatTheServerIsGoneAndGoesOnOnceItIsBack) {
-    const std::vector<belfry_policy> ten{policy(10, kDay)};
-    EXPECT_EQ(limits_->take(ten, 1, 3), 3u);
-    relay_->close_door(true);
-    relay_->lose_answer_to("COMMIT");
-    uint32_t rows = 0;
-    belfry_why why{};
-    const auto start = pg::Clock::now();
-    const int64_t deadline = limits_->queue().host().mono_ns() + 300'000'000;
-    const belfry_code code = limits_->try_charge(ten, {charge_of(1, 5)}, deadline, &rows, &why);
-    EXPECT_TRUE(code == BELFRY_RETRY_LATER || code == BELFRY_DEADLINE) << conformance::said(code, why);
-    EXPECT_EQ(rows, 0u);
-    EXPECT_LT(pg::Clock::now() - start, 3s);
-    relay_->close_door(false);
-    std::this_thread::sleep_for(1100ms);  // the pool's longest pause before it connects again
-    EXPECT_TRUE(limits_->charge_one(ten, charge_of(1, 5)).allowed());
-    EXPECT_EQ(limits_->take(ten, 1, 20), 6u) << "of ten, after three and one that was asked for twice";
+    tests::check_gone_and_back(*limits_, *relay_, "COMMIT");
 }
 
 TEST_F(PgLimiter, ChargesOnceThoughTheAnswerWasLost) {
-    const std::vector<belfry_policy> ten{policy(10, kDay)};
-    relay_->lose_answer_to("COMMIT");
-    EXPECT_TRUE(limits_->charge_one(ten, charge_of(1, 7)).allowed());
+    tests::check_lost_answer(*limits_, *relay_, "COMMIT");
     EXPECT_TRUE(relay_->has_lost_it());
-    EXPECT_EQ(limits_->take(ten, 1, 20), 9u);
 }
 
 TEST_F(PgLimiter, UpkeepDeletesBucketsThatAreFullAndNoOthers) {
@@ -95,7 +78,6 @@ TEST_F(PgLimiter, UpkeepDeletesBucketsThatAreFullAndNoOthers) {
     }
     limits_->charge({policy(5, kDay)}, {charges[0], charges[1]});
     EXPECT_EQ(sql("SELECT count(*) FROM queue_limit").number(0, 0), 2 * 2 * 3000 + 2);
-    std::this_thread::sleep_for(10ms);
     for (const auto end = pg::Clock::now() + 20s; pg::Clock::now() < end; std::this_thread::sleep_for(50ms)) {
         limits_->queue().upkeep();
         if (sql("SELECT count(*) FROM queue_limit").number(0, 0) == 2) break;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "conformance/queue/limits.h"
+#include "fakes/limiter_trouble.h"
 #include "redis/connection.h"
 #include "redis/relay.h"
 
@@ -25,7 +26,7 @@ using conformance::queue::charge_of;
 using conformance::queue::Limits;
 using conformance::queue::policy;
 
-constexpr int64_t kDay = 86'400'000;
+constexpr int64_t kDay = tests::kDayMs;
 
 class RedisLimiter : public testing::Test {
 protected:
@@ -66,31 +67,12 @@ protected:
 };
 
 TEST_F(RedisLimiter, SaysInTimeThatTheServerIsGoneAndGoesOnOnceItIsBack) {
-    const std::vector<belfry_policy> ten{policy(10, kDay)};
-    EXPECT_EQ(limits_->take(ten, 1, 3), 3u);
-    relay_->close_door(true);
-    relay_->lose_answer_to(":limit:");
-    uint32_t rows = 0;
-    belfry_why why{};
-    const auto start = redis::Clock::now();
-    const int64_t deadline = limits_->queue().host().mono_ns() + 300'000'000;
-    const belfry_code code = limits_->try_charge(ten, {charge_of(1, 5)}, deadline, &rows, &why);
-    EXPECT_TRUE(code == BELFRY_RETRY_LATER || code == BELFRY_DEADLINE) << conformance::said(code, why);
-    EXPECT_EQ(rows, 0u);
-    EXPECT_LT(redis::Clock::now() - start, 3s);
-    relay_->close_door(false);
-    std::this_thread::sleep_for(1100ms);  // the pool's longest pause before it connects again
-    EXPECT_TRUE(limits_->charge_one(ten, charge_of(1, 5)).allowed());
-    EXPECT_EQ(limits_->take(ten, 1, 20), 6u) << "of ten, after three and one that was asked for twice";
+    tests::check_gone_and_back(*limits_, *relay_, ":limit:");
 }
 
 TEST_F(RedisLimiter, ChargesOnceThoughTheAnswerWasLost) {
-    const std::vector<belfry_policy> ten{policy(10, kDay)};
-    limits_->take(ten, 2, 1);  // so that the server knows the script
-    relay_->lose_answer_to(":limit:");
-    EXPECT_TRUE(limits_->charge_one(ten, charge_of(1, 7)).allowed());
+    tests::check_lost_answer(*limits_, *relay_, ":limit:");
     EXPECT_TRUE(relay_->is_done());
-    EXPECT_EQ(limits_->take(ten, 1, 20), 9u);
 }
 
 TEST_F(RedisLimiter, EverythingItKeepsExpires) {
