@@ -136,6 +136,7 @@ std::vector<Result<Registered>> Registry::register_devices(std::span<const Regis
         });
     }
     std::vector<Waiting*> members;
+    members.reserve(waiting.size());
     for (Waiting& member : waiting) members.push_back(&member);
     joint.left = members.size();
     if (const Status queued = enqueue(members, kRegistrationRoomWait); !queued) {

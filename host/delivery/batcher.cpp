@@ -76,11 +76,12 @@ void Batcher::store(NewPush&& push, Stored stored) {
     const size_t bytes = push.bytes();
     *waiting = {std::move(push), bytes, {}, std::move(stored)};
     const bool room = waiting_bytes_.fetch_add(bytes) + bytes <= options_.enqueue_waiting_bytes_max;
+    Waiting& mine = *waiting;  // as long as the queue does not take it
     if (room && waiting_.try_push(std::move(waiting))) return;
     waiting_bytes_.fetch_sub(bytes);
     const bool stopping = room && waiting_.closed();
-    waiting->stored(std::move(waiting->push),
-                    stopping ? error(ErrorCode::Unavailable, "the server is stopping; send the push again") : busy());
+    mine.stored(std::move(mine.push),
+                stopping ? error(ErrorCode::Unavailable, "the server is stopping; send the push again") : busy());
 }
 
 void Batcher::run() {
