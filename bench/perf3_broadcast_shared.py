@@ -5,8 +5,7 @@ import argparse
 import statistics
 import sys
 
-from perf8_two_hosts import KINDS, stores
-from scene import Scene, bar, report
+from scene import KINDS, Scene, bar, report, stores
 
 
 def rates(kind, devices, runs):

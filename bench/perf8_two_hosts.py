@@ -6,11 +6,7 @@ import argparse
 import pathlib
 import sys
 
-from scene import BUILD, PAYLOAD, Scene, Server, report
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
-from stores import KINDS, stores  # noqa: E402
-from world import http  # noqa: E402
+from scene import BUILD, KINDS, PAYLOAD, Scene, Server, http, report, stores
 
 
 def sent_by(server):

@@ -7,8 +7,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools/up"))
-from world import Server, Simulator  # noqa: E402
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tools/up"), str(ROOT / "tests/e2e")]
+from stores import KINDS, stores  # noqa: E402,F401
+from world import Server, Simulator, http  # noqa: E402,F401
 
 BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", pathlib.Path(__file__).resolve().parents[1] / "build/dev"))
 TICKS = os.sysconf("SC_CLK_TCK")
