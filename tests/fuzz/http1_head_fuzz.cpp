@@ -30,6 +30,13 @@ void append_received(int fd, std::string& to) {
         to.append(piece.data(), static_cast<size_t>(n));
 }
 
+// The name as any reader could take it: alone, or with blanks before its colon.
+bool is_named(const std::string& line, std::string_view name) {
+    if (line.rfind(name, 0) != 0) return false;
+    const size_t end = line.find_first_not_of(" \t\r\v\f", name.size());
+    return end == std::string::npos || line[end] == ':';
+}
+
 // How many lines of the first head tell a length.
 int lengths_told(std::string_view head) {
     belfry::fuzz::Input lines(reinterpret_cast<const uint8_t*>(head.data()), head.size());
@@ -37,7 +44,7 @@ int lengths_told(std::string_view head) {
     while (!lines.empty()) {
         std::string line(lines.until("\n"));
         for (char& c : line) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        if (line.rfind("content-length", 0) == 0 || line.rfind("transfer-encoding", 0) == 0) ++told;
+        if (is_named(line, "content-length") || is_named(line, "transfer-encoding")) ++told;
     }
     return told;
 }

@@ -11,6 +11,11 @@ void Unpacker::too_short() {
     throw Refused(BELFRY_CORRUPT, {}, "a packed column of the queue ends early; restore the queue from a backup");
 }
 
+void Unpacker::out_of_range() {
+    throw Refused(BELFRY_CORRUPT, {},
+                  "a packed column of the queue has a number too large; restore the queue from a backup");
+}
+
 std::string entry_bytes(belfry_list list, size_t width) {
     std::string bytes;
     bytes.reserve(list.n * width);
@@ -83,14 +88,14 @@ Counters unpack_small_counters(Unpacker& in) {
     counters.planned = in.small();
     for (int64_t left = in.small(); left > 0; --left) {
         Tally& tally = counters.tallies.emplace_back();
-        tally.gate = static_cast<uint32_t>(in.small());
-        tally.outcome = static_cast<int32_t>(in.small());
+        tally.gate = in.small_as<uint32_t>();
+        tally.outcome = in.small_as<int32_t>();
         tally.n = in.small();
     }
     for (int64_t left = in.small(); left > 0; --left) {
         Sample& sample = counters.samples.emplace_back();
-        sample.gate = static_cast<uint32_t>(in.small());
-        sample.outcome = static_cast<int32_t>(in.small());
+        sample.gate = in.small_as<uint32_t>();
+        sample.outcome = in.small_as<int32_t>();
         sample.text = in.small_text();
     }
     return counters;

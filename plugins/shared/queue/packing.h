@@ -76,6 +76,14 @@ public:
         }
         too_short();
     }
+    // Throws CORRUPT, too, for a number that T cannot hold.
+    template <class T>
+    T small_as() {
+        const int64_t value = small();
+        const auto number = static_cast<T>(value);
+        if (static_cast<int64_t>(number) != value) out_of_range();
+        return number;
+    }
     std::string_view small_text() {
         const auto n = static_cast<size_t>(small());
         return {need(n), n};
@@ -92,6 +100,7 @@ private:
         return p;
     }
     [[noreturn]] static void too_short();
+    [[noreturn]] static void out_of_range();
 
     std::string_view bytes_;
     size_t at_ = 0;

@@ -55,13 +55,17 @@ void put(Packer& out, std::initializer_list<int64_t> numbers) {
     for (const int64_t number : numbers) out.small(number);
 }
 
+bool comes_before(const Tally& a, const Tally& b) noexcept {
+    return a.gate != b.gate ? a.gate < b.gate : a.outcome < b.outcome;
+}
+
 // In one order whatever the queue keeps them in, so that equal pushes make equal records.
 void put_counters(Packer& out, const Counters& from) {
-    Counters counters = from;
-    std::erase_if(counters.tallies, [](const Tally& tally) { return tally.n == 0; });
-    std::sort(counters.tallies.begin(), counters.tallies.end(), [](const Tally& a, const Tally& b) {
-        return a.gate != b.gate ? a.gate < b.gate : a.outcome < b.outcome;
-    });
+    Counters counters;
+    counters.planned = from.planned;
+    counters.samples = from.samples;
+    for (const Tally& tally : from.tallies) counters.add(tally.gate, tally.outcome, tally.n);
+    std::sort(counters.tallies.begin(), counters.tallies.end(), comes_before);
     small_counters(out, counters);
 }
 
@@ -80,9 +84,7 @@ public:
 
     template <class T>
     void take(T& number) {
-        const int64_t value = in_.small();
-        number = static_cast<T>(value);
-        if (static_cast<int64_t>(number) != value) wrong();
+        number = in_.small_as<T>();
     }
     template <class... T>
     void take_all(T&... numbers) {
@@ -96,6 +98,9 @@ public:
         counters = unpack_small_counters(in_);
         expect(counters.planned >= 0 && counters.samples.size() <= kSamplesMax);
         for (const Tally& tally : counters.tallies) expect(tally.n > 0);
+        const auto not_before = [](const Tally& a, const Tally& b) { return !comes_before(a, b); };
+        const auto& tallies = counters.tallies;
+        expect(std::adjacent_find(tallies.begin(), tallies.end(), not_before) == tallies.end());
         for (const Sample& sample : counters.samples) expect(sample.text.size() <= kSampleBytesMax);
     }
     bool flag() {
@@ -105,12 +110,10 @@ public:
         return value != 0;
     }
     static void expect(bool good) {
-        if (!good) wrong();
+        if (!good) throw Refused(BELFRY_CORRUPT, {}, "a value that no queue stores");
     }
 
 private:
-    [[noreturn]] static void wrong() { throw Refused(BELFRY_CORRUPT, {}, "a value that no queue stores"); }
-
     Unpacker in_;
 };
 

@@ -61,6 +61,9 @@ TEST(QueueRecord, EqualCountersMakeEqualBytesInAnyOrder) {
     PushRecord other = some_push();
     std::swap(other.counters.tallies[0], other.counters.tallies[1]);
     other.counters.tallies.push_back({9, BELFRY_FINAL_DEAD, 0});
+    Tally& split = other.counters.tallies[1];
+    --split.n;
+    other.counters.tallies.push_back({split.gate, split.outcome, 1});
     EXPECT_EQ(encode_record(other), encode_record(some_push()));
 }
 
