@@ -29,6 +29,10 @@ endif()
 add_library(HttpParser::HttpParser INTERFACE IMPORTED GLOBAL)
 set_target_properties(HttpParser::HttpParser PROPERTIES INTERFACE_LINK_LIBRARIES "${HTTP_PARSER_LIBRARY}"
     INTERFACE_INCLUDE_DIRECTORIES "${HTTP_PARSER_INCLUDE}")
+# docs/design/0020-allocator.md. Sanitizers and fuzzers bring allocators of their own.
+if(NOT BELFRY_SANITIZE AND NOT BELFRY_BUILD_FUZZ)
+    belfry_require_pkg(JEMALLOC jemalloc libjemalloc-dev)
+endif()
 belfry_require_pkg(CARES libcares libc-ares-dev)
 belfry_require_pkg(HIREDIS hiredis libhiredis-dev)
 belfry_require_pkg(SQLITE sqlite3 libsqlite3-dev)
