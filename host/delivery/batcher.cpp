@@ -19,6 +19,10 @@ Error busy() {
     return full;
 }
 
+Error out_of_touch() {
+    return error(ErrorCode::Unavailable, "the queue has not answered for seconds; send the push again");
+}
+
 // The rows of a batch with everything they refer to.
 struct Rows {
     std::vector<belfry_new_push> pushes;
@@ -54,10 +58,11 @@ size_t NewPush::bytes() const {
     return sum;
 }
 
-Batcher::Batcher(const Options& options, plugins::Queue& queue, Node& node, Wakeup& scheduler)
+Batcher::Batcher(const Options& options, plugins::Queue& queue, Node& node, const Clock& clock, Wakeup& scheduler)
     : options_(options),
       queue_(queue),
       node_(node),
+      clock_(clock),
       scheduler_(scheduler),
       waiting_(options.enqueue_waiting_max),
       thread_(named_thread("batcher", [this] { run(); })) {}
@@ -102,13 +107,21 @@ void Batcher::run() {
     }
 }
 
+// A process that stood still longer than its lease may have been left out when everything was moved to other stores:
+// what it stored now would be acknowledged and never sent.
+bool Batcher::may_store() {
+    return !queue_.offers(BELFRY_QUEUE_MULTI_NODE) ||
+           node_.is_confirmed(clock_, options_.beat_good_ms * kNsPerMs,
+                              std::chrono::milliseconds(options_.beat_awaited_ms));
+}
+
 // Leaves the batch empty.
 void Batcher::commit(Batch& batch) {
     Rows rows;
     rows.pushes.reserve(batch.size());
     for (const std::unique_ptr<Waiting>& waiting : batch) rows.add(waiting->push);
-    const Status done =
-        queue_.enqueue(node_.id(), rows.pushes, [&](const belfry_enqueued& row) { batch[row.index]->answer = row; });
+    const auto keep = [&](const belfry_enqueued& row) { batch[row.index]->answer = row; };
+    const Status done = may_store() ? queue_.enqueue(node_.id(), rows.pushes, keep) : Status(out_of_touch());
     scheduler_.ring();
     for (const std::unique_ptr<Waiting>& waiting : batch) {
         waiting_bytes_.fetch_sub(waiting->bytes);

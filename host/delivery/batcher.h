@@ -40,7 +40,7 @@ struct NewPush {
 
 class Batcher {
 public:
-    Batcher(const Options& options, plugins::Queue& queue, Node& node, Wakeup& scheduler);
+    Batcher(const Options& options, plugins::Queue& queue, Node& node, const Clock& clock, Wakeup& scheduler);
     ~Batcher();
     Batcher(const Batcher&) = delete;
     Batcher& operator=(const Batcher&) = delete;
@@ -62,11 +62,13 @@ private:
     };
     using Batch = std::vector<std::unique_ptr<Waiting>>;
     void run();
+    bool may_store();
     void commit(Batch& batch);
 
     const Options& options_;
     plugins::Queue& queue_;
     Node& node_;
+    const Clock& clock_;
     Wakeup& scheduler_;
     BoundedQueue<std::unique_ptr<Waiting>> waiting_;
     std::atomic<size_t> waiting_bytes_{0};

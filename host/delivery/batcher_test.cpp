@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <string>
@@ -20,28 +21,88 @@ Result<belfry_enqueued> store(Batcher& batcher, NewPush push) {
     return answer.get_future().get();
 }
 
+NewPush push_of(const std::string& uid, const std::string& body) {
+    NewPush push;
+    push.row = sized<belfry_new_push>();
+    push.row.lane = BELFRY_LANE_HIGH;
+    push.app = "default";
+    push.uid = uid;
+    push.body = body;
+    return push;
+}
+
 TEST(Batcher, BoundsWhatWaitsAndRefusesAfterItsStop) {
     QueueRig rig;
     Options options;
     options.enqueue_waiting_bytes_max = 4'000;
     Node node;
     Wakeup wakeup;
-    Batcher batcher(options, rig.queue, node, wakeup);
-    NewPush large;
-    large.row = sized<belfry_new_push>();
-    large.row.lane = BELFRY_LANE_HIGH;
-    large.app = "default";
-    large.uid = "large";
-    large.body = std::string(5'000, 'x');
-    EXPECT_EQ(store(batcher, large).error().code, ErrorCode::Busy);
-    NewPush small = large;
-    small.body = "x";
+    Batcher batcher(options, rig.queue, node, rig.clock, wakeup);
+    EXPECT_EQ(store(batcher, push_of("large", std::string(5'000, 'x'))).error().code, ErrorCode::Busy);
+    const NewPush small = push_of("small", "x");
     const Result<belfry_enqueued> stored = store(batcher, small);
     ASSERT_TRUE(stored);
     EXPECT_EQ(stored->code, BELFRY_OK);
     EXPECT_TRUE(wakeup.wait(std::chrono::seconds(1)));
     batcher.stop();
     EXPECT_EQ(store(batcher, small).error().code, ErrorCode::Unavailable);
+}
+
+// A queue that several nodes share, so that this one may be taken for dead. It notes whether pushes come while it is.
+struct SharedRig : QueueRig {
+    static inline const belfry_queue* behind = nullptr;
+    static inline std::atomic<bool> dead{false}, stored_while_dead{false};
+    static belfry_code enqueue(belfry_instance* i, uint64_t who, belfry_list pushes, belfry_emit emit, void* ctx,
+                               belfry_why* why) {
+        if (dead) stored_while_dead = true;
+        return behind->enqueue(i, who, pushes, emit, ctx, why);
+    }
+    SharedRig() { dead = stored_while_dead = false; }
+    void stand_still() {
+        dead = true;
+        time.advance(std::chrono::seconds(10));
+    }
+    void wake() {
+        dead = false;
+        node.confirm(time.mono_ns());
+    }
+
+    belfry_queue table = [this] {
+        behind = memory.table();
+        belfry_queue watched = *behind;
+        watched.flags |= BELFRY_QUEUE_MULTI_NODE;
+        watched.enqueue = &SharedRig::enqueue;
+        return watched;
+    }();
+    plugins::Queue shared{&table, memory.instance(), faults};
+    ManualClock time;
+    Node node;
+    Wakeup wakeup;
+};
+
+TEST(Batcher, StoresNothingAfterStandingStillUntilTheNextSignOfLife) {
+    SharedRig rig;
+    Options options;
+    options.beat_awaited_ms = 60'000;
+    Batcher batcher(options, rig.shared, rig.node, rig.time, rig.wakeup);
+    rig.node.confirm(rig.time.mono_ns());
+    EXPECT_TRUE(store(batcher, push_of("before", "x")));
+    rig.stand_still();
+    auto answered = std::async(std::launch::async, [&] { return store(batcher, push_of("after", "x")); });
+    EXPECT_EQ(answered.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+    rig.wake();
+    EXPECT_TRUE(answered.get());
+    EXPECT_FALSE(SharedRig::stored_while_dead);
+}
+
+TEST(Batcher, RefusesWhenThatDoesNotCome) {
+    SharedRig rig;
+    Options options;
+    options.beat_awaited_ms = 1;
+    Batcher batcher(options, rig.shared, rig.node, rig.time, rig.wakeup);
+    rig.node.confirm(rig.time.mono_ns());
+    rig.stand_still();
+    EXPECT_EQ(store(batcher, push_of("uid", "x")).error().code, ErrorCode::Unavailable);
 }
 
 }  // namespace

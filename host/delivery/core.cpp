@@ -64,7 +64,7 @@ public:
           stopped_(clock),
           stored_(queue, options.blob_cache_bytes),
           prepared_(options.prepared_cache_max),
-          batcher_(options_, queue, node_, wakeup_),
+          batcher_(options_, queue, node_, clock, wakeup_),
           acceptor_(storage, queue, gates_, batcher_, clock, metrics),
           counter_(storage, gates_, clock),
           settler_(queue, storage, node_, clock, size_t{options.page_slots} + options.straggler_pages_max, log,

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// This process as the queue knows it: a random number that is made anew at every start, and when it was taken for dead.
+// This process as the queue knows it: a random number that is made anew at every start, and when it was taken for dead;
+// and since when nobody may have taken its place.
 // Threads: [any].
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <random>
+
+#include "base/clock.h"
 
 namespace belfry::delivery {
 
@@ -19,8 +25,25 @@ public:
         id_.store((high << 32 | random()) >> 1 | 1, std::memory_order_relaxed);
     }
 
+    // The stores were this process's to work on at `mono_ns`, when the question was asked.
+    void confirm(int64_t mono_ns) {
+        {
+            const std::lock_guard hold(mutex_);
+            confirmed_mono_ns_ = mono_ns;
+        }
+        confirmed_.notify_all();
+    }
+    // Whether that is less than `age_ns` ago; a process that stood still waits `at_most` for the answer to be true.
+    bool is_confirmed(const Clock& clock, int64_t age_ns, std::chrono::nanoseconds at_most) {
+        std::unique_lock hold(mutex_);
+        return confirmed_.wait_for(hold, at_most, [&] { return clock.mono_ns() - confirmed_mono_ns_ < age_ns; });
+    }
+
 private:
     std::atomic<uint64_t> id_{0};
+    std::mutex mutex_;
+    std::condition_variable confirmed_;
+    int64_t confirmed_mono_ns_ = 0;
 };
 
 }  // namespace belfry::delivery

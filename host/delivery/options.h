@@ -34,6 +34,10 @@ struct Options {
 
     int64_t changes_ms = 200;  // how often stopped pushes are asked for
     int64_t beat_ms = 3'000;
+    // Where queues have leases: how long a sign of life lets pushes be stored (less than any lease), and how long they
+    // wait for the next.
+    int64_t beat_good_ms = 9'000;
+    int64_t beat_awaited_ms = 5'000;
     int64_t idle_claim_ms = 50;  // longest wait between claims while nothing is ready
     int64_t stop_answers_ms = 5'000;
     int64_t stop_total_ms = 15'000;

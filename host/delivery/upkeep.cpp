@@ -32,11 +32,13 @@ Status Upkeep::start(PagePool& pages, std::function<Status()> may_work, std::fun
     pages_ = &pages;
     may_work_ = std::move(may_work);
     give_up_ = std::move(give_up);
+    const int64_t asked = clock_.mono_ns();
     const Result<belfry_pulse> first = beat();
     if (!first) return first.error();
     if (may_work_) {
         if (Status may = may_work_(); !may) return may;
     }
+    node_.confirm(asked);
     change_ = first->changes;
     beats_ = named_thread("beats", [this] { run_beats(); });
     upkeep_ = named_thread("upkeep", [this] { run_upkeep(); });
@@ -57,26 +59,30 @@ Result<belfry_pulse> Upkeep::beat() {
     return pulse;
 }
 
-// False: not known, or never again.
-bool Upkeep::still_may_work() {
-    const Status may = may_work_ ? may_work_() : Status();
-    if (may) return true;
+// Misconfigured: never again; else it is not known.
+Status Upkeep::still_may_work() {
+    Status may = may_work_ ? may_work_() : Status();
+    if (may) return may;
     log_.warning("stores cannot be worked on", {{"reason", may.error().to_string()}});
     if (may.error().code == ErrorCode::Misconfigured) give_up_();
-    return false;
+    return may;
 }
 
 void Upkeep::run_beats() {
     while (!ended_) {
         beat_wakeup_.wait(std::chrono::milliseconds(options_.beat_ms));
         if (ended_) return;
+        const int64_t asked = clock_.mono_ns();
         const Result<belfry_pulse> done = beat();
         if (!done) log_.warning("heartbeat failed", {{"reason", done.error().to_string()}});
         const bool is_dead = !done && done.error().code == ErrorCode::Cancelled;
         if (!done && !is_dead) continue;
         // Taken for dead: what it held belongs to others, so it goes on as a new node, unless the stores were moved
         // away while it stood still.
-        if (still_may_work() && is_dead) node_.renew();
+        const Status may = still_may_work();
+        if (!may && (is_dead || may.error().code == ErrorCode::Misconfigured)) continue;
+        if (is_dead) node_.renew();
+        node_.confirm(asked);
     }
 }
 

@@ -39,7 +39,7 @@ public:
 
 private:
     Result<belfry_pulse> beat();
-    bool still_may_work();
+    Status still_may_work();
     void run_beats();
     void run_upkeep();
     void hear_changes();
