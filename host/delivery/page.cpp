@@ -121,9 +121,10 @@ void Page::read_item() {
 }
 
 void Page::send() {
-    if (only_deferred()) discard_read();
     if (crowded_out()) {
         world_.host.storage_trouble(error(ErrorCode::Busy, "too many late answers hold the memory of pages"));
+        discard_read();
+    } else if (only_deferred()) {
         discard_read();
     }
     submit_all();

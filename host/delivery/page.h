@@ -233,6 +233,7 @@ private:
     uint32_t fields_of(const Section& section) const;
     // False: no room, and the caller may stop here (the row was not taken).
     bool take_row(uint16_t section, int64_t ref, const belfry_device& row, bool may_stop);
+    void defer(uint16_t group, int64_t due_unix_ms, int64_t ref);
     void settle_row(Group& group, uint16_t number, int64_t ref);
     bool send_row(Group& group, uint16_t number, int64_t ref, const Addressee& to);
     uint16_t group_for(uint16_t section, std::string_view provider);
@@ -338,7 +339,7 @@ private:
     int64_t first_key_ = -1, last_key_ = -1;  // of the rows it holds, if it is a slice's; -1: none
     int64_t kept_to_ = -1;                    // highest key that ended otherwise than returned
     bool end_ = false;                        // nothing is left of the slice
-    bool full_ = false;                       // the page ended for lack of room
+    bool full_ = false;                       // there was no block for some row
     bool untouched_ = false;                  // nothing was read: the item goes back as it was
     uint32_t regate_ = 0;                     // the rest of the slice waits behind this gate
     uint32_t submitted_ = 0, deferred_ = 0, stragglers_ = 0, not_planned_ = 0;

@@ -80,13 +80,11 @@ bool Page::take_row(uint16_t section_at, int64_t ref, const belfry_device& row, 
         const auto platform = static_cast<uint32_t>(hash_text(view(row.platform)));
         if (!send_row(group, number, ref, {view(row.token), view(row.data), row.variant, platform})) {
             if (may_stop) return false;
-            owe(number, 0, section.attempt, world_.clock.unix_ms(), ref);
-            ++deferred_;
+            defer(number, world_.clock.unix_ms(), ref);
         }
     } else {
         settle_row(group, number, ref);
     }
-    if (group.way != Way::Send) keep(ref);
     if (slice()) {
         first_key_ = first_key_ < 0 ? ref : std::min(first_key_, ref);
         last_key_ = std::max(last_key_, ref);
@@ -95,13 +93,20 @@ bool Page::take_row(uint16_t section_at, int64_t ref, const belfry_device& row, 
     return true;
 }
 
+// A row that waits in a list; a slice that goes back because of others does not read it again.
+void Page::defer(uint16_t number, int64_t due_unix_ms, int64_t ref) {
+    owe(number, 0, sections_[groups_[number].section].attempt, due_unix_ms, ref);
+    keep(ref);
+    ++deferred_;
+}
+
 // A row that is not sent now.
 void Page::settle_row(Group& group, uint16_t number, int64_t ref) {
     if (group.way == Way::Defer) {
-        owe(number, 0, sections_[group.section].attempt, world_.clock.unix_ms() + group.defer_ms, ref);
-        ++deferred_;
+        defer(number, world_.clock.unix_ms() + group.defer_ms, ref);
         return;
     }
+    keep(ref);
     ledger().count(number, group.outcome);
     const bool error = group.outcome == BELFRY_FINAL_REFUSED || group.outcome == BELFRY_FINAL_UNSUPPORTED ||
                        group.outcome == BELFRY_FINAL_INTERNAL;
@@ -111,8 +116,7 @@ void Page::settle_row(Group& group, uint16_t number, int64_t ref) {
 // False: no room left in the page.
 bool Page::send_row(Group& group, uint16_t number, int64_t ref, const Addressee& to) {
     if (const int64_t until = group.gate->platform_paused_until(to.platform, read_unix_ms_); until != 0) {
-        owe(number, 0, sections_[group.section].attempt, policy::round_due_ms(until, read_unix_ms_), ref);
-        ++deferred_;
+        defer(number, policy::round_due_ms(until, read_unix_ms_), ref);
         return true;
     }
     if (to.token.size() > kTokenBytesMax || to.data.size() > plugins::kProviderDataMax) {
@@ -124,9 +128,7 @@ bool Page::send_row(Group& group, uint16_t number, int64_t ref, const Addressee&
     const CompiledPlan& plan = group.prepared->plan(to.variant);
     if (!plan.encoded) {
         if (const int64_t wait_ms = group.gate->origins().ask(plan.plan.endpoint).wait_ms; wait_ms > 0) {
-            owe(number, 0, sections_[group.section].attempt,
-                policy::round_due_ms(read_unix_ms_ + wait_ms, read_unix_ms_), ref);
-            ++deferred_;
+            defer(number, policy::round_due_ms(read_unix_ms_ + wait_ms, read_unix_ms_), ref);
             return true;
         }
     }
@@ -259,7 +261,6 @@ Page::Read Page::scan_one(const Section& section, const std::string& topic, bool
         end_ = !full_ && end->end;
         if (world_.clock.mono_ns() > until) break;
     }
-    full_ = full_ || sections_[0].planned >= wanted;
     return Read::Done;
 }
 
@@ -280,7 +281,6 @@ Page::Read Page::scan_merged(const Section& section) {
     }
     cursor_ = merged.cursor;
     end_ = merged.end;
-    full_ = merged.keys.size() >= wanted;
     return Read::Done;
 }
 
@@ -344,8 +344,7 @@ void Page::read_picks(uint16_t section_at, const std::vector<uint32_t>& chosen) 
             settle_row(group, number, pick);
         } else if (!send_row(group, number, pick,
                              Addressee{native ? std::string_view() : entry->token, entry->data, entry->variant, 0})) {
-            owe(number, 0, section.attempt, world_.clock.unix_ms(), pick);
-            ++deferred_;
+            defer(number, world_.clock.unix_ms(), pick);
         }
     }
 }
