@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "plugins/elf_file.h"
+#include "serve/config_check.h"
 #include "serve/migrate.h"
 #include "serve/serve.h"
 #include "serve/survey.h"
@@ -71,7 +72,7 @@ belfry::Result<belfry::cli::Moved> migrate(const belfry::config::Config& from, c
 
 int main(int argc, char** argv) {
     const belfry::cli::Hooks hooks{
-        belfry::serve::serve,    belfry::serve::check_sections, plugin_rows, check_plugin, migrate,
+        belfry::serve::serve,    belfry::serve::check_configuration, plugin_rows, check_plugin, migrate,
         belfry::serve::take_back};
     return belfry::cli::run(argc, argv, hooks);
 }

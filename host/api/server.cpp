@@ -70,6 +70,14 @@ Result<Poco::Net::ServerSocket> listening_on(const std::string& listen) {
     }
 }
 
+// Null: plain.
+Result<TlsContext> tls_of(const ServerOptions& options) {
+    if (!options.tls) return TlsContext();
+    if (options.listen.rfind(kUnix, 0) == 0)
+        return unusable(options.listen, "http.tls has no use on a unix socket; remove it");
+    return tls_context(options.tls->cert, options.tls->key);
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -83,7 +91,9 @@ struct Server::Impl {
 
     Impl(const ServerOptions& options, delivery::Delivery& delivery, audience::Devices& devices,
          plugins::Channels& channels, Insight insight, const Clock& clock, Log& log, Metrics& metrics)
-        : service(delivery, devices, channels, clock, log, metrics),
+        : watch(clock),
+          logger(log, "api"),
+          service(delivery, devices, channels, clock, log, metrics),
           admin(delivery, options.back_up, clock),
           http(with_readers(options), service, keys, std::move(insight)) {
         set(options.keys);
@@ -98,6 +108,14 @@ struct Server::Impl {
         return http;
     }
 
+    // Served all the same: some clients do not mind.
+    void warn_of_validity(const TlsContext& context, const std::string& cert_file) {
+        const Status valid = check_validity(context, cert_file, watch.unix_ms());
+        if (!valid) logger.warning("certificate is not valid now", {{"reason", valid.error().to_string()}});
+    }
+
+    const Clock& watch;
+    Logger logger;
     ApiKeys keys, admin_keys;
     Service service;
     Admin admin;
@@ -118,28 +136,32 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, deli
     // A client that closes early must not end the process.
     std::signal(SIGPIPE, SIG_IGN);
     const bool local = options.listen.rfind(kUnix, 0) == 0;
-    TlsContext tls;
-    if (options.tls) {
-        if (local) return unusable(options.listen, "http.tls has no use on a unix socket; remove it");
-        Result<TlsContext> made = tls_context(options.tls->cert, options.tls->key);
-        if (!made) return made.error();
-        tls = std::move(*made);
-    }
+    Result<TlsContext> tls = tls_of(options);
+    if (!tls) return tls.error();
     Result<Poco::Net::ServerSocket> socket = listening_on(options.listen);
     if (!socket) return socket.error();
     auto impl = std::make_unique<Impl>(options, delivery, devices, channels, std::move(insight), clock, log, metrics);
     impl->address = local ? options.listen : socket->address().toString();
-    if (tls) impl->address = "https://" + impl->address;
+    if (*tls) {
+        impl->address = "https://" + impl->address;
+        impl->warn_of_validity(*tls, options.tls->cert);
+    }
     if (local) impl->socket_file = options.listen.substr(kUnix.size());
     FrontOptions front;
     front.threads_max = static_cast<size_t>(options.threads_max);
     front.connections_max = static_cast<size_t>(options.connections_max);
     front.idle_timeout = std::chrono::seconds(options.idle_timeout_s);
-    front.tls = std::move(tls);
+    front.tls = std::move(*tls);
     front.waiting_bytes_max = static_cast<size_t>(options.http.body_memory_bytes / kWaitingShare);
     front.limits.request_timeout = std::chrono::seconds(options.request_timeout_s);
     impl->front = std::make_unique<Front>(front, *socket, impl->http, clock, log, metrics);
     return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Status Server::check(const ServerOptions& options, const Clock& clock) {
+    const Result<TlsContext> tls = tls_of(options);
+    if (!tls) return tls.error();
+    return *tls ? check_validity(*tls, options.tls->cert, clock.unix_ms()) : Status();
 }
 
 const std::string& Server::address() const noexcept {
@@ -153,6 +175,7 @@ void Server::set_keys(const Keys& keys) {
 Status Server::set_tls(const TlsFiles& files) {
     Result<TlsContext> made = tls_context(files.cert, files.key);
     if (!made) return made.error();
+    impl_->warn_of_validity(*made, files.cert);
     impl_->front->set_tls(std::move(*made));
     return {};
 }

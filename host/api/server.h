@@ -50,6 +50,8 @@ public:
     static Result<std::unique_ptr<Server>> start(const ServerOptions& options, delivery::Delivery& delivery,
                                                  audience::Devices& devices, plugins::Channels& channels,
                                                  Insight insight, const Clock& clock, Log& log, Metrics& metrics);
+    // What start would refuse, or warn of, before it takes the address: http.tls.
+    static Status check(const ServerOptions& options, const Clock& clock);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

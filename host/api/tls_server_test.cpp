@@ -96,6 +96,18 @@ private:
     bool closed_ = false;
 };
 
+// The reasons of warnings.
+class Warnings final : public Log {
+public:
+    bool enabled(LogLevel) const noexcept override { return true; }
+    void write(LogLevel level, std::string_view, std::string_view,
+               std::initializer_list<LogField> fields) noexcept override {
+        if (level == LogLevel::Warning) reasons.emplace_back(fields.begin()->value);
+    }
+    void write(LogLevel, std::string_view, std::string_view, const LogField*, size_t) noexcept override {}
+    std::vector<std::string> reasons;
+};
+
 class TlsServer : public testing::Test {
 protected:
     TlsServer() {
@@ -125,10 +137,27 @@ protected:
     FakeChannels channels_;
     FakeDevices devices_;
     ManualClock clock_;
-    fakes::QuietLog log_;
+    Warnings log_;
     fakes::MemoryMetrics metrics_;
     std::unique_ptr<Server> server_;
 };
+
+TEST_F(TlsServer, WarnsOfACertificateThatIsOverAndServesIt) {
+    const int64_t begun_ms = SystemClock().unix_ms();
+    clock_.advance(std::chrono::milliseconds(begun_ms - clock_.unix_ms()));
+    EXPECT_TRUE(Server::check(options_, clock_));
+    start();
+    EXPECT_EQ(log_.reasons, std::vector<std::string>());
+    clock_.advance(std::chrono::hours(2));
+    EXPECT_TRUE(server_->set_tls(*options_.tls));
+    const std::string why = "http.tls.cert: " + options_.tls->cert + " has expired on ";
+    ASSERT_EQ(log_.reasons.size(), 1U);
+    EXPECT_EQ(log_.reasons[0].rfind(why, 0), 0U) << log_.reasons[0];
+    EXPECT_EQ(Server::check(options_, clock_).error().to_string(), log_.reasons[0]);
+    server_.reset();
+    start();
+    EXPECT_EQ(log_.reasons, std::vector<std::string>(2, log_.reasons[0]));
+}
 
 TEST_F(TlsServer, CutsARequestThatBeganWithTheHandshakeInTheTimeOfARequest) {
     options_.request_timeout_s = 30;

@@ -2,10 +2,15 @@
 #include "api/tls_socket.h"
 
 #include <openssl/err.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
+#include <ctime>
+
+#include "crypto/bytes.h"
 
 namespace belfry::api {
 namespace {
@@ -16,14 +21,6 @@ constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr std::string_view kSpeakHttps =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "
     "49\r\n\r\nthis address speaks HTTPS; use https:// to reach\n";
-
-std::string openssl_reason() {
-    const unsigned long code = ERR_peek_last_error();
-    const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-    std::string text = reason == nullptr ? "unknown TLS error" : reason;
-    ERR_clear_error();
-    return text;
-}
 
 // A key with a password would ask at the terminal.
 int no_password(char*, int, int, void*) {
@@ -39,7 +36,14 @@ int choose_http1(SSL*, const unsigned char** out, unsigned char* out_size, const
 }
 
 Error unusable(const char* key, const std::string& file, const char* what) {
-    return error(ErrorCode::Misconfigured, file + " " + what + " (" + openssl_reason() + ")", key);
+    return error(ErrorCode::Misconfigured, file + " " + what + " (" + crypto::take_reason() + ")", key);
+}
+
+std::string date_of(const ASN1_TIME* time) {
+    std::tm parts{};
+    std::array<char, 32> text{};
+    if (ASN1_TIME_to_tm(time, &parts) != 1) return "a time that cannot be read";
+    return {text.data(), std::strftime(text.data(), text.size(), "%F %T UTC", &parts)};
 }
 
 }  // namespace
@@ -47,7 +51,7 @@ Error unusable(const char* key, const std::string& file, const char* what) {
 Result<TlsContext> tls_context(const std::string& cert_file, const std::string& key_file) {
     ERR_clear_error();
     TlsContext context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
-    if (!context) return error(ErrorCode::Internal, "no TLS context: " + openssl_reason());
+    if (!context) return error(ErrorCode::Internal, "no TLS context: " + crypto::take_reason());
     SSL_CTX* const raw = context.get();
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
     SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -61,14 +65,27 @@ Result<TlsContext> tls_context(const std::string& cert_file, const std::string& 
     SSL_CTX_set_alpn_select_cb(raw, choose_http1, nullptr);
     SSL_CTX_set_default_passwd_cb(raw, no_password);
     if (SSL_CTX_set_cipher_list(raw, kTls12Ciphers) != 1)
-        return error(ErrorCode::Internal, "no TLS 1.2 ciphers: " + openssl_reason());
+        return error(ErrorCode::Internal, "no TLS 1.2 ciphers: " + crypto::take_reason());
     if (SSL_CTX_use_certificate_chain_file(raw, cert_file.c_str()) != 1)
         return unusable("http.tls.cert", cert_file, "is no PEM certificate that can be read, the server's own first");
     if (SSL_CTX_use_PrivateKey_file(raw, key_file.c_str(), SSL_FILETYPE_PEM) != 1)
         return unusable("http.tls.key", key_file, "is no PEM key without a password, of this certificate");
-    if (SSL_CTX_check_private_key(raw) != 1)
-        return unusable("http.tls.key", key_file, "is not the key of the certificate");
+    if (SSL_CTX_check_private_key(raw) != 1)  // of another kind; one of its kind was refused above
+        return unusable("http.tls.key", key_file, "is no key of the kind that the certificate has");
     return context;
+}
+
+Status check_validity(const TlsContext& context, const std::string& cert_file, int64_t unix_ms) {
+    const X509* const cert = SSL_CTX_get0_certificate(context.get());
+    time_t now = unix_ms / 1000;
+    const auto wrong = [&](const std::string& what) {
+        return error(ErrorCode::Misconfigured, cert_file + " " + what, "http.tls.cert");
+    };
+    if (X509_cmp_time(X509_get0_notAfter(cert), &now) < 0)
+        return wrong("has expired on " + date_of(X509_get0_notAfter(cert)) + "; renew the certificate");
+    if (X509_cmp_time(X509_get0_notBefore(cert), &now) > 0)
+        return wrong("is valid from " + date_of(X509_get0_notBefore(cert)) + " only; is this machine's clock right?");
+    return {};
 }
 
 TlsSocket::TlsSocket(int fd, const TlsContext& context) : fd_(fd), context_(context), ssl_(SSL_new(context.get())) {

@@ -19,6 +19,8 @@ using TlsContext = std::shared_ptr<SSL_CTX>;
 
 // What a listener needs: TLS 1.2 and later, HTTP/1.1. Misconfigured: the files cannot be used, and why.
 Result<TlsContext> tls_context(const std::string& cert_file, const std::string& key_file);
+// Misconfigured: clients will not take its certificate at this time, since it has expired or is not valid yet.
+Status check_validity(const TlsContext& context, const std::string& cert_file, int64_t unix_ms);
 
 // One attempt to move bytes over a socket.
 struct Transfer {

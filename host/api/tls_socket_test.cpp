@@ -13,6 +13,7 @@
 
 #include "api/client_socket.h"
 #include "api/tls_fakes.h"
+#include "base/clock.h"
 
 namespace belfry::api {
 namespace {
@@ -87,6 +88,24 @@ TEST_F(Tls, NamesTheFileThatIsWrong) {
     EXPECT_EQ(foreign.where, "http.tls.key");
     EXPECT_NE(foreign.message.find("k2.pem"), std::string::npos);
     EXPECT_EQ(foreign.code, ErrorCode::Misconfigured);
+}
+
+TEST_F(Tls, GivesTheSystemsReasonForAFileThatCannotBeRead) {
+    const std::string absent = refused(folder_ / "absent.pem", folder_ / "k.pem").message;
+    EXPECT_NE(absent.find("(No such file or directory)"), std::string::npos) << absent;
+}
+
+TEST_F(Tls, SaysWhetherClientsWillTakeTheCertificateNow) {
+    const int64_t now_ms = SystemClock().unix_ms();
+    const auto said = [&](long from_s, long until_s) {
+        write_pair(folder_ / "other.pem", folder_ / "k.pem", from_s, until_s);
+        const TlsContext context = *tls_context((folder_ / "other.pem").string(), (folder_ / "k.pem").string());
+        const Status valid = check_validity(context, "other.pem", now_ms);
+        return valid ? "" : valid.error().to_string();
+    };
+    EXPECT_EQ(said(-60, 60), "");
+    EXPECT_EQ(said(-60, -30).rfind("http.tls.cert: other.pem has expired on 20", 0), 0U);
+    EXPECT_EQ(said(30, 60).rfind("http.tls.cert: other.pem is valid from 20", 0), 0U);
 }
 
 TEST_F(Tls, SpeaksTls12And13AndNothingOlder) {

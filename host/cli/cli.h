@@ -45,8 +45,8 @@ struct Moved {
 struct Hooks {
     // Runs the server until it is told to stop; the exit code.
     std::function<int(const config::Config&)> serve;
-    // Checks the sections of all configured plugins with their schemas; findings, one line each.
-    std::function<std::vector<std::string>(const config::Config&)> check_plugins;
+    // Checks what the settings are about: folders, certificates, plugins with their sections; findings, one line each.
+    std::function<std::vector<std::string>(const config::Config&)> check;
     std::function<std::vector<PluginRow>(const config::Config&)> list_plugins;
     // Checks a plugin in a program of its own with these words; its exit code, or why it cannot be run.
     std::function<Result<int>(const std::vector<std::string>&)> check_plugin;

@@ -43,7 +43,7 @@ protected:
             served_ = config.http.listen;
             return 0;
         };
-        hooks_.check_plugins = [this](const config::Config&) { return findings_; };
+        hooks_.check = [this](const config::Config&) { return findings_; };
         hooks_.list_plugins = [](const config::Config&) {
             const char* schema =
                 R"({"title":"T","required":["k"],"properties":{"k":{"type":"string","format":"secret","description":"D"},)"

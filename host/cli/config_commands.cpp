@@ -16,7 +16,7 @@ int check(const Call& call) {
     std::vector<std::string> findings;
     const std::optional<config::Config> config = config::load_and_list(load_args(call, true), findings);
     if (config) {
-        for (std::string& finding : call.hooks.check_plugins(*config)) findings.push_back(std::move(finding));
+        for (std::string& finding : call.hooks.check(*config)) findings.push_back(std::move(finding));
     }
     if (call.given.has("--json")) {
         print_json({{"good", findings.empty()}, {"findings", findings}}, call.world);
@@ -83,7 +83,7 @@ std::vector<Command> config_commands() {
     return {
         {"config check",
          "",
-         "check a configuration, plugins' sections included, without starting anything",
+         "check a configuration with its files and plugins' sections, without serving",
          with_config_options({{"--json", "", "print the findings as JSON"}}),
          0,
          0,

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,7 +28,8 @@ inline unsigned char* bytes_of(std::string& text) noexcept {
 
 // The oldest reason in this thread's OpenSSL queue, which is emptied.
 inline std::string take_reason() {
-    const char* reason = ERR_reason_error_string(ERR_peek_error());
+    const unsigned long code = ERR_peek_error();
+    const char* reason = ERR_SYSTEM_ERROR(code) ? std::strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     ERR_clear_error();
     return reason == nullptr ? "no reason given" : reason;
 }

@@ -7,24 +7,18 @@
 
 #include <cstring>
 
+#include "crypto/bytes.h"
+
 namespace belfry::http {
 
 namespace {
 
-using Bio = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
+using crypto::Bio;
+using crypto::take_reason;
 using X509Handle = std::unique_ptr<X509, FreeWith<X509_free>>;
-using Pkey = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
 
 constexpr unsigned char kAlpn[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr unsigned kAlpnH2 = 3;  // bytes of it that name h2 alone
-
-std::string last_openssl_error() {
-    const unsigned long code = ERR_peek_last_error();
-    const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-    std::string text = reason == nullptr ? "unknown TLS error" : reason;
-    ERR_clear_error();
-    return text;
-}
 
 Error bad_setting(std::string what, const EndpointConfig& config) {
     return error(ErrorCode::InvalidArgument, std::move(what), "endpoint " + config.url);
@@ -50,19 +44,19 @@ Status use_client_certificate(SSL_CTX& context, const EndpointConfig& config) {
     const Bio certs(BIO_new_mem_buf(config.client_cert_pem.data(), static_cast<int>(config.client_cert_pem.size())));
     X509Handle leaf(PEM_read_bio_X509_AUX(certs.get(), nullptr, no_password, nullptr));
     if (!leaf || SSL_CTX_use_certificate(&context, leaf.get()) != 1) {
-        return bad_setting("the client certificate is not a usable PEM certificate: " + last_openssl_error(), config);
+        return bad_setting("the client certificate is not a usable PEM certificate: " + take_reason(), config);
     }
     while (X509* next = PEM_read_bio_X509(certs.get(), nullptr, no_password, nullptr)) {
         if (SSL_CTX_add0_chain_cert(&context, next) != 1) {
             X509_free(next);
-            return bad_setting("the client certificate's chain is unusable: " + last_openssl_error(), config);
+            return bad_setting("the client certificate's chain is unusable: " + take_reason(), config);
         }
     }
     ERR_clear_error();  // the end of the PEM text is an error to OpenSSL
     const Bio keys(BIO_new_mem_buf(config.client_key_pem.data(), static_cast<int>(config.client_key_pem.size())));
-    const Pkey key(PEM_read_bio_PrivateKey(keys.get(), nullptr, no_password, nullptr));
+    const crypto::Key key(PEM_read_bio_PrivateKey(keys.get(), nullptr, no_password, nullptr));
     if (!key || SSL_CTX_use_PrivateKey(&context, key.get()) != 1) {
-        return bad_setting("the client key is not an unencrypted PEM key of this certificate: " + last_openssl_error(),
+        return bad_setting("the client key is not an unencrypted PEM key of this certificate: " + take_reason(),
                            config);
     }
     return {};
@@ -71,11 +65,10 @@ Status use_client_certificate(SSL_CTX& context, const EndpointConfig& config) {
 Status use_roots(SSL_CTX& context, const EndpointConfig& config) {
     if (config.ca_file.empty()) {
         if (SSL_CTX_set_default_verify_paths(&context) == 1) return {};
-        return bad_setting("the system's root certificates cannot be read: " + last_openssl_error(), config);
+        return bad_setting("the system's root certificates cannot be read: " + take_reason(), config);
     }
     if (SSL_CTX_load_verify_file(&context, config.ca_file.c_str()) == 1) return {};
-    return bad_setting("ca_file " + config.ca_file + " cannot be read as PEM certificates: " + last_openssl_error(),
-                       config);
+    return bad_setting("ca_file " + config.ca_file + " cannot be read as PEM certificates: " + take_reason(), config);
 }
 
 }  // namespace
@@ -83,7 +76,7 @@ Status use_roots(SSL_CTX& context, const EndpointConfig& config) {
 Result<SslCtx> make_tls_context(const EndpointConfig& config) {
     ERR_clear_error();
     SslCtx context(SSL_CTX_new(TLS_client_method()));
-    if (!context) return error(ErrorCode::Internal, "no TLS context: " + last_openssl_error());
+    if (!context) return error(ErrorCode::Internal, "no TLS context: " + take_reason());
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -91,7 +84,7 @@ Result<SslCtx> make_tls_context(const EndpointConfig& config) {
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context.get(), keep_ticket);
     if (SSL_CTX_set_alpn_protos(context.get(), kAlpn, config.http1_ok ? sizeof kAlpn : kAlpnH2) != 0) {
-        return error(ErrorCode::Internal, "ALPN cannot be set: " + last_openssl_error());
+        return error(ErrorCode::Internal, "ALPN cannot be set: " + take_reason());
     }
     if (const Status roots = use_roots(*context, config); !roots) return roots.error();
     if (config.client_cert_pem.empty() != config.client_key_pem.empty()) {
@@ -107,14 +100,14 @@ Result<Ssl> make_tls_session(SSL_CTX& context, const Origin& origin, int fd, Tls
     ERR_clear_error();
     Ssl ssl(SSL_new(&context));
     if (!ssl || SSL_set_fd(ssl.get(), fd) != 1 || SSL_set_ex_data(ssl.get(), 0, &memory) != 1) {
-        return error(ErrorCode::Internal, "no TLS session: " + last_openssl_error());
+        return error(ErrorCode::Internal, "no TLS session: " + take_reason());
     }
     X509_VERIFY_PARAM* param = SSL_get0_param(ssl.get());
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     const bool named = origin.literal
                            ? X509_VERIFY_PARAM_set1_ip_asc(param, origin.host.c_str()) == 1
                            : SSL_set1_host(ssl.get(), origin.host.c_str()) == 1 && set_sni(*ssl, origin.host);
-    if (!named) return error(ErrorCode::Internal, "TLS host name cannot be set: " + last_openssl_error());
+    if (!named) return error(ErrorCode::Internal, "TLS host name cannot be set: " + take_reason());
     if (memory && SSL_SESSION_is_resumable(memory.get()) == 1) SSL_set_session(ssl.get(), memory.get());
     SSL_set_connect_state(ssl.get());
     return ssl;
@@ -139,7 +132,7 @@ std::string explain_tls_failure(const SSL* ssl, const Origin& origin, int ssl_er
     if (ssl_error == SSL_ERROR_SYSCALL && ERR_peek_error() == 0) {
         return saved_errno == 0 ? "the peer closed the connection" : std::strerror(saved_errno);
     }
-    return "TLS failed: " + last_openssl_error();
+    return "TLS failed: " + take_reason();
 }
 
 int peers_alert() noexcept {

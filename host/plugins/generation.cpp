@@ -5,6 +5,10 @@
 
 namespace belfry::plugins {
 
+bool may_pass(ErrorCode code) noexcept {
+    return code == ErrorCode::Unavailable || code == ErrorCode::Busy || code == ErrorCode::DeadlineExceeded;
+}
+
 void Generation::adapt(const void* table) {
     belfry_instance* instance = instance_.get();
     switch (component_.component->kind) {

@@ -26,6 +26,9 @@
 
 namespace belfry::plugins {
 
+// A start that failed like this may succeed later.
+bool may_pass(ErrorCode code) noexcept;
+
 class Generation {
 public:
     // [control] create, get_interface, start.

@@ -75,10 +75,6 @@ bool Instance::runs_as(const PreparedComponent& component) const {
     return now.plugin == component.plugin && now.fingerprint == component.fingerprint;
 }
 
-bool Instance::may_pass(ErrorCode code) noexcept {
-    return code == ErrorCode::Unavailable || code == ErrorCode::Busy || code == ErrorCode::DeadlineExceeded;
-}
-
 // The last reference may go on any thread, destroy runs on the control thread.
 Result<std::shared_ptr<Generation>> Instance::begin(const PreparedComponent& component) {
     uint64_t number = 0;

@@ -113,7 +113,6 @@ private:
     void try_again_after(const Error& failure);
     Status wait_for_start(const Patience& patience);
     void settle(InstanceState state, const std::string& line);
-    static bool may_pass(ErrorCode code) noexcept;
 
     const std::string name_;
     const Kind kind_;

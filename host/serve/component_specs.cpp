@@ -64,4 +64,18 @@ Result<api::Keys> api_keys(const config::Config& config) {
     return keys;
 }
 
+api::ServerOptions server_options(const config::Config& config, api::Keys keys) {
+    api::ServerOptions options;
+    options.listen = config.http.listen;
+    options.threads_max = config.http.threads_max;
+    options.idle_timeout_s = config.http.idle_timeout_s;
+    options.request_timeout_s = config.http.request_timeout_s;
+    if (config.http.speaks_tls()) options.tls = api::TlsFiles{config.http.tls_cert, config.http.tls_key};
+    options.http.max_body_bytes = config.http.max_body_bytes;
+    options.http.body_memory_bytes = config.http.body_memory_bytes;
+    options.http.transport_errors = config.http.error_mode == "transport";
+    options.keys = std::move(keys);
+    return options;
+}
+
 }  // namespace belfry::serve

@@ -21,5 +21,6 @@ plugins::LoaderOptions loader_options(const config::Config& config, const std::s
 std::vector<std::string> app_names(const config::Config& config);
 // Every API key with its app and what the app calls its providers, and the operators' keys.
 Result<api::Keys> api_keys(const config::Config& config);
+api::ServerOptions server_options(const config::Config& config, api::Keys keys);
 
 }  // namespace belfry::serve

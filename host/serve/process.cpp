@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -27,28 +28,49 @@ sigset_t handled_signals() {
     return set;
 }
 
+Error not_made(const std::filesystem::path& path, int why) {
+    return error(ErrorCode::Misconfigured,
+                 std::string("cannot be made: ") + std::strerror(why) + "; choose another data_dir", path.string());
+}
+
+Error not_written(const std::filesystem::path& path, int why) {
+    return error(ErrorCode::Misconfigured,
+                 std::string("cannot be written: ") + std::strerror(why) + "; give it to this user", path.string());
+}
+
+// 0, or why this user may not.
+int refusal(const std::filesystem::path& path, int access) {
+    return ::faccessat(AT_FDCWD, path.c_str(), access, AT_EACCESS) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 Result<DataDir> DataDir::open(const std::filesystem::path& path) {
     std::error_code failed;
     const bool made = std::filesystem::create_directories(path, failed);
-    if (failed) {
-        return error(ErrorCode::Misconfigured, "cannot be made: " + failed.message() + "; choose another data_dir",
-                     path.string());
-    }
+    if (failed) return not_made(path, failed.value());
     if (made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, failed);
     UniqueFd lock(::open((path / kLockFile).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock) {
-        return error(ErrorCode::Misconfigured,
-                     std::string("cannot be written: ") + std::strerror(errno) + "; give it to this user",
-                     path.string());
-    }
+    if (!lock) return not_written(path, errno);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
         return error(ErrorCode::Misconfigured,
                      "is in use by another belfry; stop that one or set another data_dir: one process per directory",
                      path.string());
     }
     return DataDir(path, std::move(lock));
+}
+
+Status DataDir::check(const std::filesystem::path& path) {
+    std::error_code failed;
+    std::filesystem::path there = std::filesystem::absolute(path, failed);
+    while (!std::filesystem::exists(there, failed) && there.has_relative_path()) there = there.parent_path();
+    const bool made = std::filesystem::equivalent(there, path, failed);
+    if (!std::filesystem::is_directory(there, failed)) return not_made(path, ENOTDIR);
+    int why = refusal(there, W_OK | X_OK);
+    if (why == 0 && made && std::filesystem::exists(path / kLockFile, failed))
+        why = refusal(path / kLockFile, R_OK | W_OK);
+    if (why == 0) return {};
+    return made ? not_written(path, why) : not_made(path, why);
 }
 
 Status DataDir::publish_address(const std::string& address) const {

@@ -18,6 +18,8 @@ namespace belfry::serve {
 class DataDir {
 public:
     static Result<DataDir> open(const std::filesystem::path& path);
+    // What open would refuse, as far as it shows without touching anything; who uses it now does not matter.
+    static Status check(const std::filesystem::path& path);
     const std::filesystem::path& path() const noexcept { return path_; }
     // Tells other programs where the API listens: the address in <data_dir>/listening. Empty removes it.
     Status publish_address(const std::string& address) const;

@@ -49,20 +49,6 @@ constexpr int64_t kRequestsEndMs = 5'000;    // requests in work when the server
 constexpr int64_t kAnswersEndMs = 1'000;     // the engine's share, after delivery has waited for its answers
 constexpr int64_t kInstancesEndMs = 5'000;
 
-api::ServerOptions server_options(const config::Config& config, api::Keys keys) {
-    api::ServerOptions options;
-    options.listen = config.http.listen;
-    options.threads_max = config.http.threads_max;
-    options.idle_timeout_s = config.http.idle_timeout_s;
-    options.request_timeout_s = config.http.request_timeout_s;
-    if (config.http.speaks_tls()) options.tls = api::TlsFiles{config.http.tls_cert, config.http.tls_key};
-    options.http.max_body_bytes = config.http.max_body_bytes;
-    options.http.body_memory_bytes = config.http.body_memory_bytes;
-    options.http.transport_errors = config.http.error_mode == "transport";
-    options.keys = std::move(keys);
-    return options;
-}
-
 // Only now, since what they keep for the cluster lies in the storage. Storage and queue must run; a provider that does
 // not is shown by /health, and its work waits.
 Status start_providers(const config::Config& config, plugins::Instances& instances) {

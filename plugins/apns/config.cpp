@@ -32,7 +32,8 @@ Account read_certificate(const belfry::Services& services, const Config& config)
     try {
         account.certificate = services.client_identity(bytes, password);
     } catch (const Refused& refused) {
-        wrong("certificate", refused.what());
+        wrong("certificate",
+              std::string(refused.what()) + "; give a .p12 with the push certificate and its key, or both in PEM");
     }
     if (account.certificate.not_after_unix_ms <= services.unix_ms())
         wrong("certificate", "it has expired: make a new push certificate in Apple Developer");

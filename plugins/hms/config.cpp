@@ -23,6 +23,10 @@ std::string checked_id(const std::string& id, const std::string& where) {
     return id;
 }
 
+bool is_key_file(std::string_view secret) {
+    return secret.front() == '{' || secret.find("-----BEGIN") != std::string_view::npos;
+}
+
 std::string path_of(const char* version, const std::string& id) {
     return std::string("/") + version + "/" + id + "/messages:send";
 }
@@ -63,11 +67,14 @@ Account read_account(const belfry::Services& services, const Config& config) {
     if (config.by_oauth()) {
         account.client_secret = services.secret(config.client_secret);
         if (account.client_secret.empty()) misconfigured("client_secret", "is empty");
+        if (is_key_file(account.client_secret))
+            misconfigured("client_secret",
+                          "is a key file, no OAuth client's secret; a service account's goes into service_account");
     } else {
         const std::string text = services.secret(config.service_account);
         const Settings file = Settings::key_file(services, text, "service_account",
                                                  "create one for a service account in AppGallery Connect, API console");
-        constexpr const char* kAgain = "download the key file again";
+        constexpr const char* kAgain = "download the key file of Huawei's service account again";
         account.sub_account = file.needed("sub_account", kAgain);
         account.key_id = file.needed("key_id", kAgain);
         account.private_key = file.needed("private_key", kAgain);

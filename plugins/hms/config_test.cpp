@@ -62,6 +62,15 @@ TEST(HmsKeyFile, IsReadWithClearErrors) {
               "service_account.private_key");
 }
 
+TEST(HmsKeyFile, IsNoClientSecret) {
+    const auto said = [](const std::string& secret) { return HmsBed(kHmsV1, secret).trouble; };
+    EXPECT_EQ(said("5d0f3c").where, "");
+    for (const std::string& file : {hms_key_file(), std::string("-----BEGIN PRIVATE KEY-----\nAAAA\n")}) {
+        EXPECT_EQ(said(file).where, "client_secret");
+        EXPECT_NE(said(file).text.find("key file"), std::string::npos);
+    }
+}
+
 TEST(HmsKeyFile, AnEllipticKeyIsNoKeyOfAServiceAccount) {
     TestHost host;
     const P256Key key = Services(host.abi()).p256_key();
