@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pushes through the API beyond the first one: uids, schedules, pause and resume, lists, counts, and what a request may say."""
 import json
+import socket
 import time
 import unittest
+import urllib.parse
 
 from harness import HELLO, EndToEnd, http
 
@@ -139,12 +141,13 @@ class Pushes(EndToEnd):
     # ---- modes and bounds ----
 
     def test_bodies_over_the_bound_are_413_in_both_modes(self):
-        body = b" " * (32 * 1024 * 1024 + 1)
-        for headers in ({}, {"X-Centrifugo-Error-Mode": "transport"}):
-            try:
-                self.assertEqual(self.raw("push_list", body, **headers)[0], 413)
-            except OSError:  # refused before it was sent to its end; then the client may not see the answer
-                pass
+        # Refused by its head; who sends the body all the same may find the connection closed before it reads the answer.
+        address = urllib.parse.urlsplit(self.server.url)
+        for more in ("", "X-Centrifugo-Error-Mode: transport\r\n"):
+            with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+                client.sendall(f"POST /api/push_list HTTP/1.1\r\nHost: test\r\nX-API-Key: {self.server.KEY}\r\n"
+                               f"{more}Content-Length: {32 * 1024 * 1024 + 1}\r\n\r\n".encode())
+                self.assertTrue(client.makefile("rb").readline().startswith(b"HTTP/1.1 413 "))
         self.assertEqual(self.server.result("push_list", {"limit": 1})["items"] is None, False)
 
     def test_bounds_are_named(self):
