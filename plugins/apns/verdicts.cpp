@@ -45,6 +45,12 @@ public:
         if ((rule_.flags & BELFRY_VERDICT_REAUTH) != 0 && answer_.resent > 0)
             verdict_.flags &= ~uint32_t{BELFRY_VERDICT_RESEND};
         if (instance_.config.both() && !to_channel()) know_environments();
+        if (is_elsewhere() && says("BadDeviceToken")) {
+            refuse(
+                kItem,
+                "the device is known to be of the other environment, and is kept; set environment = \"both\", or give "
+                "it an instance");
+        }
         if (push_ != nullptr) know_push();
         if (rule_.outcome == BELFRY_MISCONFIGURED) advice_.append(" ").append(setting());
         std::string reason = belfry::printable(said_, kQuotedMax);
@@ -56,6 +62,12 @@ public:
 
 private:
     bool to_channel() const { return push_ != nullptr && push_->to_channel; }
+    // Learnt while both environments were configured: there is a plan for one of them only, and it goes there all the
+    // same.
+    bool is_elsewhere() const {
+        const uint32_t known = answer_.variant & kSandbox;
+        return !to_channel() && !(known == kSandbox ? instance_.config.sandbox : instance_.config.production);
+    }
     bool is_second() const { return (answer_.variant & kOnceMore) != 0; }
     bool says(std::string_view reason) const { return rule_.reason == reason; }
 

@@ -151,6 +151,17 @@ TEST(ApnsVerdict, A5_CarriesSinceWhenATokenIsDead) {
     EXPECT_EQ(bed.decode({400, R"({"reason":"BadPriority","timestamp":5})", "", 0, 0, 0}).gone_unix_ms, 0);
 }
 
+TEST(ApnsVerdict, ADeviceKnownToBeOfAnEnvironmentThatIsServedNoMoreIsKept) {
+    ApnsBed bed;  // production
+    Answer answer = refusal(400, "BadDeviceToken");
+    EXPECT_EQ(bed.decode(answer).outcome, BELFRY_DEVICE_GONE);
+    answer.variant = 1;  // sandbox
+    const auto verdict = bed.decode(answer);
+    EXPECT_EQ(verdict.outcome, BELFRY_REFUSED);
+    EXPECT_EQ(verdict.scope, BELFRY_SCOPE_ITEM);
+    EXPECT_EQ(verdict.flags, 0U);
+}
+
 TEST(ApnsVerdict, BothEnvironmentsAreAskedBeforeATokenIsGivenUp) {
     ApnsBed bed(kApnsKeySection + kApnsTopic + R"(,"environment":"both")");
     ASSERT_TRUE(bed.prepare(R"({"payload":{}})")) << bed.trouble.text;
