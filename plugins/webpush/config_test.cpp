@@ -46,6 +46,26 @@ TEST(WebPushKeys, AreMadeOnceForTheClusterAndPrinted) {
         EXPECT_EQ(line.fields.find(cluster.values.begin()->second.value), std::string::npos) << "the private key leaks";
 }
 
+TEST(WebPushKeys, TheClustersStayGoodWhenOthersAreConfigured) {
+    MemoryClusterState cluster;
+    WebPushBed made("", {}, &cluster);
+    const Browser browser(made.services);
+    const auto device = made.validate(browser.subscription());
+    ASSERT_TRUE(device) << made.trouble.text;
+    const std::string key = crypto::base64url(made.services.p256_key().scalar);
+    WebPushBed configured(R"("vapid_private_key":{"$secret":"n"})", {{"n", key}}, &cluster);
+    ASSERT_EQ(configured.trouble.code, BELFRY_OK) << configured.trouble.text;
+    EXPECT_NE(configured.validate(browser.subscription())->variant, device->variant);
+    const auto before = made.encode({{device->token, device->data, device->variant, R"({"payload":"x"})"}});
+    const auto after = configured.encode({{device->token, device->data, device->variant, R"({"payload":"x"})"}});
+    const auto signer = [](const std::string& authorization) {
+        return authorization.substr(authorization.find(", k="));
+    };
+    ASSERT_EQ(after.requests.size(), 1U);
+    EXPECT_EQ(signer(after.requests[0].headers.at("authorization")),
+              signer(before.requests[0].headers.at("authorization")));
+}
+
 TEST(WebPushKeys, WaitForTheStorageThatKeepsThem) {
     WebPushBed bed;
     bed.host.services.set_cluster_state(nullptr);

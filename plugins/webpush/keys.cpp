@@ -27,16 +27,16 @@ constexpr uint32_t kNumberMask = 0xFFF;
 
 void Keys::load(const Config& config) {
     subject_ = config.subject;
-    if (config.private_key.empty()) {
-        add(cluster_key(), std::string(kStateKey));
-    } else {
-        add(services_.secret(config.private_key), "vapid_private_key");
-    }
+    if (!config.private_key.empty()) add(services_.secret(config.private_key), "vapid_private_key");
+    const std::string clusters = cluster_key(config.private_key.empty());
+    if (config.private_key.empty()) add(clusters, std::string(kStateKey));
     if (!config.public_key.empty() && belfry::from_base64(config.public_key) != pairs_.front().public_point) {
         throw Refused(BELFRY_CONFIG, "vapid_public_key",
                       "does not belong to vapid_private_key, whose public key is " + public_key());
     }
     for (const std::string& secret : config.previous_keys) add(services_.secret(secret), "vapid_previous_keys");
+    // Its private half is printed nowhere, so nobody could name it among the previous ones.
+    if (!clusters.empty()) add(clusters, std::string(kStateKey));
 }
 
 // Some tools trim a private number's leading zeros; what is shorter still is a paste cut off, and could be guessed.
@@ -69,10 +69,10 @@ void Keys::add(std::string_view secret, const std::string& where) {
     }
 }
 
-// All nodes of a cluster must agree: who loses the race to write reads what the winner wrote.
-std::string Keys::cluster_key() const {
+// All nodes of a cluster must agree: who loses the race to write reads what the winner wrote. Empty: there is none.
+std::string Keys::cluster_key(bool make) const {
     belfry::StateValue stored = services_.state_get(BELFRY_STATE_CLUSTER, kStateKey);
-    if (stored.version == 0) {
+    if (stored.version == 0 && make) {
         const std::string made = belfry::base64url(services_.p256_key().scalar);
         if (services_.state_put(BELFRY_STATE_CLUSTER, kStateKey, 0, made)) return made;
         stored = services_.state_get(BELFRY_STATE_CLUSTER, kStateKey);

@@ -22,7 +22,8 @@ class Keys {
 public:
     explicit Keys(belfry::Services services) : services_(services) {}
 
-    // Reads configured pairs; without a configured one, the cluster's, which is made first if there is none.
+    // Reads configured pairs and, behind them, the cluster's, which subscriptions may have from before; without a
+    // configured pair the cluster's is the current one, made first if there is none.
     void load(const Config& config);
 
     // The pair's number, kept on devices as their variant. Throws Refused with BAD_REQUEST if no pair has this public
@@ -57,7 +58,7 @@ private:
     std::vector<Pair>::const_iterator find(uint32_t number) const;
     void make_room();
     void add(std::string_view secret, const std::string& where);
-    std::string cluster_key() const;
+    std::string cluster_key(bool make) const;
     std::string sign(const Pair& pair, const std::string& origin) const;
 
     const belfry::Services services_;
