@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/device_json.h"
 
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
 #include "base/device_id.h"
 
 namespace belfry::api {
@@ -9,15 +13,26 @@ std::string id_of(const App& app, int64_t key) {
     return encode_device_id(app.name, key);
 }
 
-// Providers with keys of their own keep them as JSON with these two members.
+namespace {
+
+// Of a point on P-256 and of 16 bytes, in base64url.
+constexpr size_t kPointText = 87, kSecretText = 22;
+
+bool is_base64url(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
+}
+
+}  // namespace
+
+// Web Push keeps "<p256dh>.<auth>" (belfry/provider.h, belfry_token.data); no other provider's data looks like it.
 std::string webpush_keys_of(const audience::DeviceRow& row) {
-    if (row.data.empty() || !json::check(row.data)) return {};
-    const json::Value data = json::root(row.data);
-    const json::Value p256dh = json::member(data, "p256dh");
-    const json::Value auth = json::member(data, "auth");
-    if (!p256dh.is(json::Type::String) || !auth.is(json::Type::String)) return {};
+    const std::string_view data = row.data;
+    if (data.size() != kPointText + 1 + kSecretText || data[kPointText] != '.') return {};
+    const std::string_view p256dh = data.substr(0, kPointText), auth = data.substr(kPointText + 1);
+    if (!is_base64url(p256dh) || !is_base64url(auth)) return {};
     JsonWriter keys;
-    keys.open('{').key("p256dh").raw(p256dh.raw).key("auth").raw(auth.raw).close('}');
+    keys.open('{').key("p256dh").text(p256dh).key("auth").text(auth).close('}');
     return keys.take();
 }
 

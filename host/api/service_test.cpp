@@ -265,7 +265,7 @@ TEST(ApiMethods, ListDevicesWithWhatWasAskedFor) {
     row.platform = "web";
     row.meta = R"({"a":"b"})";
     row.topics = {"t"};
-    row.data = R"({"p256dh":"P","auth":"A","more":1})";
+    row.data = std::string(87, 'P') + "." + std::string(22, 'A');
     row.created_unix_ms = 1'700'000'000'999;
     row.updated_unix_ms = 1'700'000'001'000;
     bench.devices.page.rows = {row};
@@ -280,7 +280,9 @@ TEST(ApiMethods, ListDevicesWithWhatWasAskedFor) {
     EXPECT_EQ(all["result"],
               Json::parse(R"({"items":[{"id":")" + id + R"(","platform":"web","provider":"fcm","token":"tok",
         "created_at":1700000000,"updated_at":1700000001,"meta":{"a":"b"},"topics":["t"],
-        "webpush_keys":"{\"p256dh\":\"P\",\"auth\":\"A\"}"}],"next_cursor":"c2","total_count":9})"));
+        "webpush_keys":"{\"p256dh\":\")" +
+                          std::string(87, 'P') + R"(\",\"auth\":\")" + std::string(22, 'A') +
+                          R"(\"}"}],"next_cursor":"c2","total_count":9})"));
     EXPECT_EQ(bench.devices.asked.keys, std::vector<int64_t>{5});
     EXPECT_EQ(bench.devices.asked.providers, std::vector<std::string>{"fcm-main"});
     EXPECT_EQ(bench.devices.asked_paging.limit, 7u);

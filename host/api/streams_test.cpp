@@ -296,7 +296,7 @@ TEST(DeviceExport, WritesLinesThatImportTakes) {
     full.created_unix_ms = 5000;
     audience::DeviceRow web = row_of(2, "https://push.example/1");
     web.provider = "webpush";
-    web.data = R"({"p256dh":"P","auth":"A"})";
+    web.data = std::string(87, 'P') + "." + std::string(22, 'A');
     bench.devices.pages = {{{full}, "next", -1}, {{web}, "", -1}};
     audience::TopicRow own, bound;
     own.key = bound.key = 1;
@@ -317,7 +317,9 @@ TEST(DeviceExport, WritesLinesThatImportTakes) {
             "\n"
             R"({"id":")" +
             encode_device_id("default", 2) +
-            R"(","provider":"webpush","token":"{\"endpoint\":\"https://push.example/1\",\"keys\":{\"p256dh\":\"P\",\"auth\":\"A\"}}"})"
+            R"(","provider":"webpush","token":"{\"endpoint\":\"https://push.example/1\",\"keys\":{\"p256dh\":\")" +
+            std::string(87, 'P') + R"(\",\"auth\":\")" + std::string(22, 'A') +
+            R"(\"}}"})"
             "\n");
     const Json back = imported(bench, lines)["result"];
     EXPECT_EQ(back["registered"], 2) << back;

@@ -17,7 +17,7 @@ struct Subscription {
 // Throws Refused with BAD_REQUEST and the member that is wrong.
 Subscription read_subscription(const belfry::Services& services, std::string_view json);
 
-// "<p256dh>.<auth>" in base64url: provider_data.
+// "<p256dh>.<auth>" in base64url: provider_data, as belfry/provider.h asks for.
 std::string write_keys(const Subscription& subscription);
 // False if it is not what write_keys gave.
 bool read_keys(std::string_view data, std::string& p256dh, std::string& auth);

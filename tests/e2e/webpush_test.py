@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import subprocess
 import time
 import unittest
 
@@ -99,6 +100,30 @@ class WebPush(WebPushEndToEnd):
         self.simulator.control("POST", "/faults", [{"action": "status", "status": 301, "match": {"route": "webpush"}}])
         self.assertEqual(self.outcomes(self.push("x")), {("webpush", "refused"): 1})
         self.assertEqual(len(self.tokens(self.id())), 1, "a redirect deletes nothing")
+
+    def test_an_export_fills_an_empty_server_that_reaches_the_same_browsers(self):
+        made = subprocess.run([BUILD / "host/belfry", "vapid", "generate", "--json"], capture_output=True, text=True, check=True)
+        sections = webpush_section(self.simulator) + f'vapid_private_key = "{json.loads(made.stdout)["private_key"]}"\n'
+        first = Server(BUILD, self.folder / "first", self.simulator, providers=sections)
+        self.addCleanup(first.kill)
+        subscription = self.browser("moves")
+        first.result("device_register", {"provider": "webpush", "platform": "web", "token": json.dumps(subscription), "topics": ["moving"]})
+        [device] = first.result("device_list", {"include_webpush_keys": True})["items"]
+        self.assertEqual(json.loads(device["webpush_keys"]), subscription["keys"])
+        lines = self.stream(first, "device_export", b"{}")
+        second = Server(BUILD, self.folder / "second", self.simulator, providers=sections)
+        self.addCleanup(second.kill)
+        self.assertEqual(json.loads(self.stream(second, "device_import", lines))["result"]["registered"], 1)
+        uid = second.result("send_push_notification", {"recipient": {"filter": {"topics": ["moving"]}},
+                                                       "notification": {"webpush": {"payload": "still here"}}})["uid"]
+        second.wait_done(uid)
+        self.assertEqual([message["payload"] for message in self.shown("moves")], ["still here"])
+
+    @staticmethod
+    def stream(server, method, body):
+        status, answer = http("POST", f"{server.url}/api/{method}", body, {"X-API-Key": server.KEY})
+        assert status == 200, answer
+        return answer
 
     def test_key_pair_outlives_the_process(self):
         self.subscribe("same-key")

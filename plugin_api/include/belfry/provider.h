@@ -23,7 +23,8 @@ typedef struct belfry_token {
     belfry_str platform;    /* as registered: "android", "ios", "web" ...; may be empty */
     belfry_str token;       /* what goes on the wire */
     belfry_str identity;    /* out: what is unique; equal identity = same device registration */
-    belfry_str data;        /* out: provider_data, at most 1 KiB, opaque to the host */
+    belfry_str data;        /* out: provider_data, at most 1 KiB, opaque to the host; but "<p256dh>.<auth>", both in
+                               base64url, is what lists and exports show as a browser's keys */
     uint32_t flags;         /* out: BELFRY_TOKEN_*; draft 1 gained it later: absent in older rows, then 0 */
     uint32_t reserved;
 } belfry_token;
