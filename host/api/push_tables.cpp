@@ -69,6 +69,10 @@ constexpr Field kHmsPayload[] = {
      .bounds = {0, kMetaKeysMax, 0, kTokenBytesMax},
      .superset = true},
     kMessagePayload[0],
+    {.name = "v3",
+     .type = Type::JsonObject,
+     .help = "message and headers that a provider of generation v3 takes instead of those beside it.",
+     .superset = true},
 };
 constexpr ObjectType kHms = {"HmsPushNotification", kHmsPayload, Others::Ignore, true};
 constexpr Field kApnsPayload[] = {

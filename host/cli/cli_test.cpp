@@ -177,7 +177,8 @@ TEST_F(Cli, AnswersWrongUsageWithOneLineAndTwo) {
         {{"send", "--all", "--payload", "{"},
          "belfry send: --payload: must be a JSON object, @file or - for standard input\n"},
         {{"send", "--all", "--title", "t", "--provider", "smoke"},
-         "belfry send: --title: is known for fcm, hms, apns and webpush only; give --payload\n"},
+         "belfry send: --title: is known for fcm, hms, apns and webpush only; give --payload, or say whose messages it "
+         "takes: --provider smoke=fcm\n"},
         {{"send", "--all", "--payload", "{}", "--provider", "fcm", "--provider", "apns"},
          "belfry send: --provider: several need --title and --body, or a --payload without it\n"},
         {{"send", "--token", "t", "--title", "t", "--provider", "fcm", "--provider", "apns"},
@@ -253,6 +254,18 @@ TEST_F(Cli, SendsATitleThroughSeveralProvidersEachInItsOwnWay) {
     EXPECT_EQ(Json::parse(payloads.at("apns")),
               Json::parse(R"({"payload":{"aps":{"alert":{"title":"T","body":"B"}}}})"));
     EXPECT_EQ(Json::parse(payloads.at("webpush")), Json::parse(R"({"payload":{"title":"T","body":"B"}})"));
+}
+
+TEST_F(Cli, SendsATitleThroughHmsForEveryGenerationAndUnderAnyName) {
+    const Ran ran = belfry({"send", "--all", "--title", "T", "--body", "B", "--provider", "smoke=hms"});
+    ASSERT_EQ(ran.code, kDone) << ran.err;
+    const Json payload = Json::parse(delivery_.pushes.back().payloads.at("smoke"));
+    EXPECT_EQ(payload["message"], Json::parse(R"({"android":{"notification":{"title":"T","body":"B",)"
+                                              R"("click_action":{"type":3}}}})"));
+    EXPECT_EQ(payload["v3"]["message"], Json::parse(R"({"payload":{"notification":{"category":"MARKETING","title":"T",)"
+                                                    R"("body":"B","clickAction":{"actionType":0}}}})"));
+    EXPECT_EQ(belfry({"send", "--all", "--payload", R"({"k":1})", "--provider", "smoke=hms"}).code, kDone);
+    EXPECT_EQ(delivery_.pushes.back().payloads.at("smoke"), R"({"k":1})");
 }
 
 TEST_F(Cli, SaysWhatTheServerSays) {

@@ -31,17 +31,31 @@ Result<Json> payload_of(const Call& call, const std::string& given) {
     return payload;
 }
 
-// The published providers' own way to show a title and a text.
-Result<Json> simple_payload(const std::string& provider, const std::string& title, const std::string& body) {
+// The plugins' own way to show a title and a text.
+Result<Json> simple_payload(const std::string& plugin, const std::string& title, const std::string& body) {
     const Json shown = {{"title", title}, {"body", body}};
-    if (provider == "fcm") return Json{{"message", {{"notification", shown}}}};
-    if (provider == "hms") {
-        const Json android = {{"title", title}, {"body", body}, {"click_action", {{"type", 3}}}};  // opens the app
-        return Json{{"message", {{"android", {{"notification", android}}}}}};
+    if (plugin == "fcm") return Json{{"message", {{"notification", shown}}}};
+    if (plugin == "hms") {
+        // A click opens the app; MARKETING is the category that needs no right.
+        const Json android = {{"title", title}, {"body", body}, {"click_action", {{"type", 3}}}};
+        const Json harmony = {
+            {"category", "MARKETING"}, {"title", title}, {"body", body}, {"clickAction", {{"actionType", 0}}}};
+        return Json{{"message", {{"android", {{"notification", android}}}}},
+                    {"v3", {{"message", {{"payload", {{"notification", harmony}}}}}}}};
     }
-    if (provider == "apns") return Json{{"payload", {{"aps", {{"alert", shown}}}}}};
-    if (provider == "webpush") return Json{{"payload", shown}};
-    return error(ErrorCode::InvalidArgument, "is known for fcm, hms, apns and webpush only; give --payload", "--title");
+    if (plugin == "apns") return Json{{"payload", {{"aps", {{"alert", shown}}}}}};
+    if (plugin == "webpush") return Json{{"payload", shown}};
+    return error(
+        ErrorCode::InvalidArgument,
+        "is known for fcm, hms, apns and webpush only; give --payload, or say whose messages it takes: --provider " +
+            plugin + "=fcm",
+        "--title");
+}
+
+// "harmony=hms": a name, and the plugin behind it; alone they are the same.
+std::pair<std::string, std::string> name_and_plugin(const std::string& given) {
+    const size_t equals = given.find('=');
+    return {given.substr(0, equals), equals == std::string::npos ? given : given.substr(equals + 1)};
 }
 
 Result<Json> notification_of(const Call& call) {
@@ -56,12 +70,13 @@ Result<Json> notification_of(const Call& call) {
                          "--provider");
         Result<Json> given = payload_of(call, payload);
         if (!given || providers.empty()) return given;
-        return Json{{providers.front(), *given}};
+        return Json{{name_and_plugin(providers.front()).first, *given}};
     }
     if (providers.empty()) providers.emplace_back("fcm");
     Json notification = Json::object();
-    for (const std::string& name : providers) {
-        Result<Json> made = simple_payload(name, call.given.value("--title"), call.given.value("--body"));
+    for (const std::string& provider : providers) {
+        const auto [name, plugin] = name_and_plugin(provider);
+        Result<Json> made = simple_payload(plugin, call.given.value("--title"), call.given.value("--body"));
         if (!made) return made;
         notification[name] = std::move(*made);
     }
@@ -179,7 +194,7 @@ Command send_command() {
              {"--all", "", "to every device"},
              {"--token", "TOKEN", "to this raw token", true},
              {"--provider", "NAME",
-              "whose payload --payload is; without it, the whole notification. With --title: fcm, or several", true},
+              "whose payload --payload is; without it, all of them. With --title: fcm, or several NAME[=PLUGIN]", true},
              {"--payload", "JSON", "the payload as JSON, @file, or - for standard input"},
              {"--title", "TEXT", "instead of --payload: a title"},
              {"--body", "TEXT", "instead of --payload: a text"},
@@ -194,6 +209,7 @@ Command send_command() {
         send,
         {"belfry send --user 42 --title Hello --body 'How are you?' --wait",
          "belfry send --user 42 --title Hello --provider fcm --provider apns --provider webpush",
+         "belfry send --user 42 --title Hello --provider hms --provider harmony=hms",
          "belfry send --topic news --provider fcm --payload @message.json --uid news-2026-11-22",
          "belfry send --token TOKEN --provider fcm --payload '{\"message\": {\"data\": {\"k\": \"v\"}}}'"}};
 }

@@ -35,7 +35,7 @@ void check_shape(const Json& json, bool harmony) {
 }
 
 void check_classic(const Json& json) {
-    check_keys(json, "message", "unknown: only \"message\" is allowed at this level");
+    check_keys(json, "v3", "unknown: only \"message\", and \"v3\" for other phones, are allowed at this level");
     const belfry_json_value data = json.find("message.data");
     const bool text = data.type == 0 || data.type == BELFRY_JSON_NULL || data.type == BELFRY_JSON_STRING;
     if (!text) wrong("message.data", "must be a text; write JSON into it as a text");
@@ -102,9 +102,10 @@ bool is_token(std::string_view token) {
     return belfry::is_visible(token) && token.size() <= kTokenMax && token.find_first_of("\"'\\") == token.npos;
 }
 
-Layout read_message(const belfry::Services& services, Generation generation, std::string_view payload, bool expires,
-                    bool final_size) {
-    const Json json = Json::checked(services, payload);
+namespace {
+
+// Spans of what it gives are relative to `json`.
+Layout read_part(const Json& json, Generation generation, bool expires, bool final_size) {
     const bool harmony = generation == Generation::V3;
     const belfry_json_value message = json.find("message");
     if (message.type != BELFRY_JSON_OBJECT) {
@@ -124,7 +125,7 @@ Layout read_message(const belfry::Services& services, Generation generation, std
     layout.members = {message.at.at + 1, message.at.n - 2};
     harmony ? check_harmony(json, layout) : check_classic(json);
     if (expires) place_ttl(json, harmony ? "pushOptions" : "android", harmony ? "" : "\"", layout);
-    const Frame frame = frame_of(layout, generation, payload, false, kHarmonyTtlMaxS);
+    const Frame frame = frame_of(layout, generation, json.text, false, kHarmonyTtlMaxS);
     const size_t bytes = frame.head.size() + frame.tail.size();
     if (final_size && bytes > kBodyMax) {
         throw Refused(
@@ -132,6 +133,24 @@ Layout read_message(const belfry::Services& services, Generation generation, std
             std::to_string(bytes) + " bytes as a request without tokens, Huawei takes " + std::to_string(kBodyMax));
     }
     return layout;
+}
+
+}  // namespace
+
+Layout read_message(const belfry::Services& services, Generation generation, std::string_view payload, bool expires,
+                    bool final_size) {
+    const Json json = Json::checked(services, payload);
+    const belfry_json_value own = json.find("v3");
+    if (generation != Generation::V3 || own.type == 0) return read_part(json, generation, expires, final_size);
+    check_keys(json, "v3", "unknown: only \"message\", for other phones, and \"v3\" are allowed at this level");
+    try {
+        Layout layout = read_part(json.at(own), generation, expires, final_size);
+        layout.members.at += own.at.at;
+        layout.ttl_at += own.at.at;
+        return layout;
+    } catch (const Refused& wrong) {
+        throw Refused(wrong.code(), "v3." + wrong.where(), wrong.what());
+    }
 }
 
 void check_target(Generation generation, const belfry_content& content) {

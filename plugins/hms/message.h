@@ -5,6 +5,8 @@
 //   v1, v2: {"message": {...}}                     -> {"message":{"token":["a","b"],...}}
 //   v3:     {"headers": {"push-type": "0"},
 //            "message": {"payload": {...}, ...}}   -> {"target":{"token":["a","b"]},"payload":{...},...}
+//   both:   {"message": {...},                     -> as above, each of what is its own
+//            "v3": {"headers": ..., "message": {"payload": {...}, ...}}}
 #pragma once
 
 #include <belfry/provider.hpp>

@@ -42,6 +42,17 @@ TEST(HmsRequest, V3HasAPushTypeAndABodyOfItsOwn) {
     EXPECT_EQ(bed.one(background, {"T1"}, kHarmonyVariant).headers.at("push-type"), "6");
 }
 
+TEST(HmsRequest, EachGenerationTakesItsOwnPartOfAPayloadForBoth) {
+    const std::string both =
+        std::string(kShown).substr(0, std::string(kShown).size() - 1) + R"(,"v3":)" + kHarmony + "}";
+    HmsBed classic;
+    EXPECT_EQ(classic.one(both, {"T"}, 0, kNowMs + 90'500).body, classic.one(kShown, {"T"}, 0, kNowMs + 90'500).body);
+    HmsBed harmony(kHmsV3);
+    EXPECT_EQ(harmony.one(both, {"T"}, kHarmonyVariant, kNowMs + 90'500).body,
+              harmony.one(kHarmony, {"T"}, kHarmonyVariant, kNowMs + 90'500).body);
+    EXPECT_EQ(harmony.one(both, {"T"}, kHarmonyVariant).headers.at("push-type"), "0");
+}
+
 TEST(HmsRequest, ADryRunIsHuaweisOwnCheck) {
     HmsBed bed;
     EXPECT_EQ(bed.one(kData, {"T1"}, 0, 0, BELFRY_CONTENT_DRY_RUN).body,
@@ -133,6 +144,12 @@ INSTANTIATE_TEST_SUITE_P(
                 BELFRY_BAD_REQUEST, "message.android.collapse_key"},
         Refusal{"v3_message_to_v1", kHmsV1, kHarmony, BELFRY_BAD_REQUEST, "message"},
         Refusal{"v1_message_to_v3", kHmsV3, kShown, BELFRY_BAD_REQUEST, "message"},
+        Refusal{"v3_part_alone_to_v1", kHmsV1, R"({"v3":{"message":{"payload":{}}}})", BELFRY_BAD_REQUEST, "message"},
+        Refusal{"v3_part_misspelt", kHmsV3, R"({"mesage":{},"v3":{"message":{"payload":{"notification":{}}}}})",
+                BELFRY_BAD_REQUEST, "mesage"},
+        Refusal{"v3_part_no_object", kHmsV3, R"({"message":{"payload":{"notification":{}}},"v3":1})",
+                BELFRY_BAD_REQUEST, "v3.message"},
+        Refusal{"v3_part_is_v1", kHmsV3, R"({"v3":{"message":{"data":"x"}}})", BELFRY_BAD_REQUEST, "v3.message"},
         Refusal{"v3_without_payload", kHmsV3, R"({"message":{"pushOptions":{}}})", BELFRY_BAD_REQUEST,
                 "message.payload"},
         Refusal{"v3_target", kHmsV3, R"({"message":{"target":{},"payload":{}}})", BELFRY_BAD_REQUEST, "message.target"},

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import ssl
+import subprocess
 import time
 import unittest
 import urllib.parse
@@ -78,6 +79,15 @@ class Pushes(Hms):
         message = self.phone("next-phone")[-1]
         self.assertEqual((message["notification"]["title"], message["headers"]["push-type"]), ("Hello", "0"))
         self.assertEqual(self.phone("old-phone")[-1]["notification"]["body"], "You")
+
+    def test_a_title_from_the_command_line_is_right_for_either_generation(self):
+        self.register("old-titled", topics=["titled"])
+        self.register("next-titled", provider="harmony", topics=["titled"])
+        subprocess.run([BUILD / "host/belfry", "send", "--config", self.server.config, "--topic", "titled", "--title", "Hello", "--body", "You", "--wait",
+                        "--provider", "hms", "--provider", "harmony=hms"], check=True, capture_output=True, timeout=60)
+        for device in ("old-titled", "next-titled"):
+            shown = self.phone(device)[-1]["notification"]
+            self.assertEqual((shown["title"], shown["body"]), ("Hello", "You"))
 
     def test_raw_tokens_topics_and_conditions(self):
         status = self.send({"hms_tokens": ["raw-1", "raw-2", "raw-1"]}, {"hms": HELLO})
