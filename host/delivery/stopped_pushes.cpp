@@ -3,13 +3,15 @@
 
 #include <belfry/queue.h>
 
+#include <algorithm>
+
 namespace belfry::delivery {
 
 void StoppedPushes::set(const audience::Hash16& push, int32_t state) {
     const bool stopped = state == BELFRY_PUSH_CANCELLED || state == BELFRY_PUSH_EXPIRED || state == BELFRY_PUSH_PAUSED;
     const std::lock_guard lock(mutex_);
     if (!stopped) {
-        states_.erase(push);
+        if (states_.erase(push) > 0) order_.erase(std::find(order_.begin(), order_.end(), push));
     } else if (const auto [at, fresh] = states_.insert_or_assign(push, Stopped{state, clock_.mono_ns()}); fresh) {
         order_.push_back(push);
     }

@@ -28,5 +28,19 @@ TEST(StoppedPushes, RemembersAWhileAndForgetsWhatRunsAgain) {
     EXPECT_EQ(stopped.state(push), 0);  // its uid may belong to another push now
 }
 
+TEST(StoppedPushes, KeepsTheNewestWhateverRanInBetween) {
+    ManualClock clock;
+    StoppedPushes stopped(clock);
+    const audience::Hash16 push{0xff, 0xff, 0xff};
+    stopped.set(push, BELFRY_PUSH_PAUSED);
+    stopped.set(push, BELFRY_PUSH_RUNNING);
+    stopped.set(push, BELFRY_PUSH_PAUSED);
+    for (size_t i = 1; i < kStoppedPushesMax; ++i)
+        stopped.set({static_cast<uint8_t>(i), static_cast<uint8_t>(i >> 8)}, BELFRY_PUSH_CANCELLED);
+    EXPECT_EQ(stopped.state(push), BELFRY_PUSH_PAUSED);
+    stopped.set({1, 2, 3}, BELFRY_PUSH_CANCELLED);
+    EXPECT_EQ(stopped.state(push), 0);
+}
+
 }  // namespace
 }  // namespace belfry::delivery
