@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 
-#include <belfry/provider.h>
+#include <belfry/config.hpp>
 
 namespace apns {
 namespace {
 
-using belfry::Refused;
-
-[[noreturn]] void wrong(const std::string& where, const std::string& what) {
-    throw Refused(BELFRY_CONFIG, where, what);
-}
+using belfry::misconfigured;
+using belfry::Settings;
 
 std::string hex_digest(const belfry::Services& services, std::string_view text) {
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -29,14 +26,11 @@ Account read_certificate(const belfry::Services& services, const Config& config)
     const std::string password =
         config.certificate_password.empty() ? std::string() : services.secret(config.certificate_password);
     Account account;
-    try {
-        account.certificate = services.client_identity(bytes, password);
-    } catch (const Refused& refused) {
-        wrong("certificate",
-              std::string(refused.what()) + "; give a .p12 with the push certificate and its key, or both in PEM");
-    }
+    account.certificate =
+        belfry::with_credential("certificate", "give a .p12 with the push certificate and its key, or both in PEM",
+                                [&] { return services.client_identity(bytes, password); });
     if (account.certificate.not_after_unix_ms <= services.unix_ms())
-        wrong("certificate", "it has expired: make a new push certificate in Apple Developer");
+        misconfigured("certificate", "it has expired: make a new push certificate in Apple Developer");
     // A certificate's subject names the app it was made for.
     account.topic = config.topic.empty() ? account.certificate.subject_uid : config.topic;
     account.partition = "certificate/" + hex_digest(services, account.certificate.certificates_pem);
@@ -46,38 +40,32 @@ Account read_certificate(const belfry::Services& services, const Config& config)
 }  // namespace
 
 Config read_config(const belfry::Services& services, std::string_view text) {
-    services.json_check(text);
+    const Settings section = Settings::section(services, text);
     Config config;
-    const auto take = [&](const char* name, std::string& into) {
-        if (auto value = services.json_text(text, name); value && !value->empty()) into = std::move(*value);
-    };
-    take("key.$secret", config.key);
-    take("key_id", config.key_id);
-    take("team_id", config.team_id);
-    take("certificate.$secret", config.certificate);
-    take("certificate_password.$secret", config.certificate_password);
-    take("topic", config.topic);
-    take("endpoint", config.endpoint);
-    take("sandbox_endpoint", config.sandbox_endpoint);
-    std::string environment = "production";
-    take("environment", environment);
+    config.key = section.secret_id("key");
+    config.key_id = section.text("key_id");
+    config.team_id = section.text("team_id");
+    config.certificate = section.secret_id("certificate");
+    config.certificate_password = section.secret_id("certificate_password");
+    config.topic = section.text("topic");
+    config.endpoint = section.text("endpoint", config.endpoint);
+    config.sandbox_endpoint = section.text("sandbox_endpoint", config.sandbox_endpoint);
+    const std::string environment = section.text("environment", "production");
     config.production = environment != "sandbox";
     config.sandbox = environment != "production";
     config.broadcast_endpoint =
-        config.production ? "https://api-broadcast.push.apple.com" : "https://api-broadcast.sandbox.push.apple.com";
-    take("broadcast_endpoint", config.broadcast_endpoint);
-    config.channel_endpoint = config.production ? "https://api-manage-broadcast.push.apple.com:2196"
-                                                : "https://api-manage-broadcast.sandbox.push.apple.com:2195";
-    take("channel_endpoint", config.channel_endpoint);
-    if (const auto seconds = services.json_int(text, "server_error_retry_s"))
-        config.server_error_retry_ms = *seconds * 1000;
-    if (config.key.empty() == config.certificate.empty()) {
-        wrong("key", "give either key = {file = \"AuthKey_....p8\"} with key_id and team_id, or certificate");
-    }
-    if (!config.key.empty() && config.key_id.empty()) wrong("key_id", "missing: it stands in the key file's name");
-    if (!config.key.empty() && config.team_id.empty()) {
-        wrong("team_id", "missing: Apple Developer, Membership details");
-    }
+        section.text("broadcast_endpoint", config.production ? "https://api-broadcast.push.apple.com"
+                                                             : "https://api-broadcast.sandbox.push.apple.com");
+    config.channel_endpoint = section.text(
+        "channel_endpoint", config.production ? "https://api-manage-broadcast.push.apple.com:2196"
+                                              : "https://api-manage-broadcast.sandbox.push.apple.com:2195");
+    config.server_error_retry_ms = section.number("server_error_retry_s", config.server_error_retry_ms / 1000) * 1000;
+    if (config.key.empty() == config.certificate.empty())
+        misconfigured("key", "give either key = {file = \"AuthKey_....p8\"} with key_id and team_id, or certificate");
+    if (!config.key.empty() && config.key_id.empty())
+        misconfigured("key_id", "missing: it stands in the key file's name");
+    if (!config.key.empty() && config.team_id.empty())
+        misconfigured("team_id", "missing: Apple Developer, Membership details");
     return config;
 }
 
@@ -93,15 +81,13 @@ Account read_account(const belfry::Services& services, const Config& config) {
 }
 
 std::string sign_provider_token(const belfry::Services& services, const Config& config, const std::string& key_pem) {
-    const auto quoted = [&](std::string_view text) { return "\"" + services.json_escape(text) + "\""; };
-    const std::string header = "{\"kid\":" + quoted(config.key_id) + "}";
+    using belfry::JsonObject;
+    const std::string header = JsonObject(services).text("kid", config.key_id).str();
     const std::string claims =
-        "{\"iss\":" + quoted(config.team_id) + ",\"iat\":" + std::to_string(services.unix_ms() / 1000) + "}";
-    try {
-        return "bearer " + services.jwt_sign(BELFRY_JWT_ES256, key_pem, header, claims);
-    } catch (const Refused& refused) {
-        wrong("key", std::string(refused.what()) + "; is it the .p8 file of Apple Developer, Keys?");
-    }
+        JsonObject(services).text("iss", config.team_id).number("iat", services.unix_ms() / 1000).str();
+    return "bearer " + belfry::with_credential("key", "is it the .p8 file of Apple Developer, Keys?", [&] {
+               return services.jwt_sign(BELFRY_JWT_ES256, key_pem, header, claims);
+           });
 }
 
 }  // namespace apns

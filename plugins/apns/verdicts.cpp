@@ -149,14 +149,11 @@ private:
     belfry_verdict verdict_{};
 };
 
-void accept(const belfry_answer& answer, const belfry::Verdicts& verdicts) {
+void accept(const belfry::Services& services, const belfry_answer& answer, const belfry::Verdicts& verdicts) {
     const bool device = answer.prepared == nullptr || !Push::of(answer.prepared).to_channel;
     if (!device || (answer.variant & kOnceMore) == 0) return verdicts.accept_all(answer);
-    auto verdict = belfry::sized<belfry_verdict>();
-    verdict.outcome = BELFRY_ACCEPTED;
-    verdict.scope = kItem;
-    verdict.flags = BELFRY_VERDICT_LEARN_VARIANT;
-    verdict.variant = answer.variant & kSandbox;
+    auto verdict = belfry::verdict_on(services, answer, BELFRY_ACCEPTED, kItem, BELFRY_VERDICT_LEARN_VARIANT);
+    verdict.variant &= kSandbox;
     verdicts.give_all(answer, verdict);
 }
 
@@ -170,7 +167,7 @@ void decode(const Instance& instance, belfry::Rows<belfry_answer> answers, const
             continue;
         }
         instance.standing.accepted(answer.variant & kSandbox, now);
-        accept(answer, verdicts);
+        accept(instance.services, answer, verdicts);
     }
 }
 

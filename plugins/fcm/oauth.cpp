@@ -28,11 +28,9 @@ std::string make_assertion(const belfry::Services& services, const Account& acco
                                    .number("iat", issued)
                                    .number("exp", issued + kAssertionS)
                                    .str();
-    try {
+    return belfry::with_credential("credentials.private_key", "download the key file again", [&] {
         return services.jwt_sign(BELFRY_JWT_RS256, account.private_key, header.str(), claims);
-    } catch (const Refused& refused) {
-        belfry::misconfigured("credentials.private_key", std::string(refused.what()) + "; download the key file again");
-    }
+    });
 }
 
 // The window error has two causes only; the answer's Date tells them apart.

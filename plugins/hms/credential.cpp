@@ -56,11 +56,11 @@ belfry::HttpRequest token_request(const Config& config, const Account& account) 
                                      "&client_secret=" + belfry::form_encoded(account.client_secret));
 }
 
+// Asked twice, Huawei may give the same token with what is left of its life.
 belfry_credential read_token(const belfry::Services& services, const belfry::HttpAnswer& answer, std::string& value) {
     const Json json = Json::of(services, answer.body);
     if (answer.status != 200) refuse(json, answer);
-    return belfry::bearer_token(json,
-                                value);  // asked twice, Huawei may give the same one with what is left of its life
+    return belfry::bearer_token(json, value);
 }
 
 belfry_credential sign_token(const belfry::Services& services, const Account& account, std::string& value) {
@@ -73,12 +73,9 @@ belfry_credential sign_token(const belfry::Services& services, const Account& ac
                                    .number("iat", issued)
                                    .number("exp", issued + kSignedS)
                                    .str();
-    try {
-        value = "Bearer " + services.jwt_sign(BELFRY_JWT_PS256, account.private_key, header, claims);
-    } catch (const Refused& refused) {
-        belfry::misconfigured("service_account.private_key",
-                              std::string(refused.what()) + "; download the key file again");
-    }
+    value = "Bearer " + belfry::with_credential("service_account.private_key", "download the key file again", [&] {
+                return services.jwt_sign(BELFRY_JWT_PS256, account.private_key, header, claims);
+            });
     return belfry::credential_for((kSignedS - kBackdateS) * 1000);
 }
 

@@ -2,12 +2,13 @@
 #include "keys.h"
 
 #include <algorithm>
-#include <belfry/json.hpp>
+#include <belfry/config.hpp>
 #include <cstdlib>
 
 namespace webpush {
 namespace {
 
+using belfry::misconfigured;
 using belfry::Refused;
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
@@ -23,22 +24,6 @@ constexpr std::string_view kStateKey = "vapid_private_key";
 // device. Devices of earlier versions carry more of the digest.
 constexpr uint32_t kNumberMask = 0xFFF;
 
-}  // namespace
-
-void Keys::load(const Config& config) {
-    subject_ = config.subject;
-    if (!config.private_key.empty()) add(services_.secret(config.private_key), "vapid_private_key");
-    const std::string clusters = cluster_key(config.private_key.empty());
-    if (config.private_key.empty()) add(clusters, std::string(kStateKey));
-    if (!config.public_key.empty() && belfry::from_base64(config.public_key) != pairs_.front().public_point) {
-        throw Refused(BELFRY_CONFIG, "vapid_public_key",
-                      "does not belong to vapid_private_key, whose public key is " + public_key());
-    }
-    for (const std::string& secret : config.previous_keys) add(services_.secret(secret), "vapid_previous_keys");
-    // Its private half is printed nowhere, so nobody could name it among the previous ones.
-    if (!clusters.empty()) add(clusters, std::string(kStateKey));
-}
-
 // Some tools trim a private number's leading zeros; what is shorter still is a paste cut off, and could be guessed.
 constexpr size_t kScalarBytesMin = 30;
 constexpr size_t kScalarBytesMax = 32;
@@ -47,26 +32,35 @@ bool is_scalar(const std::string& bytes) {
     return bytes.size() >= kScalarBytesMin && bytes.size() <= kScalarBytesMax;
 }
 
+}  // namespace
+
+void Keys::load(const Config& config) {
+    subject_ = config.subject;
+    if (!config.private_key.empty()) add(services_.secret(config.private_key), "vapid_private_key");
+    const std::string clusters = cluster_key(config.private_key.empty());
+    if (config.private_key.empty()) add(clusters, std::string(kStateKey));
+    if (!config.public_key.empty() && belfry::from_base64(config.public_key) != pairs_.front().public_point) {
+        misconfigured("vapid_public_key", "does not belong to vapid_private_key, whose public key is " + public_key());
+    }
+    for (const std::string& secret : config.previous_keys) add(services_.secret(secret), "vapid_previous_keys");
+    // Its private half is printed nowhere, so nobody could name it among the previous ones.
+    if (!clusters.empty()) add(clusters, std::string(kStateKey));
+}
+
 // `secret`: PEM, or the private number in base64url as other Web Push tools write it.
 void Keys::add(std::string_view secret, const std::string& where) {
     const bool pem = secret.find("-----BEGIN") != std::string_view::npos;
     const std::optional<std::string> scalar = pem ? std::string(secret) : belfry::from_base64(secret);
-    try {
-        if (!scalar || (!pem && !is_scalar(*scalar))) {
-            throw Refused(BELFRY_CONFIG, where, "must be a P-256 private key: 32 bytes in base64url, or PEM");
-        }
-        const belfry::P256Key key = services_.p256_key(*scalar);
-        const std::array<uint8_t, 32> digest = services_.sha256(key.public_point);
-        const uint32_t number = (uint32_t{digest[2]} << 8 | digest[3]) & kNumberMask;
-        const auto known = find(number);
-        if (known != pairs_.end() && known->public_point == key.public_point) return;
-        if (known != pairs_.end())
-            throw Refused(BELFRY_CONFIG, where,
-                          "cannot be told from another pair (one in 4,096 is alike); make another");
-        pairs_.push_back({number, key.pem, key.public_point, belfry::base64url(key.public_point)});
-    } catch (const Refused& refused) {
-        throw Refused(BELFRY_CONFIG, where, refused.what());
-    }
+    if (!scalar || (!pem && !is_scalar(*scalar)))
+        misconfigured(where, "must be a P-256 private key: 32 bytes in base64url, or PEM");
+    const belfry::P256Key key = belfry::with_credential(where, "", [&] { return services_.p256_key(*scalar); });
+    const std::array<uint8_t, 32> digest = services_.sha256(key.public_point);
+    const uint32_t number = (uint32_t{digest[2]} << 8 | digest[3]) & kNumberMask;
+    const auto known = find(number);
+    if (known != pairs_.end() && known->public_point == key.public_point) return;
+    if (known != pairs_.end())
+        misconfigured(where, "cannot be told from another pair (one in 4,096 is alike); make another");
+    pairs_.push_back({number, key.pem, key.public_point, belfry::base64url(key.public_point)});
 }
 
 // All nodes of a cluster must agree: who loses the race to write reads what the winner wrote. Empty: there is none.

@@ -84,14 +84,11 @@ void decode_refusal(const belfry::Services& services, Keys& keys, const belfry_a
 }
 
 // What was sent again was perhaps sent with another key than the device remembers.
-void accept(const Keys& keys, const belfry_answer& answer, const belfry::Verdicts& verdicts) {
+void accept(const belfry::Services& services, const Keys& keys, const belfry_answer& answer,
+            const belfry::Verdicts& verdicts) {
     if (answer.resent == 0 || keys.count() == 1) return verdicts.accept_all(answer);
-    auto verdict = belfry::sized<belfry_verdict>();
-    verdict.outcome = BELFRY_ACCEPTED;
-    verdict.scope = kItem;
-    verdict.flags = BELFRY_VERDICT_LEARN_VARIANT;
-    verdict.variant = answer.variant;
-    verdicts.give_all(answer, verdict);
+    verdicts.give_all(answer,
+                      belfry::verdict_on(services, answer, BELFRY_ACCEPTED, kItem, BELFRY_VERDICT_LEARN_VARIANT));
 }
 
 }  // namespace
@@ -105,7 +102,7 @@ void decode(const belfry::Services& services, Keys& keys, belfry::Rows<belfry_an
         }
         // WNS says the same of a bad token and of a subscription of another key; this tells them apart.
         if (is_windows(answer)) keys.prove(answer.variant, belfry::view(answer.origin));
-        accept(keys, answer, verdicts);
+        accept(services, keys, answer, verdicts);
     }
 }
 

@@ -48,6 +48,21 @@ TEST_F(SdkJson, ObjectsAreEscaped) {
     EXPECT_EQ(JsonObject(services).str(), "{}");
 }
 
+TEST_F(SdkJson, ACredentialThatCannotBeUsedIsAMistakeInTheConfiguration) {
+    EXPECT_EQ(with_credential("key", "give another", [] { return 7; }), 7);
+    const auto said = [](const std::string& advice) {
+        try {
+            with_credential("key", advice, [] { throw Refused(BELFRY_BAD_REQUEST, "pem", "no key"); });
+        } catch (const Refused& refused) {
+            EXPECT_EQ(refused.code(), BELFRY_CONFIG);
+            return refused.where() + ": " + refused.what();
+        }
+        return std::string();
+    };
+    EXPECT_EQ(said("give another"), "key: no key; give another");
+    EXPECT_EQ(said(""), "key: no key");
+}
+
 TEST_F(SdkJson, SettingsNameThePlaceOfWhatIsMissing) {
     const auto section = Settings::section(
         services, R"({"id":"x","empty":"","key":{"$secret":"s1"},"list":["a","b"],"keys":[{"$secret":"s2"}],"n":5})");

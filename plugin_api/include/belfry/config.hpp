@@ -15,6 +15,16 @@ namespace belfry {
     throw Refused(BELFRY_CONFIG, where, what);
 }
 
+// What `use` makes of the credential at `where`; whatever is refused then is a mistake in the configuration.
+template <class Use>
+auto with_credential(const std::string& where, const std::string& advice, Use&& use) {
+    try {
+        return use();
+    } catch (const Refused& refused) {
+        misconfigured(where, advice.empty() ? std::string(refused.what()) : refused.what() + ("; " + advice));
+    }
+}
+
 // A view, as Json. The host has checked a section against the manifest's schema, but not a key file.
 class Settings {
 public:
