@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Web Push end to end: registration, encryption, four services, dead subscriptions, throttling, keys over a restart."""
 import base64
+import http.server
 import json
 import re
 import subprocess
+import threading
 import time
 import unittest
 
-from harness import BUILD, EndToEnd, Server, http, webpush_section
+from harness import BUILD, EndToEnd, Server, webpush_section
+from harness import http as http_call
 
 
 class WebPushEndToEnd(EndToEnd):
@@ -119,9 +122,43 @@ class WebPush(WebPushEndToEnd):
         second.wait_done(uid)
         self.assertEqual([message["payload"] for message in self.shown("moves")], ["still here"])
 
+    def test_a_push_service_on_this_machine_may_do_without_tls(self):
+        seen = []
+
+        class Service(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                seen.append((self.path, self.headers["Content-Encoding"], len(body)))
+                self.send_response(201)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        service = http.server.HTTPServer(("127.0.0.1", 0), Service)
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        self.addCleanup(service.server_close)
+        self.addCleanup(service.shutdown)
+        here = f"127.0.0.1:{service.server_port}"
+        subscription = {**self.browser("plain"), "endpoint": f"http://{here}/w/1"}
+        for plain, outcome in (("true", "accepted"), ("false", "refused")):
+            sections = (f'[providers.webpush]\nsubject = "mailto:ops@example.com"\nallow_private_networks = true\n'
+                        f'allowed_origins = ["{here}"]\nplain_loopback = {plain}\n')
+            server = Server(BUILD, self.folder / f"plain-{plain}", self.simulator, providers=sections)
+            self.addCleanup(server.kill)
+            uid = server.result("send_push_notification", {
+                "recipient": {"tokens": {"provider": "webpush", "tokens": [json.dumps(subscription)]}},
+                "notification": {"webpush": {"payload": "x"}}})["uid"]
+            self.assertEqual(self.outcomes(server.wait_done(uid)), {("webpush", outcome): 1})
+        [(path, encoding, size)] = seen
+        self.assertEqual((path, encoding), ("/w/1", "aes128gcm"))
+        self.assertGreater(size, 86)
+        answer = self.server.call("device_register", {"provider": "webpush", "token": json.dumps({**subscription, "endpoint": "http://push.example.com/x"})})
+        self.assertEqual(answer["error"]["code"], 107)
+
     @staticmethod
     def stream(server, method, body):
-        status, answer = http("POST", f"{server.url}/api/{method}", body, {"X-API-Key": server.KEY})
+        status, answer = http_call("POST", f"{server.url}/api/{method}", body, {"X-API-Key": server.KEY})
         assert status == 200, answer
         return answer
 
@@ -223,7 +260,7 @@ retry_max_ms = 2000
         self.assertEqual(origin["state"], "refused")
         self.assertIn("FORBIDDEN", origin["reason"])
         self.assertTrue(self.provider()["operator_must_act"])
-        self.assertIn(origin["url"], http("GET", self.server.url + "/health")[1].decode())
+        self.assertIn(origin["url"], http_call("GET", self.server.url + "/health")[1].decode())
         self.assertIn("origin refuses our credential", self.server.process.log.read_text())
         again = self.start_push()  # another push does not ask it again either
         self.assertEqual(self.wait_accepted(again, 3 * self.EACH, 8), {("webpush", "accepted"): 3 * self.EACH})
@@ -251,7 +288,7 @@ class PrivateNetworks(EndToEnd):
         self.assertEqual(answer["error"]["code"], 107)
         self.assertIn("allow_private_networks", answer["error"]["message"])
         self.assertEqual(self.simulator.control("GET", "/webpush/requests")["total"], 0)
-        self.assertEqual(http("GET", self.server.url + "/ready")[0], 200)
+        self.assertEqual(http_call("GET", self.server.url + "/ready")[0], 200)
 
 
 if __name__ == "__main__":

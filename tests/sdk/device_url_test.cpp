@@ -47,6 +47,17 @@ TEST(SdkAllowedHosts, AStarIsEveryPublicName) {
     }
 }
 
+TEST(SdkAllowedHosts, WithoutTlsOnlyWherePrivateNetworksAre) {
+    AllowedHosts all(false), home(true);
+    all.add({"*", "push.test:80"}, "hosts");
+    home.add({"127.0.0.1:9000"}, "hosts");
+    EXPECT_EQ(code_of(all, "http://push.test/x"), BELFRY_BAD_REQUEST);
+    EXPECT_EQ(code_of(home, "http://127.0.0.1:9000/x"), BELFRY_OK);
+    EXPECT_EQ(code_of(home, "http://127.0.0.1/x"), BELFRY_BAD_REQUEST) << "another port";
+    EXPECT_EQ(split_device_url("http://127.0.0.1:80/x", "url").origin, "http://127.0.0.1");
+    EXPECT_EQ(code_of(home, "ftp://127.0.0.1:9000/x"), BELFRY_BAD_REQUEST);
+}
+
 TEST(SdkAllowedHosts, RefusePatternsThatAreNone) {
     for (const char* bad : {"", "a b", "*a.test", "host:port", "host:0", "a..b", "http://x.test"}) {
         AllowedHosts allowed(false);

@@ -21,12 +21,14 @@ inline constexpr size_t kDeviceUrlMax = 2048;  // bytes
 struct DeviceUrl {
     std::string origin, host;
     uint16_t port = 443;
+    bool plain = false;     // http://
     std::string_view path;  // a view into the URL, with the query, byte for byte
 };
 
 namespace sdk {
 
-inline constexpr std::string_view kHttps = "https://";
+inline constexpr std::string_view kHttps = "https://", kHttp = "http://";
+inline constexpr uint16_t kHttpsPort = 443, kHttpPort = 80;
 
 [[noreturn]] inline void bad_url(const std::string& where, const std::string& what) {
     throw Refused(BELFRY_BAD_REQUEST, where, where + " " + what);
@@ -70,31 +72,37 @@ inline std::string not_public(std::string_view host) {
 
 }  // namespace sdk
 
-// Refused with BAD_REQUEST and `where` for anything but https://host[:port]/path?query in visible ASCII.
+// Refused with BAD_REQUEST and `where` for anything but https://host[:port]/path?query in visible ASCII; http:// is
+// left to AllowedHosts.
 inline DeviceUrl split_device_url(std::string_view url, const std::string& where) {
     const auto refuse = [&](const char* what) { sdk::bad_url(where, what); };
     if (url.size() > kDeviceUrlMax) refuse("is longer than 2048 bytes");
     if (!is_visible(url) || url.find_first_of("\\\"<>") != std::string_view::npos)
         refuse("is empty, or holds a blank, a control character or one that is not ASCII");
-    if (!starts_with(url, sdk::kHttps)) refuse("must begin with https://");
-    if (url.find('#') != std::string_view::npos) refuse("has a fragment");
-    const size_t slash = std::min(url.find_first_of("/?", sdk::kHttps.size()), url.size());
-    const std::string_view authority = url.substr(sdk::kHttps.size(), slash - sdk::kHttps.size());
-    if (authority.find('@') != std::string_view::npos) refuse("has user information");
     DeviceUrl out;
+    out.plain = starts_with(url, sdk::kHttp);
+    if (!out.plain && !starts_with(url, sdk::kHttps)) refuse("must begin with https://");
+    if (url.find('#') != std::string_view::npos) refuse("has a fragment");
+    const std::string_view scheme = out.plain ? sdk::kHttp : sdk::kHttps;
+    const uint16_t usual = out.plain ? sdk::kHttpPort : sdk::kHttpsPort;
+    const size_t slash = std::min(url.find_first_of("/?", scheme.size()), url.size());
+    const std::string_view authority = url.substr(scheme.size(), slash - scheme.size());
+    if (authority.find('@') != std::string_view::npos) refuse("has user information");
+    out.port = usual;
     if (!sdk::split_port(authority, out.host, out.port)) refuse("has a malformed port");
     if (!sdk::is_host(out.host)) refuse("has a malformed host");
     out.path = url.substr(slash);
     if (!starts_with(out.path, "/")) refuse("has no path");
-    out.origin = std::string(sdk::kHttps) + out.host;
-    if (out.port != 443) out.origin += ":" + std::to_string(out.port);
+    out.origin = std::string(scheme) + out.host;
+    if (out.port != usual) out.origin += ":" + std::to_string(out.port);
     return out;
 }
 
 // Which hosts a configuration allows: "host", "*.suffix", either with ":port"; "*" is every public name.
 class AllowedHosts {
 public:
-    // `private_networks`: addresses and local names are hosts, too.
+    // `private_networks`: addresses and local names are hosts, too, and http:// is for the host to refuse, which takes
+    // it with plain_loopback for this machine only.
     explicit AllowedHosts(bool private_networks) : private_networks_(private_networks) {}
     // Refused with CONFIG and the key `where` for what is no pattern.
     void add(const std::vector<std::string>& patterns, const std::string& where) {
@@ -104,6 +112,7 @@ public:
     bool private_networks() const { return private_networks_; }
     // Refused with BAD_REQUEST, saying what to do; `extend` is the key that allows more.
     void check(const DeviceUrl& url, const std::string& where, const std::string& extend) const {
+        if (url.plain && !private_networks_) sdk::bad_url(where, "must begin with https://");
         const std::string problem = private_networks_ ? std::string() : sdk::not_public(url.host);
         if (!problem.empty())
             sdk::bad_url(where, "host " + url.host + " " + problem + " (allow_private_networks is off)");
