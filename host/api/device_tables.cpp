@@ -307,7 +307,12 @@ constexpr ObjectType kDeviceLine = {"DeviceLine", kLine};
 
 constexpr Field kRecipientFilter[] = {
     kDeviceFilter[0],
-    kDeviceFilter[1],
+    {.name = "users",
+     .type = Type::TextList,
+     .help =
+         "Users: all of their devices, 500,000 per request at most; beyond that 107 (send several requests, or to a "
+         "topic). With ids, only those of them.",
+     .bounds = kNames},
     kDeviceFilter[2],
     kDeviceFilter[3],
     kDeviceFilter[4],

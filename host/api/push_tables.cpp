@@ -128,7 +128,12 @@ constexpr Field kSend[] = {
      .required = true,
      .object = &kNotificationType},
     {.name = "uid", .type = Type::Text, .help = "Unique per app; makes the request repeatable.", .bounds = kWord},
-    {.name = "send_at", .type = Type::Integer, .help = "Unix seconds; in the past means now.", .bounds = kTime},
+    {.name = "send_at",
+     .type = Type::Integer,
+     .help = "Unix seconds; in the past means now. Topics and users are looked up then, not before: the push reaches "
+             "the devices they have when it is due. If users got more than one request may reach, push_status counts "
+             "one refused and a sample says why.",
+     .bounds = kTime},
     {.name = "optimize_for_reliability", .type = Type::Boolean, .help = "Accepted; delivery is always durable here."},
     {.name = "limit_strategy",
      .type = Type::Object,

@@ -8,17 +8,19 @@
 #include <cstdio>
 #include <random>
 
+#include "audience/user_devices.h"
+#include "delivery/ledger.h"
 #include "delivery/token_blob.h"
 
 namespace belfry::delivery {
 
 namespace {
 
-constexpr uint32_t kListEntriesMax = 1'000;
+constexpr size_t kUsersPerList = 250;  // each such list becomes lists of its users' devices when it is due
 constexpr uint32_t kSmallRecipientsMax = 64;
 constexpr size_t kSmallBodyMax = 16 * 1024;
 constexpr uint32_t kHighRecipientsMax = 1'000;
-constexpr int64_t kFetchDeadlineNs = 5 * kNsPerSecond;
+constexpr int64_t kUsersDeadlineNs = 10 * kNsPerSecond;
 constexpr uint32_t kNoBlob = UINT32_MAX;
 
 std::string new_uid() {
@@ -56,6 +58,14 @@ NewPush::Item list_item(uint32_t gate, uint32_t blob) {
     item.row.gate = gate;
     item.row.blob = blob;
     return item;
+}
+
+void add_lists(NewPush& push, uint32_t gate, const std::vector<int64_t>& entries, size_t most) {
+    for (size_t from = 0; from < entries.size(); from += most) {
+        const auto first = entries.begin() + static_cast<std::ptrdiff_t>(from);
+        const size_t n = std::min(most, entries.size() - from);
+        push.items.emplace_back(list_item(gate, kNoBlob)).keys.assign(first, first + static_cast<std::ptrdiff_t>(n));
+    }
 }
 
 }  // namespace
@@ -197,32 +207,44 @@ Status Acceptor::plan_filter(Draft& draft, const Filter& filter) {
         return {};
     }
     draft.body.audience = Audience::Keys;
-    std::vector<int64_t> keys = filter.device_keys;
     // Both given: the users restrict the named devices, row by row; only then are the keys the narrower list.
-    if (keys.empty()) {
-        Result<std::vector<int64_t>> of_users = keys_of_users(draft.request.app, filter.users);
-        if (!of_users) return of_users.error();
-        keys = std::move(*of_users);
-    }
+    if (!filter.device_keys.empty()) return plan_keys(draft, std::vector<int64_t>(filter.device_keys), gate);
+    return plan_users(draft, gate);
+}
+
+Status Acceptor::plan_keys(Draft& draft, std::vector<int64_t>&& keys, uint32_t gate) {
     std::sort(keys.begin(), keys.end());
     keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
     draft.recipients = static_cast<uint32_t>(keys.size());
-    for (size_t from = 0; from < keys.size(); from += kListEntriesMax) {
-        NewPush::Item& list = draft.push.items.emplace_back(list_item(gate, kNoBlob));
-        list.keys.assign(keys.begin() + static_cast<std::ptrdiff_t>(from),
-                         keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), from + kListEntriesMax)));
-    }
+    add_lists(draft.push, gate, keys, kListEntriesMax);
+    return {};
+}
+
+// A push for later is planned when it is due, from the devices that its users have then. Here they are only counted:
+// more than a push may reach are refused while there is somebody to tell.
+Status Acceptor::plan_users(Draft& draft, uint32_t gate) {
+    std::vector<std::string>& users = draft.body.users;
+    std::sort(users.begin(), users.end());
+    users.erase(std::unique(users.begin(), users.end()), users.end());
+    Result<std::vector<int64_t>> keys = keys_of_users(draft.request.app, users);
+    if (!keys) return keys.error();
+    if (draft.request.send_at_unix_ms == 0) return plan_keys(draft, std::move(*keys), gate);
+    draft.recipients = static_cast<uint32_t>(keys->size());
+    draft.body.users_when_due = true;
+    std::vector<int64_t> places(users.size());
+    for (size_t i = 0; i < places.size(); ++i) places[i] = place_of_user(i);
+    add_lists(draft.push, gate, places, kUsersPerList);
     return {};
 }
 
 Result<std::vector<int64_t>> Acceptor::keys_of_users(const std::string& app, const std::vector<std::string>& users) {
-    std::vector<belfry_str> values;
-    for (const std::string& user : users) values.push_back(str(std::string_view(user)));
     std::vector<int64_t> keys;
-    const Status done = storage_.fetch_users(app, values, kDevicesPerUserMax, 0, clock_.mono_ns() + kFetchDeadlineNs,
-                                             [&](const belfry_device& row) { keys.push_back(row.key); });
-    if (!done) return done.error();
-    return keys;
+    const Status done = audience::devices_of_users(storage_, clock_, app, users, 0, clock_.mono_ns() + kUsersDeadlineNs,
+                                                   [&](const belfry_device& row) { keys.push_back(row.key); });
+    if (done) return keys;
+    Error why = done.error();
+    if (why.code == ErrorCode::InvalidArgument) why.where = "recipient.filter.users";
+    return why;
 }
 
 Status Acceptor::plan_tokens(Draft& draft, const RawTokens& tokens) {

@@ -13,8 +13,6 @@
 
 namespace belfry::delivery {
 
-constexpr uint32_t kDevicesPerUserMax = 10'000;
-
 Error not_an_instance(const std::string& name, std::string where);
 // Only the instance can say what a token of its is.
 Error tokens_need(const std::string& name);
@@ -32,13 +30,15 @@ private:
         const PushRequest& request;
         PushBody body;
         NewPush push;
-        uint32_t recipients = 0;  // devices, tokens or users named; 0 for a slice
+        uint32_t recipients = 0;  // devices or tokens; 0 for a slice
     };
     Status plan(Draft& draft);
     Result<Accepted> verdict(std::string&& uid, const Result<belfry_enqueued>& stored);
     Status check_payloads(const PushRequest& request, int32_t kind, std::string_view target) const;
     Status plan_audience(Draft& draft);
     Status plan_filter(Draft& draft, const Filter& filter);
+    Status plan_keys(Draft& draft, std::vector<int64_t>&& keys, uint32_t gate);
+    Status plan_users(Draft& draft, uint32_t gate);
     Status plan_tokens(Draft& draft, const RawTokens& tokens);
     Status plan_native(Draft& draft, const NativeTarget& target);
     Result<std::vector<int64_t>> keys_of_users(const std::string& app, const std::vector<std::string>& users);

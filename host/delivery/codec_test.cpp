@@ -47,12 +47,26 @@ TEST(PushBody, WithoutATimeIsWrittenAsBeforeThereWasOne) {
     EXPECT_EQ(decode_body(bytes)->send_at_unix_ms, 0);
 }
 
+TEST(PushBody, OnlyOneWhoseUsersAreResolvedWhenDueNeedsTheNewVersion) {
+    PushBody body = full_body();
+    EXPECT_EQ(encode_body(body)[0], 2);
+    EXPECT_FALSE(decode_body(encode_body(body))->users_when_due);
+    body.users_when_due = true;
+    EXPECT_EQ(encode_body(body)[0], 3);
+    const Result<PushBody> back = decode_body(encode_body(body));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_TRUE(back->users_when_due);
+    EXPECT_EQ(back->send_at_unix_ms, body.send_at_unix_ms);
+    EXPECT_EQ(user_at(place_of_user(7)), 7u);
+    EXPECT_LT(place_of_user(0), 0);
+}
+
 TEST(PushBody, EveryCutAndANewerVersionAreRefused) {
     const std::string bytes = encode_body(full_body());
     for (size_t n = 0; n < bytes.size(); ++n) EXPECT_FALSE(decode_body(bytes.substr(0, n))) << n;
     EXPECT_FALSE(decode_body(bytes + "x"));
     std::string newer = bytes;
-    newer[0] = 3;
+    newer[0] = 4;
     EXPECT_EQ(decode_body(newer).error().code, ErrorCode::Corrupt);
 }
 

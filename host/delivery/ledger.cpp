@@ -15,9 +15,10 @@ void Ledger::clear(size_t groups) {
 void Ledger::owe(uint16_t group, uint32_t flags, uint32_t attempt, int64_t due_unix_ms, bool pick, int64_t ref,
                  std::string_view note) {
     OwedList* list = nullptr;
-    for (OwedList* other = owed_begin(); other != owed_end() && list == nullptr; ++other) {
+    for (OwedList* other = owed_end(); other != owed_begin() && list == nullptr;) {  // the latest has room
+        --other;
         if (other->group == group && other->flags == flags && other->attempt == attempt &&
-            other->due_unix_ms == due_unix_ms) {
+            other->due_unix_ms == due_unix_ms && other->keys.size() + other->picks.size() < kListEntriesMax) {
             list = other;
         }
     }

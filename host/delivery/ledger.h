@@ -19,6 +19,7 @@
 
 namespace belfry::delivery {
 
+constexpr uint32_t kListEntriesMax = 1'000;  // queues take no longer lists
 constexpr size_t kSamplesPerPage = 5;
 constexpr size_t kSampleBytesMax = 512;
 
@@ -67,7 +68,7 @@ public:
     }
     uint32_t counted(uint16_t group, int32_t outcome) const { return counts_[group][static_cast<size_t>(outcome)]; }
     uint32_t counted() const noexcept { return tallied_; }
-    // Puts an entry on the list of (group, flags, attempt, due).
+    // Puts an entry on the list of (group, flags, attempt, due), or on another one if that is full.
     void owe(uint16_t group, uint32_t flags, uint32_t attempt, int64_t due_unix_ms, bool pick, int64_t ref,
              std::string_view note = {});
     void sample(uint16_t group, int32_t outcome, std::string text);

@@ -208,6 +208,14 @@ private:
         return section.push && section.push->body.audience >= Audience::Tokens;
     }
 
+    // page_users.cpp: users of a push that was sent ahead of time become lists of their devices
+    bool names_users() const noexcept {
+        return item_.row.kind == BELFRY_WORK_LIST && !item_.keys.empty() && item_.keys.front() < 0;
+    }
+    Read read_users();
+    std::vector<std::string> users_of_item() const;
+    void take_user_device(const belfry_device& row);
+
     // page_cut.cpp: what is left to others before anything is sent
     int64_t cut_point() const;
     void cut(int64_t border);

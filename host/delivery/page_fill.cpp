@@ -216,6 +216,7 @@ Page::Read Page::read() {
     ledgers_[0].clear(0);
     ledgers_[1].clear(0);
     if (!open_sections()) return Read::Failed;
+    if (names_users()) return read_users();
     if (!slice()) return read_entries();
     if (sections_[0].stopped != 0) {  // what it would still have found was never planned
         end_ = true;

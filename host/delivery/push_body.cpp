@@ -7,8 +7,14 @@ namespace belfry::delivery {
 
 namespace {
 
-constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersion = 3;
+constexpr uint8_t kWithoutUsersWhenDue = 2;
 constexpr uint8_t kWithoutSendAt = 1;
+
+uint8_t version_of(const PushBody& body) {
+    if (body.send_at_unix_ms == 0) return kWithoutSendAt;
+    return body.users_when_due ? kVersion : kWithoutUsersWhenDue;
+}
 
 void write_texts(ByteWriter& out, const std::vector<std::string>& texts) {
     out.number(static_cast<uint32_t>(texts.size()));
@@ -26,7 +32,7 @@ std::vector<std::string> read_texts(ByteReader& in) {
 
 std::string encode_body(const PushBody& body) {
     ByteWriter out;
-    out.number(body.send_at_unix_ms == 0 ? kWithoutSendAt : kVersion);
+    out.number(version_of(body));
     out.number(static_cast<uint8_t>(body.audience));
     out.number(static_cast<uint8_t>(body.dry_run));
     out.number(static_cast<uint8_t>(body.lane_by_shape ? 1 : 0));
@@ -47,7 +53,7 @@ std::string encode_body(const PushBody& body) {
 Result<PushBody> decode_body(std::string_view bytes) {
     ByteReader in(bytes);
     const auto version = in.number<uint8_t>();
-    if (version != kVersion && version != kWithoutSendAt) {
+    if (version < kWithoutSendAt || version > kVersion) {
         return error(ErrorCode::Corrupt, "a push body has version " + std::to_string(version) +
                                              ", this program knows " + std::to_string(kVersion) +
                                              "; was the queue written by a newer one?");
@@ -68,7 +74,8 @@ Result<PushBody> decode_body(std::string_view bytes) {
         std::string name(in.text());
         body.payloads.emplace_back(std::move(name), std::string(in.text()));
     }
-    if (version == kVersion) body.send_at_unix_ms = in.number<int64_t>();
+    if (version != kWithoutSendAt) body.send_at_unix_ms = in.number<int64_t>();
+    body.users_when_due = version == kVersion;
     const bool known = audience >= static_cast<uint8_t>(Audience::All) &&
                        audience <= static_cast<uint8_t>(Audience::Channel) &&
                        dry_run <= static_cast<uint8_t>(DryRun::Provider);

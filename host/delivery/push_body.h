@@ -2,7 +2,8 @@
 // A push as it lies in the queue: everything a page needs besides device keys and tokens. Immutable once stored.
 //
 // Format: one version byte, then the fields in the order of the struct, little endian. Version 1 ends before `send_at`,
-// and is still what a push without one is written as. A newer version is refused, never guessed. Threads: [any].
+// and is still what a push without one is written as; version 3 is 2 with `users_when_due`. A newer version is refused,
+// never guessed. Threads: [any].
 #pragma once
 
 #include <belfry/provider.h>
@@ -53,6 +54,9 @@ struct PushBody {
     std::string provider;                                       // of Tokens, Topic, Condition and Channel
     std::vector<std::pair<std::string, std::string>> payloads;  // provider instance -> its JSON
     int64_t send_at_unix_ms = 0;  // what a time to live counts from; 0 = from its creation
+    // Its lists came with places in `users` (place_of_user) instead of keys: whose devices these are is looked up when
+    // the push is due. Only with a send_at.
+    bool users_when_due = false;
 
     const std::string* payload_of(std::string_view instance) const {
         for (const auto& [name, payload] : payloads) {
@@ -61,6 +65,14 @@ struct PushBody {
         return nullptr;
     }
 };
+
+// How a list names users[at] where device keys, which are never negative, stand else.
+constexpr int64_t place_of_user(size_t at) noexcept {
+    return -1 - static_cast<int64_t>(at);
+}
+constexpr size_t user_at(int64_t place) noexcept {
+    return static_cast<size_t>(-1 - place);
+}
 
 std::string encode_body(const PushBody& body);
 // Corrupt: not a body, or one of a newer version.

@@ -10,6 +10,7 @@
 
 #include "audience/row_filter.h"
 #include "audience/topic_merge.h"
+#include "audience/user_devices.h"
 #include "delivery/accept.h"
 
 namespace belfry::delivery {
@@ -17,7 +18,7 @@ namespace belfry::delivery {
 namespace {
 
 constexpr uint32_t kRowsPerRead = 4'096;
-constexpr size_t kValuesPerRead = 256;  // keys or users per fetch
+constexpr size_t kKeysPerRead = 256;
 
 template <class Value>
 std::vector<Value> distinct(std::vector<Value> values) {
@@ -75,9 +76,10 @@ Result<RecipientCount> RecipientCounter::count(const std::string& app, const Rec
     if (!restricted && !filter.all)
         return error(ErrorCode::InvalidArgument, "an empty filter needs all: true", "recipient.filter");
     const int64_t deadline = clock_.mono_ns() + budget_ms * kNsPerMs;
-    // Rows read by topic were selected by it already.
+    // Rows read by topic or user were selected by it already.
     static const std::vector<std::string> kNone;
-    Sums sums(audience::RowFilter{filter.users, named ? filter.topics : kNone, filter.providers, filter.platforms});
+    Sums sums(audience::RowFilter{filter.device_keys.empty() ? kNone : filter.users, named ? filter.topics : kNone,
+                                  filter.providers, filter.platforms});
     const Status done = named                      ? count_named(app, filter, deadline, sums)
                         : filter.topics.size() > 1 ? count_union(app, filter, deadline, sums)
                                                    : count_range(app, filter, deadline, sums);
@@ -104,23 +106,22 @@ Result<RecipientCount> RecipientCounter::count_tokens(const RawTokens& tokens) c
 
 Status RecipientCounter::count_named(const std::string& app, const Filter& filter, int64_t deadline, Sums& sums) const {
     const auto take = [&](const belfry_device& row) { sums.take(row); };
-    const auto in_parts = [&](const auto& values, auto&& fetch) -> Status {
-        for (size_t from = 0; from < values.size(); from += kValuesPerRead) {
-            if (clock_.mono_ns() >= deadline) return error(ErrorCode::DeadlineExceeded, "not counted in time");
-            const size_t n = std::min(kValuesPerRead, values.size() - from);
-            if (const Status done = fetch(std::span(values).subspan(from, n)); !done) return done;
-        }
-        return {};
-    };
     // Both given: the users restrict the named devices, as accept has it.
-    if (!filter.device_keys.empty()) {
-        return in_parts(distinct(filter.device_keys), [&](std::span<const int64_t> keys) {
-            return storage_.fetch_keys(app, keys, 1, sums.fields(), deadline, take);
-        });
+    if (filter.device_keys.empty()) {
+        const Status done =
+            audience::devices_of_users(storage_, clock_, app, distinct(filter.users), sums.fields(), deadline, take);
+        if (done || done.error().code != ErrorCode::InvalidArgument) return done;
+        Error why = done.error();
+        why.where = "recipient.filter.users";
+        return why;
     }
-    return in_parts(distinct(filter.users), [&](std::span<const std::string> users) {
-        return storage_.fetch_users(app, plugins::strs(users), kDevicesPerUserMax, sums.fields(), deadline, take);
-    });
+    const std::vector<int64_t> keys = distinct(filter.device_keys);
+    for (size_t from = 0; from < keys.size(); from += kKeysPerRead) {
+        if (clock_.mono_ns() >= deadline) return error(ErrorCode::DeadlineExceeded, "not counted in time");
+        const auto part = std::span(keys).subspan(from, std::min(kKeysPerRead, keys.size() - from));
+        if (const Status done = storage_.fetch_keys(app, part, 1, sums.fields(), deadline, take); !done) return done;
+    }
+    return {};
 }
 
 Status RecipientCounter::count_range(const std::string& app, const Filter& filter, int64_t deadline, Sums& sums) const {

@@ -79,6 +79,17 @@ class Pushes(EndToEnd):
         self.assertEqual(self.server.wait_done(soon)["state"], "done")
         self.server.result("cancel_push", {"uid": ahead})
 
+    def test_a_push_ahead_reaches_the_devices_that_its_users_have_when_it_is_due(self):
+        self.register(f"ok-{self.mark}-early", user=self.mark)
+        recipient = {"filter": {"users": [self.mark, f"{self.mark}-2"]}}
+        uid = self.server.result("send_push_notification", self.params(recipient, send_at=int(time.time()) + 3))["uid"]
+        self.register(f"ok-{self.mark}-late", user=self.mark)
+        self.register(f"ok-{self.mark}-later", user=f"{self.mark}-2")
+        self.assertEqual(self.state(uid), "delayed")
+        status = self.server.wait_done(uid)
+        self.assertEqual((status["planned"], self.outcomes(status)), (3, {("fcm", "accepted"): 3}))
+        self.assertEqual([len(self.phone(f"ok-{self.mark}-{which}")) for which in ("early", "late", "later")], [1, 1, 1])
+
     def test_nothing_is_sent_after_its_expiry(self):
         uid = self.server.result("send_push_notification", {**self.params(), "notification": {**HELLO, "expire_at": 1000}})["uid"]
         status = self.server.wait_done(uid)

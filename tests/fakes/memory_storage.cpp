@@ -3,12 +3,24 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <thread>
 
 namespace belfry::fakes {
 
+namespace {
+
+// Devices that a kept one stands for.
+int64_t times_of(const MemoryStorage::Device& device) {
+    constexpr std::string_view kTimes = "times ";
+    return device.data.starts_with(kTimes) ? std::stoll(device.data.substr(kTimes.size())) : 1;
+}
+
+}  // namespace
+
 belfry_storage MemoryStorage::make_table() {
     belfry_storage table = sized<belfry_storage>();
+    table.list_devices = &MemoryStorage::list_devices;
     table.scan = &MemoryStorage::scan;
     table.fetch = &MemoryStorage::fetch;
     table.invalidate = &MemoryStorage::invalidate;
@@ -32,6 +44,35 @@ belfry_device MemoryStorage::row_of(int64_t key, const Device& device, std::vect
     row.variant = device.variant;
     row.registered_unix_ms = device.registered_unix_ms;
     return row;
+}
+
+belfry_code MemoryStorage::list_devices(belfry_instance* i, belfry_str app, const belfry_selection* which,
+                                        const belfry_paging* paging, belfry_emit emit, void* ctx, belfry_page_end* end,
+                                        belfry_why* why) {
+    MemoryStorage& me = self(i);
+    if (me.reads_fail()) return because(why, BELFRY_RETRY_LATER, {}, "the test lets this read fail");
+    const std::lock_guard lock(me.mutex_);
+    const std::string cursor = text(paging->cursor);
+    const int64_t after = cursor.empty() ? -1 : std::stoll(cursor);
+    std::vector<belfry_str> topics;
+    int64_t last = -1;
+    uint32_t listed = 0;
+    for (const auto& [first, device] : me.devices_) {
+        bool is_wanted = false;
+        for (const belfry_str& user : Rows<belfry_str>(which->users)) is_wanted |= view(user) == device.user;
+        if (device.app != view(app) || !is_wanted) continue;
+        belfry_device row = row_of(first, device, topics);
+        for (row.key = std::max(first, after + 1); row.key < first + times_of(device); ++row.key) {
+            if (listed++ == paging->limit) {
+                end->more = 1;
+                std::snprintf(end->cursor, sizeof end->cursor, "%lld", static_cast<long long>(last));
+                return BELFRY_OK;
+            }
+            last = row.key;
+            if (emit(ctx, one_row(row)) != 0) return BELFRY_OK;
+        }
+    }
+    return BELFRY_OK;
 }
 
 belfry_code MemoryStorage::scan(belfry_instance* i, const belfry_scan* what, belfry_emit emit, void* ctx,
@@ -78,7 +119,8 @@ belfry_code MemoryStorage::fetch(belfry_instance* i, belfry_str app, int32_t by,
             continue;
         }
         for (const auto& [key, device] : me.devices_) {
-            if (device.user == view(Rows<belfry_str>(values)[n])) give(key, device);
+            if (device.user != view(Rows<belfry_str>(values)[n])) continue;
+            for (int64_t at = 0; at < times_of(device) && found < each; ++at) give(key + at, device);
         }
     }
     return BELFRY_OK;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of belfry.storage/1 that fan-out uses, in memory: scan, fetch, invalidate, amend and cluster state.
+// The part of belfry.storage/1 that fan-out uses, in memory: scan, fetch, list_devices, invalidate, amend and cluster
+// state.
 //
 // Threads: [any].
 #pragma once
@@ -65,6 +66,10 @@ public:
 private:
     static MemoryStorage& self(belfry_instance* i) { return *reinterpret_cast<MemoryStorage*>(i); }
     static belfry_device row_of(int64_t key, const Device& device, std::vector<belfry_str>& topics);
+    // By user only; for it and for fetch by user a device with the data "times N" stands for N, with keys from its own
+    // on.
+    static belfry_code list_devices(belfry_instance*, belfry_str, const belfry_selection*, const belfry_paging*,
+                                    belfry_emit, void*, belfry_page_end*, belfry_why*);
     static belfry_code scan(belfry_instance*, const belfry_scan*, belfry_emit, void*, int64_t*, int32_t*, belfry_why*);
     static belfry_code fetch(belfry_instance*, belfry_str, int32_t, belfry_list, uint32_t, uint32_t, int64_t,
                              belfry_emit, void*, belfry_why*);
