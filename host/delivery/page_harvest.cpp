@@ -102,6 +102,7 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
         answer.resent = entry.resent;
         answer.prepared = group.prepared->handle().get();
         answer.body = str(exchange.body());
+        answer.flags = exchange.cut ? uint32_t{BELFRY_ANSWER_CUT} : 0u;
         if (exchange.encoded != nullptr) {
             answer.origin = str(static_cast<const OutboxRequest*>(exchange.encoded)->origin);
             const size_t from = answered_tokens_.size();

@@ -156,6 +156,7 @@ void Connection::on_end(uint32_t slot, StreamEnd end, uint32_t) noexcept {
     if (stream.exchange != nullptr) {
         Exchange& exchange = *stream.exchange;
         if (settled(exchange) || (exchange.status != 0 && end == StreamEnd::Complete)) {
+            exchange.cut = end != StreamEnd::Complete;
             end_stream(stream, Transport::Answered);
         } else if (end == StreamEnd::Refused && exchange.status == 0) {
             stream.exchange = nullptr;
@@ -199,6 +200,7 @@ void Connection::expire_streams(int64_t now) {
         silent |= heard_at_ <= sent && now - sent >= stream.active->portion->answer_timeout_ns;
         ++pool_.tally().timeouts;
         session_->cancel(stream.id);
+        stream.exchange->cut = true;
         end_stream(stream, settled(*stream.exchange) ? Transport::Answered : Transport::Unknown);
     }
     loop_.want_flush(*this);
@@ -215,6 +217,7 @@ void Connection::end_streams(bool unprocessed) {
         if (stream.exchange == nullptr) continue;
         Exchange& exchange = *stream.exchange;
         if (settled(exchange)) {
+            exchange.cut = true;
             end_stream(stream, Transport::Answered);
         } else if (exchange.status == 0 && (unprocessed || stream.produced_at >= written_)) {
             stream.exchange = nullptr;

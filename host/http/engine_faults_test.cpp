@@ -107,6 +107,7 @@ TEST_F(AnEngineInTrouble, CallsResetStreamsUnknownUnlessTheirStatusIsKnown) {
     ASSERT_TRUE(batch.wait());
     EXPECT_EQ(batch.count(Transport::Answered, 200), 1u);
     EXPECT_EQ(batch.count(Transport::Unknown), 4u);
+    EXPECT_TRUE(batch.exchanges[0].cut) << "its end never came";
     EXPECT_EQ(server.seen(), 5u);
     EXPECT_EQ(metric("http_resets_total", server), 4);
 }

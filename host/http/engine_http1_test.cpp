@@ -212,6 +212,8 @@ TEST_F(Http1Peer, MakesEveryHalfAnswerUnknownAndIsAskedNothingTwice) {
         submit(batch);
         ASSERT_TRUE(batch.wait()) << half.what;
         EXPECT_EQ(batch.count(half.batch), 3u) << half.what;
+        for (const Exchange& exchange : batch.exchanges)
+            EXPECT_EQ(exchange.transport == Transport::Answered, exchange.cut) << half.what;
         CallRequest request;
         request.path = "/call";
         const Result<CallAnswer> called = engine_->call(endpoint, request, in(5s));
@@ -301,6 +303,7 @@ TEST_F(Http1Peer, WhoseStatusCameInTimeHasAnswered) {
         submit(batch);
         ASSERT_TRUE(batch.wait());
         EXPECT_EQ(batch.count(whole ? Transport::Unknown : Transport::Answered), 2u);
+        EXPECT_TRUE(batch.exchanges[0].cut);
     }
     EXPECT_EQ(meter("http_timeouts_total", *peer), 4);
     EXPECT_EQ(journal_.distinct(), 4u);
@@ -335,6 +338,7 @@ TEST_F(Http1Peer, MayCutOverlongAnswersShort) {
     EXPECT_EQ(batch.count(Transport::Answered, 200), 3u);
     for (const Exchange& exchange : batch.exchanges) {
         EXPECT_TRUE(exchange.truncated);
+        EXPECT_FALSE(exchange.cut);
         EXPECT_EQ(exchange.body().size(), plan.answer_max);
     }
     EXPECT_EQ(peer->accepted(), 3);

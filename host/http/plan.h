@@ -115,6 +115,7 @@ struct Exchange {
     int64_t sent_mono_ns = 0;
     std::unique_ptr<AnswerDetail> detail;  // null for a short 2xx
     bool truncated = false;                // the body was longer than Plan::answer_max
+    bool cut = false;                      // it broke off before its end
     uint8_t phase = 0, replays = 0;        // the engine's own
     std::array<char, kInlineAnswer> inline_body;
 
@@ -157,7 +158,7 @@ struct Exchange {
     void forget_answer() noexcept {
         status = 0;
         inline_n = headers_n = 0;
-        truncated = false;
+        truncated = cut = false;
         detail.reset();
     }
 };

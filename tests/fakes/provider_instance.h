@@ -68,6 +68,7 @@ struct Answer {
     std::vector<std::string> tokens = {};  // of a request for several devices; none: one device, of a plan with a body
     std::vector<std::pair<std::string, std::string>> headers = {};  // beside retry_after
     std::string origin = {};                                        // that encode named
+    bool cut = false;                                               // the body broke off
 };
 
 // What validate says of a token.
@@ -232,6 +233,7 @@ public:
             row.body = str(std::string_view(answers[i].body));
             row.origin = str(std::string_view(answers[i].origin));
             row.resent = answers[i].resent;
+            row.flags = answers[i].cut ? uint32_t{BELFRY_ANSWER_CUT} : 0u;
             row.date_unix_ms = answers[i].date_unix_ms;
             row.prepared = prepared_;
             row.variant = answers[i].variant;

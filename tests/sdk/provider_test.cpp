@@ -55,6 +55,15 @@ TEST(SdkVerdicts, AreGivenToEveryItemOfAnAnswer) {
     EXPECT_EQ(items, (std::vector<uint32_t>{7, 8, 9, 7, 8, 9}));
 }
 
+TEST(SdkAnswer, IsCutOnlyWhereTheHostCanSaySo) {
+    auto answer = sized<belfry_answer>();
+    EXPECT_FALSE(is_cut(answer));
+    answer.flags = BELFRY_ANSWER_CUT;
+    EXPECT_TRUE(is_cut(answer));
+    answer.size = offsetof(belfry_answer, flags);
+    EXPECT_FALSE(is_cut(answer)) << "an older host's row ends before its flags";
+}
+
 TEST(SdkOutboxWriter, PutsRequestsBehindEachOther) {
     // Rows of a newer host are longer: they are walked by their stride.
     struct Wide {

@@ -119,6 +119,11 @@ typedef struct belfry_outbox {
     uint32_t buf_cap, buf_n;
 } belfry_outbox;
 
+enum {
+    /* The body broke off before its end (stream reset, connection lost): only status and headers are what was said. */
+    BELFRY_ANSWER_CUT = 1u
+};
+
 /* One HTTP answer. Transport failures (never sent, refused, unknown) are the host's and never come here. */
 typedef struct belfry_answer {
     uint32_t size, first_item, items, variant;
@@ -129,6 +134,8 @@ typedef struct belfry_answer {
     belfry_list headers;  /* belfry_header[]: those named by plan.keep, whatever the status */
     int64_t date_unix_ms; /* the answer's Date header, 0 if none; for a 2xx let plan.keep name "date" instead */
     belfry_list tokens;   /* belfry_str[]: of the items, in order; only for requests that encode wrote */
+    uint32_t flags;       /* BELFRY_ANSWER_*; draft 1 gained it later: absent in older rows, then 0 */
+    uint32_t reserved;
 } belfry_answer;
 
 /* Frozen leaf. */

@@ -208,6 +208,11 @@ inline std::string_view header_of(const belfry_answer& answer, std::string_view 
     return {};
 }
 
+// Whether the body broke off before its end; hosts that are too old to say so never do.
+inline bool is_cut(const belfry_answer& answer) noexcept {
+    return BELFRY_HAS(&answer, flags) && (answer.flags & BELFRY_ANSWER_CUT) != 0;
+}
+
 // Requests behind each other in the room that encode was given. Parts are put first, then the row that names them.
 class OutboxWriter {
 public:
