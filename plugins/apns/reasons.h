@@ -3,7 +3,8 @@
 //
 // Safety: a device is given up only on APNs' own word about its token, never on a bare status or an unknown reason, and
 // BadDeviceToken and DeviceTokenNotForTopic are suspect: a wrong environment or topic in the configuration gives them
-// for every device. Source: Apple, "Handling notification responses from APNs", read 2026.
+// for every device. An answer whose body broke off is no word at all: the delivery is tried again. Source: Apple,
+// "Handling notification responses from APNs", read 2026.
 #pragma once
 
 #include <belfry/provider.h>

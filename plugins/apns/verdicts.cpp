@@ -12,8 +12,12 @@ namespace {
 
 constexpr size_t kQuotedMax = 100;  // bytes of an unknown reason
 constexpr Rule kNonsense = {0, 0, "", BELFRY_FAULT, kItem, 0, 0, "not an HTTP status"};
+constexpr Rule kCut = {400, 499, "", BELFRY_RETRY, kItem, 0, 0, "the answer broke off before it said why"};
 
-const Rule& rule_for(int32_t status, std::string_view reason) {
+// `whole`: the body can be believed; else only statuses that mean the same with any reason do.
+const Rule& rule_for(int32_t status, std::string_view reason, bool whole) {
+    const bool speaks = status == 408 || status == 413 || status == 429;
+    if (!whole && !speaks && status >= kCut.from && status <= kCut.to) return kCut;
     for (const Rule& rule : kRules) {
         const bool fits = status >= rule.from && status <= rule.to;
         if (fits && (rule.reason.empty() || rule.reason == reason)) return rule;
@@ -29,7 +33,7 @@ public:
           answer_(answer),
           body_(belfry::Json::of(instance.services, belfry::view(answer.body))),
           said_(body_.string("reason")),
-          rule_(rule_for(answer.status, said_)),
+          rule_(rule_for(answer.status, said_, belfry::is_whole(instance.services, answer))),
           push_(answer.prepared == nullptr ? nullptr : &Push::of(answer.prepared)),
           advice_(rule_.advice) {}
 

@@ -12,6 +12,10 @@ constexpr int32_t kItem = BELFRY_SCOPE_ITEM, kPush = BELFRY_SCOPE_PUSH, kInstanc
 Answer refusal(int status, const std::string& reason) {
     return {status, reason.empty() ? "" : R"({"reason":")" + reason + "\"}", "", 0, 0, 0};
 }
+Answer cut(Answer answer) {
+    answer.cut = true;
+    return answer;
+}
 Answer again(Answer answer) {
     answer.resent = 1;
     return answer;
@@ -91,7 +95,16 @@ const Case kCases[] = {
     {"reason_of_another_status_keeps_the_device", refusal(404, "BadDeviceToken"), BELFRY_MISCONFIGURED, kInstance, 0, 0,
      "BadDeviceToken"},
     {"html", {502, "<html>Unregistered</html>", "", 0, 0, 0}, BELFRY_RETRY, kItem, 0, 60'000, "HTTP 502"},
-    {"truncated", {410, R"({"reason":"Unregis)", "", 0, 0, 0}, BELFRY_REFUSED, kItem, 0, 0, "HTTP 410"},
+    {"cut_in_its_middle", {410, R"({"reason":"Unregis)", "", 0, 0, 0}, BELFRY_RETRY, kItem, 0, 0, "HTTP 410"},
+    {"cut_410", cut(refusal(410, "")), BELFRY_RETRY, kItem, 0, 0, "HTTP 410"},
+    {"cut_400", cut(refusal(400, "")), BELFRY_RETRY, kItem, 0, 0, "HTTP 400"},
+    {"cut_403", cut(refusal(403, "")), BELFRY_RETRY, kItem, 0, 0, "HTTP 403"},
+    {"cut_404", cut(refusal(404, "")), BELFRY_RETRY, kItem, 0, 0, "HTTP 404"},
+    {"cut_405", cut(refusal(405, "")), BELFRY_RETRY, kItem, 0, 0, "HTTP 405"},
+    {"cut_413", cut(refusal(413, "")), BELFRY_REFUSED, kPush, 0, 0, "HTTP 413"},
+    {"cut_429", cut(refusal(429, "")), BELFRY_RETRY, kItem, 0, 30'000, "HTTP 429"},
+    {"cut_500", cut(refusal(500, "")), BELFRY_RETRY, kItem, 0, 60'000, "HTTP 500"},
+    {"cut_behind_its_last_word", cut(refusal(410, "Unregistered")), BELFRY_DEVICE_GONE, kItem, 0, 0, "Unregistered"},
     {"reason_is_a_number", {400, R"({"reason":7})", "", 0, 0, 0}, BELFRY_REFUSED, kItem, 0, 0, "HTTP 400"},
     {"B2_ChannelNotRegistered", refusal(400, "ChannelNotRegistered"), BELFRY_REFUSED, kPush, 0, 0,
      "ChannelNotRegistered"},

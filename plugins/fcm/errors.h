@@ -4,6 +4,8 @@
 // Safety: a device is given up only on FCM's own word about it (FcmError UNREGISTERED, SENDER_ID_MISMATCH,
 // or INVALID_ARGUMENT about the token), never on a bare HTTP status or an unknown text. What FCM says about a request
 // that differs per device stops that device's delivery only; what it says about the payload's fields stops the push.
+// An answer whose body broke off says neither: where the body decides, the delivery is tried again and nothing else is
+// touched.
 // Source: Firebase, "FCM ErrorCode" and "Scale FCM", read 2026.
 #pragma once
 
@@ -51,6 +53,12 @@ inline bool names_a_time(const Evidence& e) {
 inline bool is_html(const Evidence& e) {
     return e.code.empty();
 }
+inline bool is_cut(const Evidence& e) {
+    return !e.whole;
+}
+inline bool is_cut_where_it_matters(const Evidence& e) {
+    return !e.whole && e.status != 408 && e.status != 413;
+}
 
 inline constexpr uint32_t kSuspect = BELFRY_VERDICT_SUSPECT, kRenew = BELFRY_VERDICT_REAUTH | BELFRY_VERDICT_RESEND;
 inline constexpr int32_t kItem = BELFRY_SCOPE_ITEM, kPush = BELFRY_SCOPE_PUSH, kPlatform = BELFRY_SCOPE_PLATFORM,
@@ -58,6 +66,10 @@ inline constexpr int32_t kItem = BELFRY_SCOPE_ITEM, kPush = BELFRY_SCOPE_PUSH, k
 
 // clang-format off
 inline constexpr Rule kRules[] = {
+    {429, 429, "", is_cut, BELFRY_THROTTLED, kItem, 0, 60'000,
+     "QUOTA_EXCEEDED", "the answer broke off before it said whose quota"},
+    {400, 499, "", is_cut_where_it_matters, BELFRY_RETRY, kItem, 0, 0,
+     "CUT", "the answer broke off before it said why"},
     {400, 499, "UNREGISTERED", nullptr, BELFRY_DEVICE_GONE, kItem, 0, 0,
      "UNREGISTERED", "the app was uninstalled or its token replaced"},
     {400, 400, "INVALID_ARGUMENT", about_token, BELFRY_DEVICE_GONE, kItem, kSuspect, 0,

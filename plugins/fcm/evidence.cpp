@@ -47,6 +47,7 @@ Evidence read_evidence(const belfry::Services& services, const belfry_answer& an
     Evidence evidence;
     evidence.status = answer.status;
     evidence.resent = answer.resent > 0;
+    evidence.whole = belfry::is_whole(services, answer);
     evidence.retry_after_ms =
         belfry::retry_after_ms(belfry::header_of(answer, "retry-after"), answer.date_unix_ms, services.unix_ms());
     const Json json = Json::of(services, belfry::view(answer.body));  // not HTML, empty or cut: else the status decides

@@ -19,6 +19,7 @@ struct Evidence {
     std::string message;       // for people; its wording changes over time
     std::optional<int64_t> retry_after_ms;
     bool resent = false;
+    bool whole = true;  // else the body says nothing
 };
 
 Evidence read_evidence(const belfry::Services& services, const belfry_answer& answer);

@@ -56,6 +56,10 @@ Answer with(Answer answer, const std::string& retry_after, int64_t date_unix_ms 
     answer.date_unix_ms = date_unix_ms;
     return answer;
 }
+Answer cut(Answer answer) {
+    answer.cut = true;
+    return answer;
+}
 Answer again(Answer answer) {
     answer.resent = 1;
     return answer;
@@ -184,13 +188,25 @@ const Case kCases[] = {
     {"redirect", {302, "", "", 0, 0}, BELFRY_MISCONFIGURED, kInstance, 0, 0, "NOT_FCM"},
     {"a_portals_page_with_200", {200, kHtml, "", 0, 0}, BELFRY_MISCONFIGURED, kInstance, 0, 0, "NOT_FCM"},
     {"status_0", {0, "", "", 0, 0}, BELFRY_FAULT, kItem, 0, 0, "NONSENSE"},
-    {"truncated_unregistered",
+    {"cut_in_its_middle",
      {404, R"({"error":{"details":[{"errorCode":"UNREGISTERED")", "", 0, 0},
-     BELFRY_MISCONFIGURED,
-     kInstance,
+     BELFRY_RETRY,
+     kItem,
      0,
      0,
-     "NOT_FOUND"},
+     "CUT"},
+    {"cut_404", cut({404, "", "", 0, 0}), BELFRY_RETRY, kItem, 0, 0, "CUT"},
+    {"cut_400", cut({400, R"({"error":{"cod)", "", 0, 0}), BELFRY_RETRY, kItem, 0, 0, "CUT"},
+    {"cut_401_renews_nothing", cut({401, "", "", 0, 0}), BELFRY_RETRY, kItem, 0, 0, "CUT"},
+    {"cut_403", cut({403, "<html>", "", 0, 0}), BELFRY_RETRY, kItem, 0, 0, "CUT"},
+    {"cut_429_throttles_nobody_else", cut({429, R"({"err)", "7", 0, 0}), BELFRY_THROTTLED, kItem, 0, 7'000,
+     "QUOTA_EXCEEDED"},
+    {"cut_413", cut({413, "<ht", "", 0, 0}), BELFRY_REFUSED, kPlatform, 0, 0, "TOO_BIG"},
+    {"cut_503_with_a_time", cut({503, "", "9", 0, 0}), BELFRY_THROTTLED, kInstance, 0, 9'000, "UNAVAILABLE"},
+    {"cut_302", cut({302, "", "", 0, 0}), BELFRY_MISCONFIGURED, kInstance, 0, 0, "NOT_FCM"},
+    {"cut_behind_its_last_word",
+     cut(json_answer(404, "NOT_FOUND", "Requested entity was not found.", fcm("UNREGISTERED"))), BELFRY_DEVICE_GONE,
+     kItem, 0, 0, "UNREGISTERED"},
     {"unregistered_of_another_api",
      json_answer(404, "NOT_FOUND", "x", detail("google.other.Error", R"("errorCode":"UNREGISTERED")")),
      BELFRY_MISCONFIGURED, kInstance, 0, 0, "NOT_FOUND"},
@@ -246,6 +262,7 @@ TEST(FcmAccepted, ANameThatCannotBeReadIsLeftOut) {
         const Verdict verdict = bed.decode({200, body, "", 0, 0});
         EXPECT_EQ(verdict.outcome, BELFRY_ACCEPTED) << body;
         EXPECT_EQ(verdict.message_id, "") << body;
+        EXPECT_EQ(bed.decode(cut({200, body, "", 0, 0})).outcome, BELFRY_ACCEPTED) << body;
     }
 }
 

@@ -111,6 +111,10 @@ inline constexpr Rule kCodes[] = {
     {0, UINT32_MAX, "7", BELFRY_FAULT, kItem, 0, 0, Special::None, "not an HTTP status"},
 };
 
+// The body broke off before its code: it may have arrived, as if no answer had come at all.
+inline constexpr Rule kCut = {200, 499, "7", BELFRY_RETRY, kItem, 0, 0, Special::None,
+                              "the answer broke off before its result; it may have arrived"};
+
 // v3: why single tokens were not served (hms.md section 10).
 struct TokenRule {
     std::string_view word;

@@ -17,8 +17,17 @@ namespace {
 
 constexpr size_t kQuotedMax = 160;  // bytes of Huawei's own words in a reason
 
-const Rule& rule_for(uint32_t code, int32_t status) {
-    const uint32_t number = code != 0 ? code : static_cast<uint32_t>(std::max(status, 0));
+// What broke off may have had any code: only the statuses speak that HMS gives for load and trouble of its own.
+bool lost_its_code(const belfry::Services& services, const belfry_answer& answer) {
+    const int32_t status = answer.status;
+    if (status >= 200 && status <= 299) return belfry::is_cut(answer);
+    return status >= 400 && status <= 499 && status != 408 && status != 413 && status != 429 &&
+           !belfry::is_whole(services, answer);
+}
+
+const Rule& rule_for(const belfry::Services& services, uint32_t code, const belfry_answer& answer) {
+    if (code == 0 && lost_its_code(services, answer)) return kCut;
+    const uint32_t number = code != 0 ? code : static_cast<uint32_t>(std::max(answer.status, 0));
     return *std::find_if(std::begin(kCodes), std::end(kCodes) - 1,
                          [&](const Rule& rule) { return number >= rule.from && number <= rule.to; });
 }
@@ -69,7 +78,7 @@ public:
           verdicts_(verdicts),
           result_(read_result(services, belfry::view(answer.body))),
           tokens_(count_tokens(answer, result_)),
-          rule_(rule_for(result_.code, answer.status)),
+          rule_(rule_for(services, result_.code, answer)),
           reason_(reason_of(rule_, result_, answer.status)) {}
 
     // For the gate: whether this request served somebody, or only had tokens called dead.

@@ -23,6 +23,10 @@ Answer text(int code, int status = 200) {
 Answer bare(int status, const std::string& body = "", const std::string& retry_after = "") {
     return {status, body, retry_after, 0, 0, 0, {"T1"}};
 }
+Answer cut(Answer answer) {
+    answer.cut = true;
+    return answer;
+}
 Answer again(Answer answer) {
     answer.resent = 1;
     return answer;
@@ -94,6 +98,17 @@ const Case kCases[] = {
     {"A15_200_empty", bare(200), BELFRY_RETRY, kItem, kResend, 0},
     {"A15_200_cut", bare(200, R"({"code":"8000)"), BELFRY_RETRY, kItem, kResend, 0},
     {"A15_200_twice", again(bare(200)), BELFRY_FAULT, kItem, 0, 0},
+    {"cut_200", cut(bare(200)), BELFRY_RETRY, kItem, 0, 0},
+    {"cut_200_twice", again(cut(bare(200, R"({"code":"80)"))), BELFRY_RETRY, kItem, 0, 0},
+    {"cut_400", cut(bare(400)), BELFRY_RETRY, kItem, 0, 0},
+    {"half_of_a_400", bare(400, R"({"code":"80)"), BELFRY_RETRY, kItem, 0, 0},
+    {"cut_401_renews_nothing", cut(bare(401)), BELFRY_RETRY, kItem, 0, 0},
+    {"cut_403", cut(bare(403)), BELFRY_RETRY, kItem, 0, 0},
+    {"cut_404", cut(bare(404, "<html>")), BELFRY_RETRY, kItem, 0, 0},
+    {"cut_413", cut(bare(413)), BELFRY_REFUSED, kPush, 0, 0},
+    {"cut_429", cut(bare(429)), BELFRY_THROTTLED, kInstance, 0, 10'000},
+    {"cut_302", cut(bare(302)), BELFRY_MISCONFIGURED, kInstance, 0, 0},
+    {"cut_behind_its_last_word", cut(text(80000000)), BELFRY_ACCEPTED, kItem, 0, 0},
     {"S7_302", bare(302), BELFRY_MISCONFIGURED, kInstance, 0, 0},
     {"S7_400_without_code", bare(400), BELFRY_REFUSED, kItem, 0, 0},
     {"A19_401_html", bare(401, "<html>"), BELFRY_AUTH_REFUSED, kInstance, kRenew, 0},

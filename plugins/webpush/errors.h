@@ -3,7 +3,8 @@
 // decides. Services are told apart by the shape of their answers, not by their names.
 //
 // Safety: a subscription is given up only on 410, on 404, and where the service says that it belongs to another key;
-// the latter two as suspects, since a proxy or a wrong key of ours looks the same.
+// the latter two as suspects, since a proxy or a wrong key of ours looks the same. Where the body decides, one that
+// broke off decides nothing: the delivery is tried again.
 // Source: RFC 8030 and 8292; autopush's error.rs; Apple, "Sending web push notifications"; Microsoft, WNS headers.
 #pragma once
 
@@ -22,6 +23,7 @@ struct Evidence {
     std::string text;         // Mozilla's message, or the body's beginning
     bool windows = false;     // WNS
     bool other_json = false;  // an API's error, but none of a push service
+    bool whole = true;        // else the body says nothing
     bool proved = false;      // the origin accepted the very token for another subscription
     std::optional<int64_t> retry_after_ms;
 };
@@ -56,6 +58,11 @@ inline bool names_a_time(const Evidence& e) {
     return e.retry_after_ms.has_value();
 }
 
+// Of WNS the headers speak.
+inline bool is_cut(const Evidence& e) {
+    return !e.whole && !e.windows;
+}
+
 inline constexpr uint32_t kSuspect = BELFRY_VERDICT_SUSPECT;
 inline constexpr int32_t kItem = BELFRY_SCOPE_ITEM, kOrigin = BELFRY_SCOPE_ORIGIN;
 
@@ -65,6 +72,10 @@ inline constexpr Rule kRules[] = {
      "GONE", "the browser has unsubscribed, or the subscription expired"},
     {404, 404, nullptr, BELFRY_DEVICE_GONE, kItem, kSuspect, 0,
      "NOT_FOUND", "the push service does not know the subscription"},
+    {400, 403, is_cut, BELFRY_RETRY, kItem, 0, 0,
+     "CUT", "the answer broke off before it said why"},
+    {429, 429, is_cut, BELFRY_RETRY, kItem, 0, 60'000,
+     "TOO_MANY", "the answer broke off before it said for whom"},
     {400, 403, of_another_key, BELFRY_DEVICE_GONE, kItem, kSuspect, 0,
      "KEY_MISMATCH", "the subscription was made for another application server key"},
     {401, 403, is_no_push_service, BELFRY_REFUSED, kItem, 0, 0,

@@ -37,6 +37,7 @@ Evidence read_evidence(const belfry::Services& services, Keys& keys, const belfr
     evidence.status = answer.status;
     evidence.retry_after_ms = wait_of(services, answer);
     evidence.windows = is_windows(answer);
+    evidence.whole = belfry::is_whole(services, answer);
     evidence.proved = evidence.windows && keys.proved(answer.variant, belfry::view(answer.origin));
     const std::string_view body = belfry::view(answer.body);
     const belfry::Json json = belfry::Json::of(services, body);

@@ -156,6 +156,28 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"unavailable", {503, R"({"reason":"ServiceUnavailable"})"}, BELFRY_RETRY}),
     [](const auto& at) { return at.param.name; });
 
+WebPushBed::Answer cut(int32_t status, const std::string& body = "",
+                       const std::vector<std::pair<std::string, std::string>>& headers = {}) {
+    WebPushBed::Answer answer{status, body, headers};
+    answer.cut = true;
+    return answer;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    BrokenOff, WebPushAnswer,
+    testing::Values(Row{"created", cut(201), BELFRY_ACCEPTED}, Row{"bad_request", cut(400), BELFRY_RETRY},
+                    Row{"unauthorized", cut(401, R"({"code":401,"err)"), BELFRY_RETRY},
+                    Row{"half_of_another_key", {403, R"({"reason":"VapidPk)"}, BELFRY_RETRY},
+                    Row{"forbidden", cut(403, "the VAPID cred"), BELFRY_RETRY},
+                    Row{"too_many", cut(429), BELFRY_RETRY, BELFRY_SCOPE_ITEM, 0, 60'000},
+                    Row{"gone", cut(410), BELFRY_DEVICE_GONE},
+                    Row{"not_found", cut(404), BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, kSuspect},
+                    Row{"too_large", cut(413), BELFRY_REFUSED},
+                    Row{"windows_403", cut(403, "", {kWns}), BELFRY_DEVICE_GONE, BELFRY_SCOPE_ITEM, kSuspect},
+                    Row{"behind_its_last_word", cut(403, R"({"reason":"BadJwtToken"})"), BELFRY_AUTH_REFUSED,
+                        BELFRY_SCOPE_ORIGIN}),
+    [](const auto& at) { return at.param.name; });
+
 INSTANTIATE_TEST_SUITE_P(
     Windows, WebPushAnswer,
     testing::Values(Row{"ok", {200, "", {{"x-wns-status", "received"}}}, BELFRY_ACCEPTED},

@@ -86,6 +86,7 @@ public:
         std::string origin = "https://fcm.googleapis.com";
         uint32_t resent = 0;
         uint32_t variant = 77;
+        bool cut = false;  // the body broke off
     };
 
     // `config` is what follows the subject.
@@ -113,6 +114,7 @@ public:
         fakes::Answer given{answer.status, answer.body, "", answer.resent, answer.date_unix_ms, answer.variant};
         given.headers = answer.headers;
         given.origin = answer.origin;
+        given.cut = answer.cut;
         const auto verdicts = ProviderInstance::decode(std::vector<fakes::Answer>{given}, 5);
         EXPECT_EQ(verdicts.size(), 1U);
         if (verdicts.empty()) return {};

@@ -71,6 +71,15 @@ inline std::optional<int64_t> retry_after_ms(std::string_view value, int64_t dat
     return wait;
 }
 
+// Whether an answer's body says all that it was meant to say: a JSON object that has its end, or anything else that did
+// not break off. If not, nothing is known but status and headers, and what the body would have decided is a guess.
+inline bool is_whole(const Services& services, const belfry_answer& answer) {
+    const std::string_view body = view(answer.body);
+    const size_t first = body.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos || body[first] != '{') return !is_cut(answer);
+    return !Json::of(services, body).text.empty();
+}
+
 // A verdict on every item of an answer, without reason. RETRY and THROTTLED wait as long as its Retry-After says (the
 // plan keeps "retry-after"), else for `wait_ms`; 0: the host's back-off.
 inline belfry_verdict verdict_on(const Services& services, const belfry_answer& answer, int32_t outcome, int32_t scope,
