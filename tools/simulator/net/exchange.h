@@ -46,6 +46,7 @@ enum class WireAction : std::uint8_t {
     BlackHole,  // this exchange is never answered
     HalfOpen,   // the whole connection falls silent, the socket stays open
     Goaway,
+    CutAnswer,  // half of the body, then the stream (HTTP/1.1: the connection) is reset
 };
 
 // Which id a GOAWAY names as the last stream that was or will be processed.

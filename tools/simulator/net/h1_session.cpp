@@ -5,6 +5,12 @@
 
 namespace belfry::simulator {
 
+namespace {
+
+constexpr std::chrono::milliseconds kCutAfter{20};  // the first half is on its way by then
+
+}  // namespace
+
 void H1Session::receive(std::span<const std::uint8_t> bytes) {
     if (closing_) return;
     parser_.feed({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
@@ -55,6 +61,7 @@ void H1Session::execute(Plan plan) {
         host_.go_silent();
         return;
     }
+    cut_ = plan.action == WireAction::CutAnswer;
     if (plan.action == WireAction::Goaway || !parser_.keep_alive()) closing_ = true;
     reply_ = std::move(plan.reply);
     before_body_ = plan.before_body;
@@ -87,6 +94,11 @@ void H1Session::write_head() {
 }
 
 void H1Session::write_body() {
+    if (cut_) {
+        output_ += reply_.body.substr(0, reply_.body.size() / 2);
+        host_.later(kCutAfter, [](Session& session) { static_cast<H1Session&>(session).host_.reset_tcp(); });
+        return;
+    }
     output_ += reply_.body;
     reply_ = Reply{};
     answering_ = false;

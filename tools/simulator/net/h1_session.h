@@ -33,6 +33,7 @@ private:
     std::int32_t ordinal_ = 0;
     bool answering_ = false;
     bool closing_ = false;
+    bool cut_ = false;  // the answer under way breaks off
 };
 
 }  // namespace belfry::simulator

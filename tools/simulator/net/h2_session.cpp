@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kFrameHeader = 9;
 // Between the notice that names 2^31-1 and the GOAWAY that names the real last stream (RFC 9113 section 6.8).
 constexpr std::chrono::milliseconds kShutdownNotice{200};
+constexpr std::chrono::milliseconds kCutAfter{20};  // the first half is on its way by then
 // Between the two RST_STREAM frames that APNs was seen to send for one surplus stream.
 constexpr std::chrono::milliseconds kSecondReset{1};
 
@@ -95,10 +96,12 @@ struct H2Callbacks {
                              nghttp2_data_source* source, void*) {
         auto& stream = *static_cast<H2Session::Stream*>(source->ptr);
         if (stream.body_withheld) return NGHTTP2_ERR_DEFERRED;
-        const std::size_t count = std::min(room, stream.reply.body.size() - stream.sent);
+        const std::size_t all = stream.cut ? stream.reply.body.size() / 2 : stream.reply.body.size();
+        const std::size_t count = std::min(room, all - stream.sent);
         std::memcpy(into, stream.reply.body.data() + stream.sent, count);
         stream.sent += count;
-        if (stream.sent == stream.reply.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (stream.sent == all) *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (stream.cut) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
         return static_cast<ssize_t>(count);
     }
 };
@@ -276,6 +279,14 @@ void H2Session::execute(std::int32_t id, Stream& stream, Plan plan) {
         case WireAction::Goaway:
             send_goaway(id, plan);
             if (plan.last_stream == LastStream::Before || plan.close_after_goaway) return;
+            break;
+        case WireAction::CutAnswer:
+            stream.cut = true;
+            host_.later(plan.before_headers + plan.before_body + kCutAfter,
+                        [id, code = plan.error_code](Session& session) {
+                            auto& self = static_cast<H2Session&>(session);
+                            if (self.find(id) != nullptr) self.submit_rst(id, code);
+                        });
             break;
         case WireAction::Answer:
             break;

@@ -41,6 +41,7 @@ private:
         std::chrono::milliseconds before_body{0};
         bool too_large = false;
         bool body_withheld = false;
+        bool cut = false;  // half of the body is all that is sent
     };
     friend struct H2Callbacks;
 

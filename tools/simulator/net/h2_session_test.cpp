@@ -166,6 +166,24 @@ TEST(H2Session, ResetsStreamsWithTheCodeOfThePlan) {
     EXPECT_EQ(pair.answers[id].error, std::uint32_t{NGHTTP2_CANCEL});
 }
 
+TEST(H2Session, BreaksAnAnswerOffInItsMiddle) {
+    H2Pair pair;
+    pair.scripted.script = [](const Request&) {
+        Plan plan{{404, {}, "whole"}};
+        plan.action = WireAction::CutAnswer;
+        plan.error_code = NGHTTP2_CANCEL;
+        return plan;
+    };
+    const auto id = pair.post("/");
+    pair.exchange();
+    EXPECT_EQ(pair.answers[id].headers["content-length"], "5");
+    EXPECT_EQ(pair.answers[id].body, "wh");
+    EXPECT_FALSE(pair.answers[id].closed);
+    pair.run_delayed();
+    EXPECT_EQ(pair.answers[id].error, std::uint32_t{NGHTTP2_CANCEL});
+    EXPECT_EQ(pair.answers[id].body, "wh");
+}
+
 Plan goaway(LastStream last) {
     Plan plan{{200, {}, "answered"}};
     plan.action = WireAction::Goaway;

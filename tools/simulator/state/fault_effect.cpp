@@ -27,7 +27,11 @@ void apply_to_wire(const FaultRule& rule, Plan& plan) {
     plan.close_after_goaway = rule.close;
     switch (rule.action) {
         case FaultAction::Truncate:
-            plan.reply.body.resize(plan.reply.body.size() / 2);
+            if (rule.on_wire) {
+                plan.action = WireAction::CutAnswer;
+            } else {
+                plan.reply.body.resize(plan.reply.body.size() / 2);
+            }
             break;
         case FaultAction::Rst:
             plan.action = WireAction::ResetStream;
@@ -62,7 +66,7 @@ void add_retry_after(const FaultRule& rule, std::chrono::system_clock::time_poin
 
 bool is_answered(const Plan& plan) {
     if (plan.action == WireAction::Goaway) return plan.last_stream != LastStream::Before && !plan.close_after_goaway;
-    return plan.action == WireAction::Answer;
+    return plan.action == WireAction::Answer || plan.action == WireAction::CutAnswer;
 }
 
 }  // namespace belfry::simulator

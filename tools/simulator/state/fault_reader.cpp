@@ -198,6 +198,8 @@ void read_key(const std::string& key, const Json& value, FaultRule& rule) {
         read_last_stream(value, rule);
     } else if (key == "close") {
         rule.close = flag(value, key);
+    } else if (key == "on_wire") {
+        rule.on_wire = flag(value, key);
     } else if (key == "processed") {
         rule.processed = flag(value, key);
     } else {

@@ -62,6 +62,7 @@ struct FaultRule {
     LastStream last_stream = LastStream::This;
     std::int32_t last_stream_id = 0;
     bool close = false;
+    bool on_wire = false;    // truncate: the stream breaks off; else the half is an answer of its own
     bool processed = false;  // the message is accepted although the client does not learn it
     // What it did.
     std::uint64_t candidates = 0;
