@@ -65,6 +65,25 @@ TEST(CoreTrouble, ARefusedInstanceKeepsItsQueueAndDeletesNothing) {
     rig.core->stop();
 }
 
+TEST(CoreTrouble, OneRefusalAmongAcceptancesStopsNobodyAndIsTriedAgain) {
+    std::atomic<int> odd{0};
+    Rig rig([&](const http::Exchange& exchange) {
+        const bool refused = exchange.token == "token-7" && odd++ == 0;
+        return refused ? answer(BELFRY_MISCONFIGURED, BELFRY_SCOPE_INSTANCE) : answer(BELFRY_ACCEPTED);
+    });
+    rig.add_devices(500);
+    rig.start();
+    const std::string warm = rig.send(Rig::to_tokens("warm", {"a"}));
+    ASSERT_TRUE(rig.finished(warm));
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 500);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 500);
+    EXPECT_EQ(odd.load(), 2);
+    EXPECT_EQ(only_provider(rig).state, GateState::Open);
+    EXPECT_EQ(rig.log.count("provider refuses our credential or settings; deliveries wait, an operator must act"), 0u);
+}
+
 TEST(CoreTrouble, WorkForAnInstanceThatIsNotStartedWaitsForIt) {
     Rig rig([](const http::Exchange&) { return without_answer(Transport::NeverSent); });
     rig.add_devices(50);

@@ -56,7 +56,8 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
         const std::lock_guard lock(mutex_);
         generation_.swap(next);
         reason_.clear();
-        failures_ = failed_run_ = 0;
+        failures_ = failed_run_ = refusals_ = 0;
+        accepted_at_ = 0;
         pauses_.fill({});
         failing_since_ = 0;
     }
@@ -139,18 +140,36 @@ bool Gate::take_stragglers(uint32_t n) {
     return true;
 }
 
+void Gate::open_now() {
+    failures_ = failed_run_ = 0;
+    failing_since_ = 0;
+    block_ = Block::None;
+    gate_open_.set(1);
+}
+
 void Gate::note_success() {
     if (!probing()) return;
     {
         const std::lock_guard lock(mutex_);
         if (!probing() || clock_.mono_ns() < blocked_until_.load(std::memory_order_relaxed)) return;
-        failures_ = failed_run_ = 0;
-        failing_since_ = 0;
-        reason_.clear();
-        block_ = Block::None;
-        gate_open_.set(1);
+        open_now();
     }
     log_.info("provider works again", {{"provider", name_}});
+}
+
+void Gate::note_accepted(const Generation& by) {
+    {
+        const std::lock_guard lock(mutex_);
+        const bool current = &by == generation_.get();
+        const bool few = refusals_ <= kOwnRefusalsMax;
+        if (current) accepted_at_ = clock_.mono_ns();
+        if (current && (few || block_ != Block::Refused)) refusals_ = 0;
+        if (current && few && block_ == Block::Refused) {
+            blocked_until_ = 0;
+            pacer_.resume();
+        }
+    }
+    note_success();
 }
 
 void Gate::block(Block why, std::string reason, int64_t pause_ms) {
@@ -195,16 +214,22 @@ void Gate::note_throttled(int64_t pause_ms) {
     if (news) log_.warning("provider throttles, paused", {{"provider", name_}, {"pause_ms", pause_ms}});
 }
 
-void Gate::note_refused(const Generation& by, std::string_view reason) {
+bool Gate::note_refused(const Generation& by, std::string_view reason) {
     const std::lock_guard lock(mutex_);
-    if (&by != generation_.get()) return;
+    if (&by != generation_.get()) return true;
+    const int64_t now = clock_.mono_ns();
+    const bool closed = block_ == Block::Refused && now < blocked_until_;
+    refusals_ = block_ == Block::Refused && !closed ? 1 : refusals_ + 1;
     // Requests that were under way when it was refused first are the same failure.
-    if (block_ == Block::Refused && clock_.mono_ns() < blocked_until_) return;
+    if (closed) return true;
+    const bool accepts = accepted_at_ != 0 && now - accepted_at_ < kAcceptedLatelyNs;
+    if (block_ != Block::Refused && accepts && refusals_ <= kOwnRefusalsMax) return false;
     failures_ = block_ == Block::Refused ? failures_ + 1 : 1;
     const int64_t pause_ms = policy::refused_credential_delay_ms(failures_);
     block(Block::Refused, std::string(reason), pause_ms);
     log_.error("provider refuses our credential or settings; deliveries wait, an operator must act",
                {{"provider", name_}, {"reason", reason}, {"next_try_ms", pause_ms}});
+    return true;
 }
 
 void Gate::note_unreachable() {

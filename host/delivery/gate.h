@@ -4,7 +4,7 @@
 //
 //   Open -> Throttled (Retry-After) -> Open, ramping up
 //        -> Refused (credential or settings wrong) -> probed with a handful after 1, 2, 5, 10 min -> Open by the first
-//        success
+//        success. A few refusals beside successes are their deliveries' own, as at an origin.
 //        -> Unreachable (whole pages came back unsent) -> probed after 1 s .. 30 s -> Open by the first answer
 //        -> Failing (nearly every answer is a 5xx or does not come, and nobody was served for a while) -> probed after
 //        1 s .. 5 s -> Open by the first other answer
@@ -101,9 +101,12 @@ public:
     void straggler_done(uint32_t n) noexcept { stragglers_.fetch_sub(n, std::memory_order_relaxed); }
 
     void note_success();
+    // `by` was accepted. Opens what a few refusals closed a moment before: they were their deliveries' own.
+    void note_accepted(const Generation& by);
     void note_throttled(int64_t pause_ms);
-    // `by`: the generation whose request was refused; an older one says nothing about the current one.
-    void note_refused(const Generation& by, std::string_view reason);
+    // `by`: the generation whose request was refused; an older one says nothing about the current one. False: it has
+    // just accepted others and refused few, the refusal is this delivery's own.
+    bool note_refused(const Generation& by, std::string_view reason);
     void note_unreachable();
     // Answers of a page. Overload (429, 503) halves the window, pages without any widen it again.
     void note_answers(uint32_t accepted, uint32_t overloaded);
@@ -131,6 +134,7 @@ private:
         int64_t until_unix_ms = 0;
     };
     static GateState state_of(Block block);
+    void open_now();
     void block(Block why, std::string reason, int64_t pause_ms);
     bool probing() const noexcept { return block_.load(std::memory_order_relaxed) != Block::None; }
     uint32_t free_streams() const;
@@ -168,6 +172,8 @@ private:
     std::string last_error_;
     int64_t last_error_unix_ms_ = 0;
     uint32_t failures_ = 0;
+    uint32_t refusals_ = 0;    // since something was accepted, or since it was probed last
+    int64_t accepted_at_ = 0;  // mono ns, of this generation; 0: never
     uint32_t failed_run_ = 0;  // requests that failed since one was answered otherwise
     std::array<Pause, kPausedPlatformsMax> pauses_{};
 

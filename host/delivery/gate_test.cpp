@@ -76,6 +76,55 @@ TEST_F(GateTest, RefusalsOfOneBurstAreOneFailureAndLaterOnesWaitLonger) {
     EXPECT_FALSE(gate->closed());
 }
 
+TEST_F(GateTest, AFewRefusalsBesideSuccessesAreTheirDeliveriesOwn) {
+    const auto gate = make();
+    gate->note_accepted(*generation);
+    for (uint32_t i = 0; i < kOwnRefusalsMax; ++i) EXPECT_FALSE(gate->note_refused(*generation, "odd")) << i;
+    EXPECT_FALSE(gate->closed());
+    EXPECT_FALSE(gate->status().operator_must_act);
+    gate->note_accepted(*generation);
+    EXPECT_FALSE(gate->note_refused(*generation, "odd")) << "counted anew";
+    clock.advance(std::chrono::seconds(6));
+    EXPECT_TRUE(gate->note_refused(*generation, "key revoked")) << "nothing is accepted any more";
+    EXPECT_TRUE(gate->closed());
+}
+
+TEST_F(GateTest, ARefusedCredentialClosesItSoonAfterASuccess) {
+    const auto gate = make();
+    gate->note_accepted(*generation);
+    for (uint32_t i = 0; i < kOwnRefusalsMax; ++i) gate->note_refused(*generation, "key revoked");
+    EXPECT_TRUE(gate->note_refused(*generation, "key revoked"));
+    EXPECT_TRUE(gate->closed());
+    gate->note_accepted(*generation);  // answered before the key was
+    EXPECT_TRUE(gate->closed());
+    EXPECT_EQ(gate->status().reason, "key revoked");
+    gate->switch_to(std::make_shared<Generation>());
+    EXPECT_TRUE(gate->note_refused(*gate->generation(), "still")) << "what the old one accepted says nothing";
+}
+
+TEST_F(GateTest, ASuccessOpensWhatAFewRefusalsClosedBeforeIt) {  // exceptions of a page are heard first
+    const auto gate = make();
+    EXPECT_TRUE(gate->note_refused(*generation, "odd"));
+    EXPECT_TRUE(gate->closed());
+    gate->note_accepted(Generation{});
+    EXPECT_TRUE(gate->closed()) << "another one's";
+    gate->note_accepted(*generation);
+    EXPECT_FALSE(gate->closed());
+    EXPECT_FALSE(gate->pacer().paused(clock.mono_ns()));
+    EXPECT_EQ(gate->status().state, GateState::Open);
+    EXPECT_EQ(gate->page_rows(false, 1'000), 1'000u);
+}
+
+TEST_F(GateTest, OneRefusalAmongTheProbesDoesNotCloseItForLonger) {
+    const auto gate = make();
+    for (int i = 0; i < 100; ++i) gate->note_refused(*generation, "key revoked");
+    clock.advance(std::chrono::seconds(61));
+    EXPECT_TRUE(gate->note_refused(*generation, "odd"));
+    gate->note_accepted(*generation);
+    EXPECT_FALSE(gate->closed());
+    EXPECT_EQ(gate->status().state, GateState::Open);
+}
+
 TEST_F(GateTest, OnlyAConnectErrorMakesItUnreachable) {
     const auto gate = make();
     gate->note_unreachable();

@@ -15,10 +15,6 @@ constexpr int64_t kDayNs = 24 * 3600 * kNsPerSecond;
 // What waits while an origin is probed comes back after half of its last pause, within these: each time its requests
 // are written anew.
 constexpr int64_t kProbeWaitMinMs = 6'000, kProbeWaitMaxMs = 30'000;
-// A client chooses the path of its subscription, so a few refusals, or silence, beside successes are the subscriptions'
-// own.
-constexpr int64_t kContradictedNs = 5 * kNsPerSecond;
-constexpr uint32_t kOwnRefusalsMax = 3;
 // Trouble whose pause is over and that nobody asked about for so long is shown no more.
 constexpr int64_t kShownNs = 15 * 60 * kNsPerSecond;
 // What waits for any that refuses is let in for so long once one may be asked again, and again after a while if nothing
@@ -207,8 +203,10 @@ void Origins::open(Origin& origin) {
     log_.info("origin works again", {{"provider", instance_}, {"origin", origin.url}});
 }
 
+// A client chooses the path of its subscription, so a few refusals, or silence, beside successes are the subscriptions'
+// own.
 bool Origins::worked_just_now(const Origin& origin, int64_t now) const noexcept {
-    return origin.worked_at != 0 && now - origin.worked_at < kContradictedNs;
+    return origin.worked_at != 0 && now - origin.worked_at < kAcceptedLatelyNs;
 }
 
 bool Origins::works(const Origin& origin, int64_t now) const noexcept {

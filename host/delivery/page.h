@@ -278,6 +278,9 @@ private:
                 std::string_view reason);
     void judge_unanswered(Block& block, uint32_t entry, const http::Exchange& exchange);
     // Null: the request went where its plan says.
+    Action beyond_delivery(const Group& group, const Entry& entry, const http::Exchange& exchange,
+                           const belfry_verdict& verdict, const AttemptState& state, std::string_view reason);
+    bool closes_instance(const Group& group, const http::Exchange& exchange, std::string_view reason);
     OriginTally* tally_of(const Entry& entry, const http::Exchange& exchange);
     Origins::Permit pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
                                  std::string_view reason);
@@ -325,6 +328,7 @@ private:
     std::atomic<uint32_t> events_{0};
     std::atomic<uint32_t> refusals_{0};  // answers of this page that usually concern one device only
     std::atomic<int64_t> next_tick_{kNever};
+    static constexpr int64_t kReturnedSoonMs = 5'000;  // due within this: as good as now, the cursor may go back for it
     static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
     static constexpr uint32_t kScheduled = 1u << 31;
 
@@ -367,6 +371,8 @@ private:
     std::vector<belfry_str> answered_tokens_;
     std::vector<belfry_header> answered_headers_;
     std::string reasons_;
+    const http::Exchange* refused_by_ = nullptr;  // among those being judged, the last answer that refused the instance
+    bool refused_closes_ = false;                 // and whether that closed it
     Block* resends_ = nullptr;
 
     std::vector<belfry_checkpoint> checkpoints_;

@@ -202,6 +202,7 @@ void Page::write_job(Block& block) {
 void Page::take_verdicts(Block& block, std::span<const uint8_t> exchanges) {
     judged_.assign(block.entries_n, Judged{});
     reasons_.clear();
+    refused_by_ = nullptr;
     for (const uint8_t at : exchanges) {
         const SendVerdict& said = block.job->verdicts[at];
         Judged& judged = judged_[at];

@@ -13,7 +13,6 @@ namespace belfry::delivery {
 
 namespace {
 
-constexpr int64_t kReturnedSoonMs = 5'000;  // due within this: as good as now, the cursor may go back for it
 constexpr int64_t kResendAnswerMinNs = 2 * kNsPerSecond;
 
 uint64_t random_number() {
@@ -123,6 +122,7 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
     }
     judged_.assign(items_end, Judged{});
     reasons_.clear();
+    refused_by_ = nullptr;
     BELFRY_ASSERT(generation != nullptr);  // it is called for answers that are there
     generation->provider->decode(std::span(answers.data(), n), [&](const belfry_verdict& row) {
         Judged& judged = judged_[row.item];
@@ -144,7 +144,7 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
 void Page::note_accepted(Group& group, const Entry& entry, const http::Exchange& exchange) {
     if (OriginTally* const origin = tally_of(entry, exchange)) ++origin->accepted;
     if (group.accepted++ != 0) return;
-    group.gate->note_success();
+    group.gate->note_accepted(group.prepared->generation());
     const int32_t slot = group.prepared->plan(entry.variant).credential;
     Authorizer* authorizer = group.prepared->generation().authorizer.get();
     if (slot >= 0 && authorizer != nullptr)
@@ -176,16 +176,7 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     const Entry& entry = block.entries[at];
     Group& group = groups_[entry.group];
     const AttemptState state = attempt_state(group, entry, exchange);
-    Action action = action_for(verdict, state, world_.options.attempts);
-    if (action.throttle == Scope::Origin || action.refused == Scope::Origin) {
-        belfry_verdict paused = verdict;
-        const Origins::Permit pause = pause_origin(group, exchange, action, reason);
-        paused.retry_after_ms = pause.wait_ms;
-        action = pause.wait_ms == 0    ? action_without_answer(http::Transport::Unknown, state, world_.options.attempts)
-                 : pause.costs_attempt ? while_origin_waits(state, pause)
-                                       : action_for(paused, state, world_.options.attempts);
-        action.behind_origin = pause.refused && !pause.costs_attempt;
-    }
+    const Action action = beyond_delivery(group, entry, exchange, verdict, state, reason);
     const bool busy = exchange.status == 429 || exchange.status == 503;
     group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
                         (verdict.outcome == BELFRY_THROTTLED && verdict.scope == BELFRY_SCOPE_INSTANCE);
@@ -195,16 +186,6 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     const bool retire = (verdict.flags & BELFRY_VERDICT_RETIRE_CONNECTION) != 0;
     if (retire && exchange.endpoint >= 0) group.gate->retire_connections(exchange.endpoint);
     perform(block, at, exchange, action, reason);
-}
-
-// A failure that says nothing of the delivery: of the origin if it has one of its own, else of the instance.
-void Page::note_failure(const Entry& entry, const http::Exchange& exchange, std::string_view reason) {
-    OriginTally* const origin = tally_of(entry, exchange);
-    if (origin == nullptr) {
-        ++groups_[entry.group].failed;
-    } else if (++origin->failed == 1) {
-        origin->failure = reason;
-    }
 }
 
 void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exchange) {
@@ -243,60 +224,6 @@ void Page::judge_unanswered(Block& block, uint32_t at, const http::Exchange& exc
     perform(block, at, exchange, action, reason);
 }
 
-Page::OriginTally* Page::tally_of(const Entry& entry, const http::Exchange& exchange) {
-    if (exchange.encoded == nullptr || exchange.endpoint < 0) return nullptr;
-    const std::string_view url = static_cast<const OutboxRequest*>(exchange.encoded)->origin;
-    if (url.empty()) return nullptr;
-    for (OriginTally& tally : origins_) {
-        const bool same = tally.endpoint == exchange.endpoint && tally.key.variant == entry.variant;
-        if (same && tally.group == entry.group) return &tally;
-    }
-    OriginTally& tally = origins_.emplace_back();
-    tally.group = entry.group;
-    tally.key = {origin_id(url, exchange.endpoint), entry.variant};
-    tally.endpoint = exchange.endpoint;
-    tally.url = url;
-    return &tally;
-}
-
-// How long the origin of this request is left alone from now on.
-Origins::Permit Page::pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
-                                   std::string_view reason) {
-    const auto* const request = static_cast<const OutboxRequest*>(exchange.encoded);
-    const std::string_view url = request == nullptr ? std::string_view() : request->origin;
-    if (exchange.endpoint < 0) return {action.pause_ms};  // never sent: there is no origin
-    Origins& origins = group.gate->origins();
-    const OriginId id = origin_id(url, exchange.endpoint);
-    if (action.throttle == Scope::Origin) return {origins.throttled(id, url, action.pause_ms, reason)};
-    Origins::Permit pause = origins.refused(id, url, reason);
-    pause.refused = pause.refused && !url.empty();  // nobody asks about one that no request names
-    return pause;
-}
-
-// As long as it was seen to work, deliveries wait as for a provider; else they cost attempts, so that they end some
-// day.
-Action Page::while_origin_waits(const AttemptState& state, const Origins::Permit& permit) const {
-    belfry_verdict wait = sized<belfry_verdict>();
-    wait.scope = BELFRY_SCOPE_ITEM;
-    wait.outcome = permit.costs_attempt ? BELFRY_RETRY : BELFRY_THROTTLED;
-    // Else the whole slice would go back.
-    wait.retry_after_ms =
-        permit.costs_attempt ? permit.retry_after_ms : std::max(permit.wait_ms, kReturnedSoonMs + 1'000);
-    Action action = action_for(wait, state, world_.options.attempts);
-    action.behind_origin = permit.refused && !permit.costs_attempt;
-    return action;
-}
-
-// The request is written, but its origin is to be left alone.
-void Page::wait_for_origin(Block& block, uint32_t at, const Origins::Permit& permit) {
-    http::Exchange none;
-    none.transport = http::Transport::NeverSent;
-    const Entry& entry = block.entries[at];
-    Action action = while_origin_waits(attempt_state(groups_[entry.group], entry, none), permit);
-    action.sample = permit.costs_attempt;
-    perform(block, at, none, action, "the push service of this subscription is away or refuses us");
-}
-
 AttemptState Page::attempt_state(const Group& group, const Entry& entry, const http::Exchange& exchange) {
     AttemptState state;
     state.attempt = sections_[group.section].attempt;
@@ -311,13 +238,6 @@ AttemptState Page::attempt_state(const Group& group, const Entry& entry, const h
     state.expires_unix_ms = sections_[group.section].expires_unix_ms;
     state.random = random_number();
     return state;
-}
-
-bool Page::fails_everybody(const Group& group, const http::Exchange& exchange) const {
-    if (group.gate->fails_everybody()) return true;
-    const auto* const request = static_cast<const OutboxRequest*>(exchange.encoded);
-    if (request == nullptr || exchange.endpoint < 0 || request->origin.empty()) return false;
-    return group.gate->origins().fails_everybody(origin_id(request->origin, exchange.endpoint));
 }
 
 void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, const Action& action,
@@ -375,31 +295,6 @@ void Page::perform(Block& block, uint32_t at, const http::Exchange& exchange, co
     }
     keep(entry.ref);
     close(block, at);
-}
-
-// What the answer means for more than its delivery.
-void Page::widen(Group& group, const Entry& entry, const http::Exchange& exchange, const Action& action,
-                 std::string_view reason) {
-    if (action.reauthorize) {
-        const int32_t slot = group.prepared->plan(entry.variant).credential;
-        Authorizer* authorizer = group.prepared->generation().authorizer.get();
-        if (slot >= 0 && authorizer != nullptr) {
-            authorizer->reject(static_cast<uint32_t>(slot), exchange.credential_generation, reason);
-        }
-    }
-    const int64_t until = world_.clock.unix_ms() + action.pause_ms;
-    if (action.throttle == Scope::Instance) group.gate->note_throttled(action.pause_ms);
-    if (action.throttle == Scope::Platform || action.refused == Scope::Platform)
-        group.gate->pause_platform(entry.platform, until);
-    if (action.refused == Scope::Instance) group.gate->note_refused(group.prepared->generation(), reason);
-    if (action.stop == Scope::Push && !group.prepared->refused()) {
-        group.prepared->refuse(reason);
-        for (Block* block : blocks_) {
-            if (block->portion && item_.row.kind != BELFRY_WORK_BUNDLE && groups_[block->group].gate == group.gate) {
-                recall(*block);
-            }
-        }
-    }
 }
 
 void Page::bury_device(uint16_t number, const Entry& entry, std::string_view token, const Action& action,

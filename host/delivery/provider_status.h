@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "delivery/credential_watch.h"
 
 namespace belfry::delivery {
@@ -39,6 +40,10 @@ constexpr uint32_t kFailuresPerAnswer = 20;  // and more than so many to one oth
 inline bool mostly_failures(uint32_t failed, uint32_t others) noexcept {
     return uint64_t{others} * kFailuresPerAnswer < failed;
 }
+
+// So few refusals, so soon after something was accepted, are their deliveries' own: a credential is refused for all.
+constexpr uint32_t kOwnRefusalsMax = 3;
+constexpr int64_t kAcceptedLatelyNs = 5 * kNsPerSecond;
 
 // One of the push services behind an instance that is in trouble while others may work.
 struct OriginStatus {
