@@ -84,6 +84,29 @@ TEST(CoreTrouble, OneRefusalAmongAcceptancesStopsNobodyAndIsTriedAgain) {
     EXPECT_EQ(rig.log.count("provider refuses our credential or settings; deliveries wait, an operator must act"), 0u);
 }
 
+TEST(CoreTrouble, OnlyWhatTheProviderSaysOfItselfNarrowsTheWindow) {
+    struct Case {
+        int status;
+        int32_t scope;
+        bool narrows;
+    };
+    for (const Case& each : {Case{429, BELFRY_SCOPE_ITEM, false}, Case{429, BELFRY_SCOPE_INSTANCE, true},
+                             Case{503, BELFRY_SCOPE_ITEM, true}}) {
+        std::atomic<int> asked{0};
+        Rig rig([&](const http::Exchange&) {
+            if (asked++ != 1) return answer(BELFRY_ACCEPTED);
+            ScriptedReply reply = answer(BELFRY_RETRY, each.scope, 0, 1);
+            reply.status = each.status;
+            return reply;
+        });
+        rig.start();
+        ASSERT_TRUE(rig.finished(rig.send(Rig::to_tokens("warm", {"a"}))));
+        const uint32_t whole = only_provider(rig).window;
+        ASSERT_TRUE(rig.finished(rig.send(Rig::to_tokens("hot", {"a"}))));
+        EXPECT_EQ(only_provider(rig).window < whole, each.narrows) << each.status << " " << each.scope;
+    }
+}
+
 TEST(CoreTrouble, WorkForAnInstanceThatIsNotStartedWaitsForIt) {
     Rig rig([](const http::Exchange&) { return without_answer(Transport::NeverSent); });
     rig.add_devices(50);

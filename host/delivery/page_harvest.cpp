@@ -177,7 +177,8 @@ void Page::act_on(Block& block, uint32_t at, const http::Exchange& exchange, con
     Group& group = groups_[entry.group];
     const AttemptState state = attempt_state(group, entry, exchange);
     const Action action = beyond_delivery(group, entry, exchange, verdict, state, reason);
-    const bool busy = exchange.status == 429 || exchange.status == 503;
+    // A 429 about one device says nothing of how much the provider can take.
+    const bool busy = exchange.status == 503 || (exchange.status == 429 && verdict.scope != BELFRY_SCOPE_ITEM);
     group.overloaded += (verdict.outcome == BELFRY_RETRY && busy && tally_of(entry, exchange) == nullptr) ||
                         (verdict.outcome == BELFRY_THROTTLED && verdict.scope == BELFRY_SCOPE_INSTANCE);
     // Status 0: of a provider that sends by itself.

@@ -98,6 +98,10 @@ class Pushes(Apns):
         # Registered after 2023: the phone has the app again. The foreign one is suspect, and others had success.
         self.assertEqual(self.wait_tokens({long_ago, alive}, topic="dead"), {long_ago, alive})
 
+    def window(self):
+        [provider] = self.admin("GET", "providers")["items"]
+        return provider["window"]
+
     def test_a_device_that_gets_too_much_waits_alone(self):
         slowed, other = token(1, "4291"), token(1, "ac")
         for device in (slowed, other):
@@ -107,6 +111,13 @@ class Pushes(Apns):
         while not self.phone(other) and time.monotonic() < end:
             time.sleep(0.05)
         self.assertEqual((len(self.phone(other)), len(self.phone(slowed))), (1, 0))
+        # One device's quota is not the provider's: raw pushes to hot phones, further apart than the window's memory.
+        window = self.window()
+        for number in range(2, 5):
+            self.server.result("send_push_notification", {"recipient": {"apns_tokens": [token(number, "4291")]}, "notification": HELLO})
+            time.sleep(0.6)
+        self.assertGreaterEqual(len([entry for entry in self.journal() if entry["status"] == 429]), 4)
+        self.assertGreaterEqual(self.window(), window)
         self.assertEqual(self.outcomes(self.server.wait_done(uid, 90)), {("apns", "accepted"): 2})
 
 
