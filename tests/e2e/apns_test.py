@@ -98,6 +98,21 @@ class Pushes(Apns):
         # Registered after 2023: the phone has the app again. The foreign one is suspect, and others had success.
         self.assertEqual(self.wait_tokens({long_ago, alive}, topic="dead"), {long_ago, alive})
 
+    def test_half_an_answer_stops_and_deletes_nothing(self):
+        for number, cut in enumerate(({}, {"on_wire": True, "code": "INTERNAL_ERROR"})):
+            with self.subTest(cut=cut):
+                topic = f"cut-{number}"
+                alive, dead = {token(i, f"ab0{number}") for i in range(30)}, token(number, "dead")
+                self.register_many(sorted(alive) + [dead], topic)
+                self.simulator.control("POST", "/faults", [{"action": "truncate", **cut, "match": {"route": "apns", "token_prefix": "dead", "next": 1}}])
+                status = self.send_to(topic)
+                self.assertEqual(self.simulator.control("GET", "/faults")["faults"][0]["hits"], 1)
+                self.assertEqual(self.outcomes(status), {("apns", "accepted"): 30, ("apns", "gone"): 1})
+                self.assertEqual(self.wait_tokens(alive, topic=topic), alive)
+                self.assertEqual([device for device in alive if len(self.phone(device)) != 1], [])
+                self.assertNotIn("refuses our credential", self.server.process.log.read_text())
+                self.simulator.control("DELETE", "/faults")
+
     def window(self):
         [provider] = self.admin("GET", "providers")["items"]
         return provider["window"]

@@ -205,6 +205,21 @@ class Trouble(Hms):
         self.assertEqual(len(self.phone("silent")), 2)
         self.assertEqual(self.tokens("silent"), {"silent"})
 
+    def test_half_an_answer_stops_nobody_and_deletes_the_dead_only(self):
+        for number, cut in enumerate(({}, {"on_wire": True, "code": "INTERNAL_ERROR"})):
+            with self.subTest(cut=cut):
+                topic = f"cut-{number}"
+                alive, dead = {f"{topic}-{i}" for i in range(30)}, {f"illegal-{topic}-{i}" for i in range(5)}
+                self.register_many(sorted(alive | dead), topic)
+                self.fault(action="truncate", match={"next": 1}, **cut)
+                self.assertEqual(self.outcomes(self.send_to(topic)), {("hms", "accepted"): 30, ("hms", "gone"): 5})
+                self.assertEqual(self.simulator.control("GET", "/faults")["faults"][0]["hits"], 1)
+                self.assertEqual(self.wait_tokens(alive, topic), alive)
+                # Nobody knew whether the first had arrived.
+                self.assertEqual({len(self.phone(device)) for device in alive}, {2})
+                self.assertNotIn("refuses our credential", self.server.process.log.read_text())
+                self.simulator.control("DELETE", "/faults")
+
     def test_a_refused_message_is_refused_for_all_at_once(self):
         devices = [f"refused-{i}" for i in range(300)]
         self.register_many(devices, "refused")

@@ -60,6 +60,65 @@ class Throttled(EndToEnd):
         self.assertEqual(requests(), before, "nothing is sent, no token fetched")
 
 
+CUTS = ({}, {"on_wire": True, "code": "INTERNAL_ERROR"})
+
+
+class CutAnswers(EndToEnd):
+    config_extra = RETRIES
+
+    def test_half_an_answer_about_one_device_stops_nobody(self):
+        for number, cut in enumerate(CUTS):
+            with self.subTest(cut=cut):
+                topic = f"cut-{number}"
+                good = [f"ok-{topic}-{i}" for i in range(50)]
+                self.server.register_many(good + [f"unreg-{topic}"], topic)
+                self.simulator.control("POST", "/faults", [{"action": "truncate", **cut, "match": {"route": "send", "token_prefix": "unreg-", "next": 1}}])
+                final = self.send({"filter": {"topics": [topic]}}, HELLO)
+                self.assertEqual(self.simulator.control("GET", "/faults")["faults"][0]["hits"], 1)
+                self.assertEqual(self.outcomes(final), {("fcm", "accepted"): 50, ("fcm", "gone"): 1})
+                self.assertEqual([token for token in good if len(self.phone(token)) != 1], [])
+                self.assertEqual(self.wait_tokens(set(good), topic), set(good))
+                self.assertNotIn("refuses our credential", self.server.process.log.read_text())
+                self.simulator.control("DELETE", "/faults")
+
+    def test_sums_are_exact_while_a_third_of_all_answers_break_off(self):
+        good, dead = [f"ok-third-{i}" for i in range(DEVICES)], [f"unreg-third-{i}" for i in range(20)]
+        self.server.register_many(good + dead, "third")
+        self.simulator.control("POST", "/faults", [{"action": "truncate", **CUTS[1], "match": {"route": "send", "percent": 33}}])
+        final = self.send({"filter": {"topics": ["third"]}}, HELLO)
+        self.assertEqual(self.outcomes(final), {("fcm", "accepted"): DEVICES, ("fcm", "gone"): len(dead)})
+        self.assertEqual(self.wait_tokens(set(good), "third"), set(good))
+        self.assertNotIn("refuses our credential", self.server.process.log.read_text())
+
+
+class RefusedPlatform(EndToEnd):
+    config_extra = RETRIES
+    REFUSAL = {"error": {"code": 401, "message": "Auth error from APNS or Web Push Service", "status": "UNAUTHENTICATED",
+                         "details": [{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "THIRD_PARTY_AUTH_ERROR"}]}}
+
+    def test_is_said_while_the_others_are_served_and_no_more_once_it_works(self):
+        for i in range(10):
+            self.register(f"ok-droid-{i}", topics=["both"])
+            self.register(f"ok-apple-{i}", topics=["both"], platform="ios")
+        self.simulator.control("POST", "/faults", [{"action": "status", "status": 401, "body": self.REFUSAL, "match": {"route": "send", "token_prefix": "ok-apple-"}}])
+        uid = self.server.result("send_push_notification", {"recipient": {"filter": {"topics": ["both"]}}, "notification": HELLO})["uid"]
+        self.wait_health("ios is refused: THIRD_PARTY_AUTH_ERROR")
+        self.server.process.wait_until(lambda: all(self.phone(f"ok-droid-{i}") for i in range(10)), 20, "the others")
+        [provider] = self.admin("GET", "providers")["items"]
+        self.assertEqual((provider["state"], provider["operator_must_act"]), ("open", True))
+        [platform] = provider["platforms"]
+        self.assertEqual((platform["name"], platform["state"]), ("ios", "refused"))
+        metrics = http("GET", self.server.url + "/metrics")[1].decode()
+        self.assertIn('belfry_provider_platforms_refused{provider="fcm"} 1\n', metrics)
+        self.assertIn('belfry_provider_needs_operator{provider="fcm"} 1\n', metrics)
+        self.simulator.control("DELETE", "/faults")
+        self.assertEqual(self.outcomes(self.server.wait_done(uid, 120)), {("fcm", "accepted"): 20})
+        [provider] = self.admin("GET", "providers")["items"]
+        self.assertNotIn("platforms", provider)
+        self.assertFalse(provider["operator_must_act"])
+        self.assertEqual(self.server.process.log.read_text().count("platform refuses our credential"), 1)
+
+
 class WrongCredentials(EndToEnd):
     @classmethod
     def make_server(cls, folder):

@@ -84,6 +84,24 @@ class WebPush(WebPushEndToEnd):
         self.assertEqual(self.wait_tokens({alive["endpoint"]}, topic=self.id()), {alive["endpoint"]})
         self.assertNotIn(dead["endpoint"], self.tokens(self.id()))
 
+    def test_half_an_answer_is_no_word_about_our_key(self):
+        other = self.browser("other")["keys"]["p256dh"]  # any point of the curve
+        for i in range(5):
+            self.subscribe(f"ours-{i}", "apple")
+        for number, cut in enumerate(({}, {"on_wire": True, "code": "INTERNAL_ERROR"})):
+            with self.subTest(cut=cut):
+                foreign = f"foreign-{number}"
+                self.subscribe(foreign, "apple", application_server_key=other)
+                self.simulator.control("POST", "/faults", [{"action": "truncate", **cut, "match": {"route": "webpush", "token_prefix": foreign, "next": 1}}])
+                status = self.push("x")
+                self.assertEqual(self.simulator.control("GET", "/faults")["faults"][0]["hits"], 1)
+                self.assertEqual(self.outcomes(status)[("webpush", "accepted")], 5)
+                self.assertEqual(sum(row["n"] for row in status["outcomes"]), status["planned"])
+                self.assertIn("KEY_MISMATCH", json.dumps(status["samples"]))
+                self.assertEqual([len(self.shown(f"ours-{i}")) for i in range(5)], [number + 1] * 5)
+                self.assertNotIn("refuses our credential", self.server.process.log.read_text())
+                self.simulator.control("DELETE", "/faults")
+
     def test_bad_subscriptions_and_payloads_are_refused_with_a_reason(self):
         good = self.browser("good")
         for change, place in (({"endpoint": "https://169.254.169.254/latest"}, "endpoint"), ({"endpoint": "http://localhost/x"}, "endpoint"),
