@@ -93,6 +93,15 @@ void write_origins(JsonWriter& out, const std::vector<delivery::OriginStatus>& o
     out.close(']');
 }
 
+void write_platforms(JsonWriter& out, const std::vector<delivery::PlatformStatus>& platforms) {
+    out.key("platforms").open('[');
+    for (const delivery::PlatformStatus& platform : platforms) {
+        out.open('{').key("name").text(platform.name).key("state").text("refused");
+        out.key("reason").text(platform.reason).integer_unless_zero("closed_ms", platform.closed_ms).close('}');
+    }
+    out.close(']');
+}
+
 void write_provider(JsonWriter& out, const delivery::ProviderStatus& p) {
     out.open('{').key("name").text(p.name).key("state").text(delivery::name_of(p.state));
     out.text_unless_empty("reason", p.reason).integer_unless_zero("closed_ms", p.closed_ms);
@@ -102,6 +111,7 @@ void write_provider(JsonWriter& out, const delivery::ProviderStatus& p) {
     out.key("in_flight").integer(p.in_flight).key("stragglers").integer(p.stragglers);
     out.key("connections").integer(p.connections).key("free_streams").integer(p.free_streams);
     out.key("paused_platforms").integer(p.paused_platforms);
+    if (!p.platforms.empty()) write_platforms(out, p.platforms);
     if (!p.origins.empty()) write_origins(out, p.origins);
     if (p.credential_valid_ms >= 0) out.key("credential_valid_ms").integer(p.credential_valid_ms);
     if (const auto& valid = p.credentials.certificate_valid_ms) out.key("certificate_valid_ms").integer(*valid);

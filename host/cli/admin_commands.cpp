@@ -134,6 +134,8 @@ std::string trouble_of(const Json& provider) {
     if (provider.value("operator_must_act", false)) text += "; an operator must act";
     if (provider.value("deletions_stopped", false)) text += "; devices are not deleted: too many looked dead at once";
     for (const Json& notice : provider.value("notices", Json::array())) text += "; " + notice.get<std::string>();
+    for (const Json& platform : provider.value("platforms", Json::array()))
+        text += "; " + platform.value("name", "") + " is refused: " + platform.value("reason", "");
     for (const Json& origin : provider.value("origins", Json::array())) {
         text += "; " + origin.value("url", "") + " is " + origin.value("state", "");
         if (const std::string reason = origin.value("reason", ""); !reason.empty()) text += ": " + reason;

@@ -84,6 +84,35 @@ TEST(CoreTrouble, OneRefusalAmongAcceptancesStopsNobodyAndIsTriedAgain) {
     EXPECT_EQ(rig.log.count("provider refuses our credential or settings; deliveries wait, an operator must act"), 0u);
 }
 
+TEST(CoreTrouble, ARefusedPlatformIsSaidOnceAndWaitsAloneUntilItWorks) {
+    std::atomic<bool> broken{true};
+    Rig rig([&](const http::Exchange& exchange) {
+        const bool ios = exchange.token.starts_with("ios-");
+        return ios && broken ? answer(BELFRY_AUTH_REFUSED, BELFRY_SCOPE_PLATFORM, 0, 50) : answer(BELFRY_ACCEPTED);
+    });
+    rig.add_devices(40, [](uint32_t i, MemoryStorage::Device& device) {
+        device.platform = i % 2 == 0 ? "ios" : "android";
+        device.token = device.platform + "-" + std::to_string(i);
+    });
+    rig.start();
+    const std::string uid = rig.send(Rig::to_topic("push-1"));
+    ASSERT_TRUE(Rig::eventually([&] { return rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED] == 20; }));
+    ASSERT_TRUE(Rig::eventually([&] { return only_provider(rig).platforms.size() == 1; }));
+    const ProviderStatus refused = only_provider(rig);
+    EXPECT_EQ(refused.state, GateState::Open);
+    EXPECT_TRUE(refused.operator_must_act);
+    EXPECT_EQ(refused.platforms[0].name, "ios");
+    EXPECT_EQ(refused.platforms[0].reason, "REASON");
+    broken = false;
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 40);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 40) << "none was given up";
+    EXPECT_TRUE(only_provider(rig).platforms.empty());
+    EXPECT_FALSE(only_provider(rig).operator_must_act);
+    EXPECT_EQ(rig.log.count("platform refuses our credential or settings; its deliveries wait, an operator must act"),
+              1u);
+}
+
 TEST(CoreTrouble, OnlyWhatTheProviderSaysOfItselfNarrowsTheWindow) {
     struct Case {
         int status;

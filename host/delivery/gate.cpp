@@ -35,6 +35,7 @@ Gate::Gate(std::string name, uint32_t number, uint64_t per_minute, Sender& sende
       log_(log, "delivery"),
       pacer_(per_minute),
       origins_(name_, clock, log),
+      platforms_(name_, clock, log),
       watch_(name_, clock, log),
       attempts_(metrics.counter("attempts_total", "Requests answered or timed out", {{"provider", name_}})),
       gate_open_(metrics.gauge("provider_open", "1 while work for the provider is claimed", {{"provider", name_}})) {
@@ -58,7 +59,6 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
         reason_.clear();
         failures_ = failed_run_ = refusals_ = 0;
         accepted_at_ = 0;
-        pauses_.fill({});
         failing_since_ = 0;
     }
     block_ = Block::None;
@@ -66,6 +66,7 @@ void Gate::switch_to(std::shared_ptr<Generation> next) {
     share_ = kShareFull;
     breaker_.reset();
     origins_.reset();
+    platforms_.reset();
     pacer_.resume();
     gate_open_.set(1);
 }
@@ -279,29 +280,6 @@ void Gate::note_error(std::string_view reason) {
     last_error_unix_ms_ = clock_.unix_ms();
 }
 
-void Gate::pause_platform(uint32_t platform_hash, int64_t until_unix_ms) {
-    const std::lock_guard lock(mutex_);
-    Pause* slot = &pauses_[0];
-    for (Pause& pause : pauses_) {
-        if (pause.platform == platform_hash) {
-            slot = &pause;
-            break;
-        }
-        if (pause.until_unix_ms < slot->until_unix_ms) slot = &pause;
-    }
-    *slot = Pause{platform_hash, std::max(until_unix_ms, slot->platform == platform_hash ? slot->until_unix_ms : 0)};
-    paused_platforms_.fetch_add(1, std::memory_order_relaxed);
-}
-
-int64_t Gate::platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms) const {
-    if (paused_platforms_.load(std::memory_order_relaxed) == 0) return 0;
-    const std::lock_guard lock(mutex_);
-    for (const Pause& pause : pauses_) {
-        if (pause.platform == platform_hash && pause.until_unix_ms > now_unix_ms) return pause.until_unix_ms;
-    }
-    return 0;
-}
-
 bool Gate::may_delete(const OriginKey& origin, bool suspect) const {
     if (origin.id >= 0) return origins_.may_delete(origin, suspect);
     return suspect ? breaker_.may_delete_suspects(clock_.mono_ns() / kNsPerMs) : breaker_.may_delete_definite();
@@ -354,11 +332,11 @@ ProviderStatus Gate::status() const {
         }
     }
     if (current == nullptr) status.state = GateState::NotStarted;
-    const int64_t now_unix_ms = clock_.unix_ms();
     const std::lock_guard lock(mutex_);
     for (const http::EndpointId endpoint : endpoints_)
         status.connections = std::max<int64_t>(status.connections, 0) + sender_.connections(endpoint);
-    for (const Pause& pause : pauses_) status.paused_platforms += pause.until_unix_ms > now_unix_ms;
+    status.paused_platforms = platforms_.paused();
+    status.platforms = platforms_.troubled();
     status.last_error = last_error_;
     status.last_error_unix_ms = last_error_unix_ms_;
     if (block_ != Block::None && status.state == GateState::Open) {
@@ -375,7 +353,8 @@ ProviderStatus Gate::status() const {
         status.deletions_stopped = status.deletions_stopped || origin.deletions_stopped;
         status.operator_must_act = status.operator_must_act || origin.state == GateState::Refused;
     }
-    status.operator_must_act = status.operator_must_act || block_ == Block::Refused || status.deletions_stopped;
+    status.operator_must_act =
+        status.operator_must_act || block_ == Block::Refused || status.deletions_stopped || !status.platforms.empty();
     return status;
 }
 

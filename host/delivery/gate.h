@@ -30,6 +30,7 @@
 #include "delivery/authorizer.h"
 #include "delivery/credential_watch.h"
 #include "delivery/origins.h"
+#include "delivery/platforms.h"
 #include "delivery/provider_status.h"
 #include "delivery/send_pool.h"
 #include "delivery/sender.h"
@@ -39,9 +40,8 @@
 
 namespace belfry::delivery {
 
-constexpr uint32_t kProbePage = 8;  // deliveries of a page that only asks whether a gate may open again
-constexpr uint32_t kOutcomes = 12;  // belfry_final values, 0 unused
-constexpr uint32_t kPausedPlatformsMax = 16;
+constexpr uint32_t kProbePage = 8;      // deliveries of a page that only asks whether a gate may open again
+constexpr uint32_t kOutcomes = 12;      // belfry_final values, 0 unused
 constexpr uint32_t kShareFull = 1'024;  // an adaptive window, in parts of the whole one
 constexpr uint32_t kShareLeast = kShareFull / 64;
 constexpr int64_t kPatienceNs = 24 * 3'600 * kNsPerSecond;  // for so long nobody is given up for its failures
@@ -68,6 +68,7 @@ public:
     http::Pacer& pacer() noexcept { return pacer_; }
     policy::DeletionBreaker& breaker() noexcept { return breaker_; }
     Origins& origins() noexcept { return origins_; }
+    Platforms& platforms() noexcept { return platforms_; }
     CredentialWatch& watch() noexcept { return watch_; }
     // Whether a token is to be removed that this origin (or, if it is none, the instance) called dead.
     bool may_delete(const OriginKey& origin, bool suspect) const;
@@ -117,9 +118,10 @@ public:
     bool fails_everybody() const;
     // What a delivery failed of, for ProviderStatus::last_error.
     void note_error(std::string_view reason);
-    // A part of the instance (FCM's APNs side) waits; rows of that platform are deferred. Unix ms, 0 = not paused.
-    void pause_platform(uint32_t platform_hash, int64_t until_unix_ms);
-    int64_t platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms) const;
+    // Rows of a platform are deferred until then. Unix ms, 0 = not paused.
+    int64_t platform_paused_until(uint32_t platform_hash, int64_t now_unix_ms) const {
+        return platforms_.paused_until(platform_hash, now_unix_ms);
+    }
     // Open connections of the endpoint are retired, at most once a second.
     void retire_connections(http::EndpointId endpoint);
 
@@ -129,10 +131,6 @@ public:
 
 private:
     enum class Block : uint8_t { None, Throttled, Refused, Unreachable, Failing };
-    struct Pause {
-        uint32_t platform = 0;
-        int64_t until_unix_ms = 0;
-    };
     static GateState state_of(Block block);
     void open_now();
     void block(Block why, std::string reason, int64_t pause_ms);
@@ -151,6 +149,7 @@ private:
     http::Pacer pacer_;
     policy::DeletionBreaker breaker_;
     Origins origins_;
+    Platforms platforms_;
     CredentialWatch watch_;
 
     std::atomic<Block> block_{Block::None};
@@ -162,8 +161,7 @@ private:
     std::atomic<int64_t> retired_at_{0};
     std::atomic<uint32_t> share_{kShareFull};            // of the window that streams and pace allow
     std::atomic<int64_t> shrunk_at_{0}, widened_at_{0};  // mono ns; 0: never
-    std::atomic<uint32_t> paused_platforms_{0};
-    std::atomic<uint32_t> packed_{1};  // the most deliveries of a request
+    std::atomic<uint32_t> packed_{1};                    // the most deliveries of a request
 
     mutable std::mutex mutex_;  // all below
     std::shared_ptr<Generation> generation_;
@@ -175,7 +173,6 @@ private:
     uint32_t refusals_ = 0;    // since something was accepted, or since it was probed last
     int64_t accepted_at_ = 0;  // mono ns, of this generation; 0: never
     uint32_t failed_run_ = 0;  // requests that failed since one was answered otherwise
-    std::array<Pause, kPausedPlatformsMax> pauses_{};
 
     std::array<Metric*, kOutcomes> outcomes_{};
     Metric& attempts_;

@@ -270,7 +270,7 @@ TEST_F(GateTest, ARequestCarriesAtMostASecondOfThePace) {
 TEST_F(GateTest, APartOfTheInstanceCanBePausedAlone) {
     const auto gate = make();
     EXPECT_EQ(gate->platform_paused_until(5, 1'000), 0);
-    gate->pause_platform(5, 9'000);
+    gate->platforms().pause(5, 9'000);
     EXPECT_EQ(gate->platform_paused_until(5, 1'000), 9'000);
     EXPECT_EQ(gate->platform_paused_until(6, 1'000), 0);
     EXPECT_EQ(gate->platform_paused_until(5, 9'000), 0);
@@ -279,7 +279,7 @@ TEST_F(GateTest, APartOfTheInstanceCanBePausedAlone) {
 
 TEST_F(GateTest, ANewGenerationLiftsThePauseOfAPart) {
     const auto gate = make();
-    gate->pause_platform(1, clock.unix_ms() + 60'000);
+    gate->platforms().pause(1, clock.unix_ms() + 60'000);
     ASSERT_NE(gate->platform_paused_until(1, clock.unix_ms()), 0);
     gate->switch_to(std::make_shared<Generation>());
     EXPECT_EQ(gate->platform_paused_until(1, clock.unix_ms()), 0);

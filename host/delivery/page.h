@@ -22,6 +22,7 @@
 // Not here: which item (scheduler), what a verdict means (verdict_action), writing it (settler).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <limits>
@@ -148,6 +149,8 @@ private:
         int64_t defer_ms = 0;  // Defer: due so long from now
         std::string reason;
         std::shared_ptr<PreparedPush> prepared;
+        std::array<uint32_t, 4> platforms{};  // that something was accepted of
+        uint32_t platforms_n = 0;
         uint32_t returned = 0;                            // entries that came back unsent
         uint32_t accepted = 0, suspects = 0, others = 0;  // answers, for the breaker
         uint32_t overloaded = 0;                          // of these, that the provider had too much to do
@@ -277,10 +280,11 @@ private:
     void act_on(Block& block, uint32_t entry, const http::Exchange& exchange, const belfry_verdict& verdict,
                 std::string_view reason);
     void judge_unanswered(Block& block, uint32_t entry, const http::Exchange& exchange);
-    // Null: the request went where its plan says.
     Action beyond_delivery(const Group& group, const Entry& entry, const http::Exchange& exchange,
                            const belfry_verdict& verdict, const AttemptState& state, std::string_view reason);
+    static bool hears_first_of(Group& group, uint32_t platform);
     bool closes_instance(const Group& group, const http::Exchange& exchange, std::string_view reason);
+    // Null: the request went where its plan says.
     OriginTally* tally_of(const Entry& entry, const http::Exchange& exchange);
     Origins::Permit pause_origin(const Group& group, const http::Exchange& exchange, const Action& action,
                                  std::string_view reason);

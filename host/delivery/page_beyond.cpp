@@ -26,8 +26,23 @@ Action Page::beyond_delivery(const Group& group, const Entry& entry, const http:
         const bool reauthorize = action.reauthorize;
         action = action_without_answer(http::Transport::Unknown, state, attempts);
         action.reauthorize = reauthorize;
+    } else if (action.refused == Scope::Platform) {
+        const Platforms::Refusal said = group.gate->platforms().refused(entry.platform, reason, action.pause_ms);
+        belfry_verdict again = verdict;
+        again.outcome = BELFRY_RETRY;
+        again.retry_after_ms = action.pause_ms;
+        if (said.costs_attempt) action = action_for(again, state, attempts);
+        if (said.own) action = action_without_answer(http::Transport::Unknown, state, attempts);
     }
     return action;
+}
+
+// True for the first acceptance in a page of each of a few platforms, and of any other each time.
+bool Page::hears_first_of(Group& group, uint32_t platform) {
+    const auto known = std::span(group.platforms).first(group.platforms_n);
+    if (std::find(known.begin(), known.end(), platform) != known.end()) return false;
+    if (group.platforms_n < group.platforms.size()) group.platforms[group.platforms_n++] = platform;
+    return true;
 }
 
 // Items of one answer are one refusal.
@@ -121,8 +136,7 @@ void Page::widen(Group& group, const Entry& entry, const http::Exchange& exchang
     }
     const int64_t until = world_.clock.unix_ms() + action.pause_ms;
     if (action.throttle == Scope::Instance) group.gate->note_throttled(action.pause_ms);
-    if (action.throttle == Scope::Platform || action.refused == Scope::Platform)
-        group.gate->pause_platform(entry.platform, until);
+    if (action.throttle == Scope::Platform) group.gate->platforms().pause(entry.platform, until);
     if (action.stop == Scope::Push && !group.prepared->refused()) {
         group.prepared->refuse(reason);
         for (Block* block : blocks_) {

@@ -54,6 +54,12 @@ struct OriginStatus {
     bool deletions_stopped = false;
 };
 
+// A part of an instance whose credential or settings are refused (FCM's APNs side) while the others are served.
+struct PlatformStatus {
+    std::string name, reason;
+    int64_t closed_ms = 0;  // until it is tried again
+};
+
 struct ProviderStatus {
     std::string name;
     GateState state = GateState::Open;
@@ -68,12 +74,13 @@ struct ProviderStatus {
     uint32_t stragglers = 0;         // requests that settled pages left behind unanswered
     uint32_t pages = 0;              // page slots it holds
     uint32_t free_streams = 0;
-    int64_t connections = -1;           // open now to its hosts; -1: it has named none yet
-    uint32_t paused_platforms = 0;      // parts of it that wait (FCM's APNs side)
-    std::vector<OriginStatus> origins;  // in trouble
-    int64_t credential_valid_ms = -1;   // -1: needs none
-    CredentialReport credentials;       // what will stop it some day
-    std::string last_error;             // also of trouble that has passed; empty: none since the start
+    int64_t connections = -1;               // open now to its hosts; -1: it has named none yet
+    uint32_t paused_platforms = 0;          // parts of it that wait (FCM's APNs side)
+    std::vector<PlatformStatus> platforms;  // of these, for an operator
+    std::vector<OriginStatus> origins;      // in trouble
+    int64_t credential_valid_ms = -1;       // -1: needs none
+    CredentialReport credentials;           // what will stop it some day
+    std::string last_error;                 // also of trouble that has passed; empty: none since the start
     int64_t last_error_unix_ms = 0;
 };
 

@@ -357,7 +357,7 @@ TEST(ProviderTable, KeepsTheOffsetsThatPluginsWereBuiltWith) {
     static_assert(offsetof(belfry_provider, channels) == offsetof(belfry_provider, send) + sizeof(void*));
     static_assert(sizeof(void*) != 8 || sizeof(belfry_channel_call) == 72);
     static_assert(sizeof(void*) != 8 || sizeof(belfry_channel) == 40);
-    static_assert(sizeof(void*) != 8 || offsetof(belfry_answer, tokens) == 96);
+    static_assert(sizeof(void*) != 8 || offsetof(belfry_answer, tokens) == 88);
     static_assert(offsetof(belfry_answer, flags) == offsetof(belfry_answer, tokens) + sizeof(belfry_list));
     EXPECT_EQ(offsetof(belfry_provider, channels) + sizeof(void*), sizeof(belfry_provider))
         << "appended members go last";

@@ -87,6 +87,8 @@ void set_provider(MetricRegistry& registry, const delivery::ProviderStatus& prov
         .set(provider.deletions_stopped ? 1 : 0);
     registry.gauge("provider_origins_in_trouble", "Push services behind it that are paused or not believed", labels)
         .set(static_cast<double>(provider.origins.size()));
+    registry.gauge("provider_platforms_refused", "Platforms whose credential behind it is refused", labels)
+        .set(static_cast<double>(provider.platforms.size()));
     const delivery::CredentialReport& credentials = provider.credentials;
     registry.gauge("provider_notices", "What will stop it some day, see /health", labels)
         .set(static_cast<double>(credentials.notices.size()));

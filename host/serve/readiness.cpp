@@ -19,6 +19,8 @@ std::string detail_of(const delivery::ProviderStatus& provider) {
     std::string detail(name_of(provider.state));
     if (!provider.reason.empty()) detail += ": " + provider.reason;
     if (provider.operator_must_act) detail += " (an operator must act)";
+    for (const delivery::PlatformStatus& platform : provider.platforms)
+        detail.append("; ").append(platform.name).append(" is refused: ").append(platform.reason);
     for (const delivery::OriginStatus& origin : provider.origins) {
         if (origin.state == delivery::GateState::Open) continue;
         detail.append("; ").append(origin.url).append(" is ").append(name_of(origin.state));

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import signal
+import subprocess
 import time
 import unittest
 
@@ -108,6 +109,9 @@ class RefusedPlatform(EndToEnd):
         self.assertEqual((provider["state"], provider["operator_must_act"]), ("open", True))
         [platform] = provider["platforms"]
         self.assertEqual((platform["name"], platform["state"]), ("ios", "refused"))
+        shown = subprocess.run([BUILD / "host/belfry", "providers", "--config", self.server.config], capture_output=True, text=True,
+                               timeout=60, check=True)
+        self.assertIn("ios is refused: THIRD_PARTY_AUTH_ERROR", shown.stdout)
         metrics = http("GET", self.server.url + "/metrics")[1].decode()
         self.assertIn('belfry_provider_platforms_refused{provider="fcm"} 1\n', metrics)
         self.assertIn('belfry_provider_needs_operator{provider="fcm"} 1\n', metrics)
