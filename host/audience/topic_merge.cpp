@@ -12,6 +12,7 @@ namespace {
 constexpr uint32_t kRowsPerRead = 32;  // of a topic, at least
 // Further looks at the topics that hold the others back; whoever wants more asks again.
 constexpr int kRoundsMax = 32;
+constexpr int64_t kRoundsNs = 200 * kNsPerMs;  // no further look begins after this
 
 // A topic's place in the merge.
 struct Place {
@@ -31,8 +32,9 @@ int64_t frontier_of(const std::vector<Place>& places, int64_t hi) {
 
 }  // namespace
 
-Status merge_topics(plugins::Storage& storage, const std::string& app, const std::vector<std::string>& topics,
-                    int64_t after, int64_t hi, uint32_t wanted, int64_t deadline_mono_ns, MergedKeys& out) {
+Status merge_topics(plugins::Storage& storage, const Clock& clock, const std::string& app,
+                    const std::vector<std::string>& topics, int64_t after, int64_t hi, uint32_t wanted,
+                    int64_t deadline_mono_ns, MergedKeys& out) {
     belfry_scan scan = sized<belfry_scan>();
     scan.by = BELFRY_BY_TOPIC;
     scan.want = std::max(kRowsPerRead, 2 * wanted / static_cast<uint32_t>(topics.size()));
@@ -46,7 +48,9 @@ Status merge_topics(plugins::Storage& storage, const std::string& app, const std
     keys.clear();
     int64_t frontier = after;
     size_t known = 0;  // keys that no topic can come before any more
+    const int64_t until = clock.mono_ns() + kRoundsNs;
     for (int round = 0; round < kRoundsMax && known < wanted; ++round) {
+        if (round > 0 && clock.mono_ns() > until) break;
         const auto sorted = static_cast<std::ptrdiff_t>(keys.size());
         for (Place& place : places) {
             if (place.ended || place.cursor > frontier) continue;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "plugins/storage.h"
 
@@ -21,8 +22,9 @@ struct MergedKeys {
 };
 
 // At most `wanted` keys in (after, hi). Into `out`, whose memory is used again. Few or no keys with `end` false is
-// normal.
-Status merge_topics(plugins::Storage& storage, const std::string& app, const std::vector<std::string>& topics,
-                    int64_t after, int64_t hi, uint32_t wanted, int64_t deadline_mono_ns, MergedKeys& out);
+// normal, above all of a slow storage.
+Status merge_topics(plugins::Storage& storage, const Clock& clock, const std::string& app,
+                    const std::vector<std::string>& topics, int64_t after, int64_t hi, uint32_t wanted,
+                    int64_t deadline_mono_ns, MergedKeys& out);
 
 }  // namespace belfry::audience

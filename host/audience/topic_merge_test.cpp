@@ -34,7 +34,7 @@ protected:
         MergedKeys page;
         int64_t after = -1;
         for (pages_ = 1;; ++pages_) {
-            const Status merged = merge_topics(storage_, "default", topics, after, INT64_MAX, kPage,
+            const Status merged = merge_topics(storage_, clock_, "default", topics, after, INT64_MAX, kPage,
                                                clock_.mono_ns() + 5 * kNsPerSecond, page);
             EXPECT_TRUE(merged);
             keys.insert(keys.end(), page.keys.begin(), page.keys.end());

@@ -16,7 +16,7 @@ namespace belfry::delivery {
 
 namespace {
 
-constexpr size_t kUsersPerList = 250;  // each such list becomes lists of its users' devices when it is due
+constexpr size_t kUsersPerList = 50;  // each such list becomes lists of its users' devices when it is due
 constexpr uint32_t kSmallRecipientsMax = 64;
 constexpr size_t kSmallBodyMax = 16 * 1024;
 constexpr uint32_t kHighRecipientsMax = 1'000;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pushes to users: all of their devices, and those they have when the push is due.
 #include <algorithm>
+#include <atomic>
 #include <set>
 
 #include "audience/user_devices.h"
@@ -104,6 +105,30 @@ TEST(ScheduledPushToUsers, ReachesTheDevicesTheyHaveWhenItIsDue) {
     rig.expect_sums(uid, 3);
     EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 3);
     EXPECT_EQ(sent(rig), (std::set<std::string>{"token-1", "token-4", "token-5"}));
+}
+
+TEST(ScheduledPushToUsers, IsNotSentToDevicesThatChangedHandsWhileTheyWaited) {
+    std::atomic<bool> works{false};
+    Rig rig([&](const http::Exchange&) {
+        return works ? ScriptedReply{} : answer(BELFRY_THROTTLED, BELFRY_SCOPE_ITEM, 0, 3'600'000);
+    });
+    add(rig, 1, "ann");
+    add(rig, 2, "bob");
+    rig.start();
+    const std::string uid = rig.send(later(rig, to_users("push-1", {"ann", "bob"})));
+    rig.queue.make_due();
+    ASSERT_TRUE(Rig::eventually([&] {
+        size_t waiting = 0;
+        for (const MemoryQueue::Waiting& list : rig.queue.lists()) waiting += list.entries;
+        return rig.sender.sent().size() == 2 && waiting == 2;
+    }));
+    add(rig, 1, "dan");
+    works = true;
+    rig.queue.make_due();
+    ASSERT_TRUE(rig.finished(uid));
+    rig.expect_sums(uid, 2);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_GONE], 1);
+    EXPECT_EQ(rig.queue.sums(uid).outcomes[BELFRY_FINAL_ACCEPTED], 1);
 }
 
 TEST(ScheduledPushToUsers, ReachesEveryDeviceOfManyUsersOnce) {

@@ -50,6 +50,11 @@ audience::RowFilter filter_of(const PushBody& body) noexcept {
     return {body.users, body.audience == Audience::Topics ? kNone : body.topics, body.providers, body.platforms};
 }
 
+// Its user was found when the push was due, and the device belongs to another one now that it is sent.
+bool changed_hands(const PushBody& body, const belfry_device& row) {
+    return body.users_when_due && !std::binary_search(body.users.begin(), body.users.end(), view(row.user));
+}
+
 }  // namespace
 
 // ---- rows ----
@@ -75,6 +80,10 @@ bool Page::take_row(uint16_t section_at, int64_t ref, const belfry_device& row, 
         if (!filter_of(section.push->body).matches(row)) return true;
     }
     const uint16_t number = group_for(section_at, view(row.provider));
+    if (!section.initial && section.push != nullptr && changed_hands(section.push->body, row)) {
+        ledger().count(number, BELFRY_FINAL_GONE);
+        return true;
+    }
     Group& group = groups_[number];
     if (group.way == Way::Send) {
         const auto platform = static_cast<uint32_t>(hash_text(view(row.platform)));
@@ -270,8 +279,8 @@ Page::Read Page::scan_merged(const Section& section) {
     const uint32_t wanted = rows_wanted();
     const int64_t deadline = world_.clock.mono_ns() + kReadDeadlineNs;
     audience::MergedKeys merged;
-    Status done = audience::merge_topics(world_.storage, *section.app, section.push->body.topics, cursor_, item_.row.hi,
-                                         wanted, deadline, merged);
+    Status done = audience::merge_topics(world_.storage, world_.clock.local(), *section.app, section.push->body.topics,
+                                         cursor_, item_.row.hi, wanted, deadline, merged);
     if (done) {
         done = world_.storage.fetch_keys(*section.app, merged.keys, 1, fields_of(section), deadline,
                                          [&](const belfry_device& row) { take_row(0, row.key, row, false); });

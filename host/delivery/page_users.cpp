@@ -10,8 +10,8 @@ namespace belfry::delivery {
 
 namespace {
 
-// Longer than accept gives the same read: who was accepted is not left behind here.
-constexpr int64_t kUsersDeadlineNs = 30 * kNsPerSecond;
+// Less than a stop waits. A list is short (kUsersPerList), so that slow stores get through it, too.
+constexpr int64_t kUsersDeadlineNs = 8 * kNsPerSecond;
 
 // The users selected the devices already.
 audience::RowFilter filter_of(const PushBody& body) noexcept {

@@ -150,8 +150,8 @@ Status RecipientCounter::count_union(const std::string& app, const Filter& filte
     int64_t after = -1;
     while (!merged.end) {
         if (clock_.mono_ns() >= deadline) return error(ErrorCode::DeadlineExceeded, "not counted in time");
-        Status done =
-            audience::merge_topics(storage_, app, topics, after, BELFRY_KEY_END, kRowsPerRead, deadline, merged);
+        Status done = audience::merge_topics(storage_, clock_, app, topics, after, BELFRY_KEY_END, kRowsPerRead,
+                                             deadline, merged);
         if (done) {
             done = storage_.fetch_keys(app, merged.keys, 1, sums.fields(), deadline,
                                        [&](const belfry_device& row) { sums.take(row); });
