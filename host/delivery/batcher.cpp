@@ -73,6 +73,7 @@ Batcher::~Batcher() {
 
 void Batcher::stop() {
     waiting_.close();
+    node_.end_waiting();
     if (thread_.joinable()) thread_.join();
 }
 

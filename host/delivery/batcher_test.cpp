@@ -105,5 +105,24 @@ TEST(Batcher, RefusesWhenThatDoesNotCome) {
     EXPECT_EQ(store(batcher, push_of("uid", "x")).error().code, ErrorCode::Unavailable);
 }
 
+TEST(Batcher, WaitsOnceForThatAndNotWhenItStops) {
+    SharedRig rig;
+    Options options;
+    options.beat_awaited_ms = 1;
+    Batcher batcher(options, rig.shared, rig.node, rig.time, rig.wakeup);
+    rig.node.confirm(rig.time.mono_ns());
+    rig.stand_still();
+    EXPECT_FALSE(store(batcher, push_of("first", "x")));
+    options.beat_awaited_ms = 3'600'000;
+    EXPECT_FALSE(store(batcher, push_of("second", "x"))) << "at once";
+    rig.wake();
+    EXPECT_TRUE(store(batcher, push_of("third", "x")));
+    rig.stand_still();
+    auto waits = std::async(std::launch::async, [&] { return store(batcher, push_of("fourth", "x")); });
+    EXPECT_EQ(waits.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+    batcher.stop();
+    EXPECT_EQ(waits.get().error().code, ErrorCode::Unavailable);
+}
+
 }  // namespace
 }  // namespace belfry::delivery

@@ -30,13 +30,26 @@ public:
         {
             const std::lock_guard hold(mutex_);
             confirmed_mono_ns_ = mono_ns;
+            waited_in_vain_ = false;
         }
         confirmed_.notify_all();
     }
-    // Whether that is less than `age_ns` ago; a process that stood still waits `at_most` for the answer to be true.
+    // Whether that is less than `age_ns` ago; a process that stood still waits `at_most` for the answer to be true,
+    // once until it is again.
     bool is_confirmed(const Clock& clock, int64_t age_ns, std::chrono::nanoseconds at_most) {
         std::unique_lock hold(mutex_);
-        return confirmed_.wait_for(hold, at_most, [&] { return clock.mono_ns() - confirmed_mono_ns_ < age_ns; });
+        const auto fresh = [&] { return clock.mono_ns() - confirmed_mono_ns_ < age_ns; };
+        if (waited_in_vain_) return fresh();
+        waited_in_vain_ = !confirmed_.wait_for(hold, at_most, [&] { return ended_ || fresh(); }) || !fresh();
+        return !waited_in_vain_;
+    }
+    // Nobody waits for a sign of life any more.
+    void end_waiting() {
+        {
+            const std::lock_guard hold(mutex_);
+            ended_ = true;
+        }
+        confirmed_.notify_all();
     }
 
 private:
@@ -44,6 +57,7 @@ private:
     std::mutex mutex_;
     std::condition_variable confirmed_;
     int64_t confirmed_mono_ns_ = 0;
+    bool waited_in_vain_ = false, ended_ = false;
 };
 
 }  // namespace belfry::delivery
