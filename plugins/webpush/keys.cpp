@@ -44,7 +44,13 @@ void Keys::load(const Config& config) {
     }
     for (const std::string& secret : config.previous_keys) add(services_.secret(secret), "vapid_previous_keys");
     // Its private half is printed nowhere, so nobody could name it among the previous ones.
-    if (!clusters.empty()) add(clusters, std::string(kStateKey));
+    if (clusters.empty()) return;
+    try {
+        add(clusters, std::string(kStateKey));
+    } catch (const Refused& refused) {
+        services_.warning("the key pair that was made before one was configured cannot be used beside it",
+                          {{"reason", refused.what()}});
+    }
 }
 
 // `secret`: PEM, or the private number in base64url as other Web Push tools write it.
