@@ -104,6 +104,7 @@ public:
     void note_success();
     // `by` was accepted. Opens what a few refusals closed a moment before: they were their deliveries' own.
     void note_accepted(const Generation& by);
+    bool refuses() const noexcept { return block_.load(std::memory_order_relaxed) == Block::Refused; }
     void note_throttled(int64_t pause_ms);
     // `by`: the generation whose request was refused; an older one says nothing about the current one. False: it has
     // just accepted others and refused few, the refusal is this delivery's own.

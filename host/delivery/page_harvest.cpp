@@ -144,7 +144,7 @@ void Page::decode(Block& block, std::span<const uint8_t> exchanges) {
 void Page::note_accepted(Group& group, const Entry& entry, const http::Exchange& exchange) {
     if (OriginTally* const origin = tally_of(entry, exchange)) ++origin->accepted;
     if (hears_first_of(group, entry.platform)) group.gate->platforms().worked(entry.platform);
-    if (group.accepted++ != 0) return;
+    if (group.accepted++ != 0 && !group.gate->refuses()) return;
     group.gate->note_accepted(group.prepared->generation());
     const int32_t slot = group.prepared->plan(entry.variant).credential;
     Authorizer* authorizer = group.prepared->generation().authorizer.get();

@@ -8,6 +8,7 @@ namespace belfry::delivery {
 namespace {
 
 constexpr int64_t kDayNs = 24 * 3'600 * kNsPerSecond;
+constexpr int64_t kApartNs = 3'600 * kNsPerSecond;    // refusals so far apart have nothing in common
 constexpr int64_t kToldAgainNs = 60 * kNsPerSecond;   // devices without a platform may work and be refused in turns
 constexpr int64_t kShownNs = 15 * 60 * kNsPerSecond;  // trouble that nobody asked about for so long is shown no more
 
@@ -77,6 +78,9 @@ Platforms::Refusal Platforms::refused(uint32_t platform, std::string_view reason
     if (part.refused_since == 0 && works && part.refusals <= kOwnRefusalsMax) return {true, false};
     const bool news = part.refused_since == 0;
     if (news) part.refused_since = now;
+    // Some of its devices may be served all the time: that ends no day of the others.
+    if (part.first_refused == 0 || now - part.last_refused > kApartNs) part.first_refused = now;
+    part.last_refused = now;
     part.reason = reason;
     if (news && (part.told_at == 0 || now - part.told_at >= kToldAgainNs)) {
         part.told_at = now;
@@ -84,7 +88,7 @@ Platforms::Refusal Platforms::refused(uint32_t platform, std::string_view reason
             "platform refuses our credential or settings; its deliveries wait, an operator must act",
             {{"provider", instance_}, {"platform", name_of(platform)}, {"reason", reason}, {"next_try_ms", wait_ms}});
     }
-    const bool long_ago = now - part.refused_since > kDayNs;
+    const bool long_ago = now - part.first_refused > kDayNs;
     if (now >= part.until) part.until = now + wait_ms * kNsPerMs;
     if (is_named(platform) && !long_ago) {
         part.pause_unix_ms = std::max(part.pause_unix_ms, clock_.unix_ms() + wait_ms);

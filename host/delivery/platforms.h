@@ -56,6 +56,7 @@ private:
         int64_t pause_unix_ms = 0;                        // rows wait until then
         int64_t refused_since = 0, until = 0;             // mono ns; 0: it does not; when it may be tried again
         int64_t used_at = 0, worked_at = 0, told_at = 0;  // mono ns; 0: never
+        int64_t first_refused = 0, last_refused = 0;      // mono ns, of refusals without an hour between them; 0: none
         uint32_t refusals = 0;                            // since it worked, or was tried again
         std::string reason;
     };

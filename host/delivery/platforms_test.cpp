@@ -66,6 +66,17 @@ TEST_F(PlatformsTest, OneThatRefusesForADayCostsAttemptsAndIsPausedNoMore) {
     EXPECT_EQ(platforms.troubled().size(), 1U);
 }
 
+TEST_F(PlatformsTest, ThoseItRefusesForADayEndThoughOthersAreServed) {
+    for (int minute = 0; minute <= 25 * 60; ++minute) {
+        platforms.worked(kIos);
+        for (uint32_t i = 0; i <= kOwnRefusalsMax; ++i) refuse();
+        pass(61);
+    }
+    EXPECT_TRUE(refuse().costs_attempt);
+    pass(2 * 3'600);
+    EXPECT_FALSE(refuse().costs_attempt) << "another trouble";
+}
+
 TEST_F(PlatformsTest, RawTokensHaveNothingInCommonAndAreNotPaused) {
     EXPECT_FALSE(refuse(kRawToken).own);
     platforms.pause(kRawToken, clock.unix_ms() + 5'000);
