@@ -102,7 +102,7 @@ class Pushes(Apns):
         for number, cut in enumerate(({}, {"on_wire": True, "code": "INTERNAL_ERROR"})):
             with self.subTest(cut=cut):
                 topic = f"cut-{number}"
-                alive, dead = {token(i, f"ab0{number}") for i in range(30)}, token(number, "dead")
+                alive, dead = {token(i, f"ace{number}") for i in range(30)}, token(number, "dead")
                 self.register_many(sorted(alive) + [dead], topic)
                 self.simulator.control("POST", "/faults", [{"action": "truncate", **cut, "match": {"route": "apns", "token_prefix": "dead", "next": 1}}])
                 status = self.send_to(topic)
