@@ -57,7 +57,10 @@ struct SharedRig : QueueRig {
         if (dead) stored_while_dead = true;
         return behind->enqueue(i, who, pushes, emit, ctx, why);
     }
-    SharedRig() { dead = stored_while_dead = false; }
+    SharedRig() {
+        dead = stored_while_dead = false;
+        node.confirm(time.mono_ns());
+    }
     void stand_still() {
         dead = true;
         time.advance(std::chrono::seconds(10));
@@ -78,17 +81,16 @@ struct SharedRig : QueueRig {
     ManualClock time;
     Node node;
     Wakeup wakeup;
+    Options options;
+    Batcher batcher{options, shared, node, time, wakeup};
 };
 
 TEST(Batcher, StoresNothingAfterStandingStillUntilTheNextSignOfLife) {
     SharedRig rig;
-    Options options;
-    options.beat_awaited_ms = 60'000;
-    Batcher batcher(options, rig.shared, rig.node, rig.time, rig.wakeup);
-    rig.node.confirm(rig.time.mono_ns());
-    EXPECT_TRUE(store(batcher, push_of("before", "x")));
+    rig.options.beat_awaited_ms = 60'000;
+    EXPECT_TRUE(store(rig.batcher, push_of("before", "x")));
     rig.stand_still();
-    auto answered = std::async(std::launch::async, [&] { return store(batcher, push_of("after", "x")); });
+    auto answered = std::async(std::launch::async, [&] { return store(rig.batcher, push_of("after", "x")); });
     EXPECT_EQ(answered.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
     rig.wake();
     EXPECT_TRUE(answered.get());
@@ -97,30 +99,24 @@ TEST(Batcher, StoresNothingAfterStandingStillUntilTheNextSignOfLife) {
 
 TEST(Batcher, RefusesWhenThatDoesNotCome) {
     SharedRig rig;
-    Options options;
-    options.beat_awaited_ms = 1;
-    Batcher batcher(options, rig.shared, rig.node, rig.time, rig.wakeup);
-    rig.node.confirm(rig.time.mono_ns());
+    rig.options.beat_awaited_ms = 1;
     rig.stand_still();
-    EXPECT_EQ(store(batcher, push_of("uid", "x")).error().code, ErrorCode::Unavailable);
+    EXPECT_EQ(store(rig.batcher, push_of("uid", "x")).error().code, ErrorCode::Unavailable);
 }
 
 TEST(Batcher, WaitsOnceForThatAndNotWhenItStops) {
     SharedRig rig;
-    Options options;
-    options.beat_awaited_ms = 1;
-    Batcher batcher(options, rig.shared, rig.node, rig.time, rig.wakeup);
-    rig.node.confirm(rig.time.mono_ns());
+    rig.options.beat_awaited_ms = 1;
     rig.stand_still();
-    EXPECT_FALSE(store(batcher, push_of("first", "x")));
-    options.beat_awaited_ms = 3'600'000;
-    EXPECT_FALSE(store(batcher, push_of("second", "x"))) << "at once";
+    EXPECT_FALSE(store(rig.batcher, push_of("first", "x")));
+    rig.options.beat_awaited_ms = 3'600'000;
+    EXPECT_FALSE(store(rig.batcher, push_of("second", "x"))) << "at once";
     rig.wake();
-    EXPECT_TRUE(store(batcher, push_of("third", "x")));
+    EXPECT_TRUE(store(rig.batcher, push_of("third", "x")));
     rig.stand_still();
-    auto waits = std::async(std::launch::async, [&] { return store(batcher, push_of("fourth", "x")); });
+    auto waits = std::async(std::launch::async, [&] { return store(rig.batcher, push_of("fourth", "x")); });
     EXPECT_EQ(waits.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
-    batcher.stop();
+    rig.batcher.stop();
     EXPECT_EQ(waits.get().error().code, ErrorCode::Unavailable);
 }
 
